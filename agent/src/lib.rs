@@ -1,0 +1,1 @@
+//! The Beckon agent and command line.

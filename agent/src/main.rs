@@ -1,0 +1,2 @@
+//! The `beckon` program.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The Beckon server.

@@ -1,0 +1,2 @@
+//! The Beckon server program.
+fn main() {}

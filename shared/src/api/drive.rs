@@ -1,0 +1,114 @@
+//! `/api/drive/...`: what is stored.
+//!
+//! A node is named by its id or by its path from the top, names joined by `/`.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    entry::{EntryKind, SourceStamp},
+    id::{DeviceId, Hash, NodeId, VersionId},
+    path::Name,
+    time::Timestamp,
+};
+
+/// A file, folder or symlink in a space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NodeView {
+    /// The node.
+    pub id: NodeId,
+    /// The folder that holds it; absent at the top.
+    pub parent: Option<NodeId>,
+    /// Its name as text; what is not UTF-8 is U+FFFD.
+    pub name: String,
+    /// Its name's bytes, where they are not UTF-8.
+    pub name_bytes: Option<Name>,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Bytes of its content.
+    pub size: u64,
+    /// Modification time at the source.
+    pub mtime: Timestamp,
+    /// Its newest version; folders made by the server have none.
+    pub head: Option<VersionId>,
+    /// Plain BLAKE3 of the content, of files.
+    pub hash: Option<Hash>,
+    /// The content changed while it was read.
+    pub torn: bool,
+    /// When it was deleted.
+    pub deleted: Option<Timestamp>,
+}
+
+/// `GET /api/drive/list?node=ID|path=P&after=NAME&limit=N`: a folder and a page of what is in it, by name's bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Listing {
+    /// The node itself; absent for the top.
+    pub node: Option<NodeView>,
+    /// A page of its children; empty for a file.
+    pub children: Vec<NodeView>,
+    /// Pass as `after` for the next page; absent on the last.
+    pub next: Option<Name>,
+}
+
+/// `GET /api/drive/versions?node=ID|path=P`: newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VersionView {
+    /// The version.
+    pub id: VersionId,
+    /// Bytes of its content.
+    pub size: u64,
+    /// Modification time at the source.
+    pub mtime: Timestamp,
+    /// When it was committed.
+    pub committed: Timestamp,
+    /// The machine that it came from.
+    pub device: Option<DeviceId>,
+    /// Plain BLAKE3 of the content.
+    pub hash: Option<Hash>,
+    /// The content changed while it was read.
+    pub torn: bool,
+    /// Whether it is the node's head.
+    pub head: bool,
+}
+
+/// What the drive holds of one entry of a machine's folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HeadView {
+    /// The entry's name on the machine.
+    pub name: Name,
+    /// The node.
+    pub node: NodeId,
+    /// The source stamp of the head; absent for folders and symlinks.
+    pub stamp: Option<SourceStamp>,
+    /// Whether the stamp alone proves the content: the file was not written within 2 s of the read, and is not torn.
+    pub settled: bool,
+}
+
+/// `GET /api/drive/heads?device=ID&root=ID&path=REF&after=NAME&limit=N`: the heads of what a machine's folder holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Heads {
+    /// A page of heads, by name's bytes.
+    pub heads: Vec<HeadView>,
+    /// Pass as `after` for the next page; absent on the last.
+    pub next: Option<Name>,
+}
+
+/// `POST /api/drive/move`: gives a node another name, folder or both. Answered by 204.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Move {
+    /// The node.
+    pub node: NodeId,
+    /// The folder to put it in; absent leaves it where it is.
+    pub parent: Option<NodeId>,
+    /// Its new name; absent leaves it.
+    pub name: Option<Name>,
+}
+
+/// `POST /api/drive/delete`, `POST /api/drive/restore`: to Deleted for 30 days, and back. Answered by 204.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nodes {
+    /// At most 1,000.
+    pub nodes: Vec<NodeId>,
+}

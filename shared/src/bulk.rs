@@ -1,0 +1,184 @@
+//! What agents and server say in HTTP bodies: which chunks are missing, the chunks, the commit.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    chunk::{CHUNK_MAX, ChunkKey},
+    commit::{ChainHead, Commit},
+    id::{ChunkId, SpaceId},
+    signature::Signed,
+};
+
+/// A have-query asks for at most this many chunks.
+pub const HAVE_MAX: usize = 16_384;
+
+/// A body of chunks has at most this many bytes.
+pub const CHUNKS_BODY_MAX: usize = 32 << 20;
+
+/// A commit's body has at most this many bytes: one manifest of the largest kind with its commit.
+pub const COMMIT_BODY_MAX: usize = 80 << 20;
+
+/// "Which of these are missing?" The answer is a [`Bitmap`]; what it calls present is pinned for the transfer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HaveRequest {
+    /// At most [`HAVE_MAX`].
+    pub chunks: Vec<ChunkId>,
+}
+
+/// One bit for each asked chunk, the lowest bit of the first byte first; set means missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bitmap(Vec<u8>);
+
+impl Bitmap {
+    /// From one answer for each.
+    pub fn of(bits: impl IntoIterator<Item = bool>) -> Self {
+        let mut bytes = Vec::new();
+        for (at, bit) in bits.into_iter().enumerate() {
+            if at % 8 == 0 {
+                bytes.push(0);
+            }
+            if let (true, Some(last)) = (bit, bytes.last_mut()) {
+                *last |= 1 << (at % 8);
+            }
+        }
+        Self(bytes)
+    }
+
+    /// The bit at `index`; clear beyond the end.
+    pub fn get(&self, index: usize) -> bool {
+        self.0.get(index / 8).is_some_and(|byte| byte & (1 << (index % 8)) != 0)
+    }
+
+    /// Whether there is exactly one answer for each of `count` questions.
+    pub fn answers(&self, count: usize) -> bool {
+        self.0.len() == count.div_ceil(8)
+    }
+}
+
+/// How a chunk's bytes stand in a body or pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// As they are.
+    Plain,
+    /// As one zstd frame (RFC 8878).
+    Zstd,
+}
+
+/// Stands before a chunk's bytes in a body of chunks: 41 bytes, integers little-endian.
+///
+/// `id: 32 | encoding: u8 (0 plain, 1 zstd) | content length: u32 | stored length: u32`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkHeader {
+    /// The id of the content.
+    pub id: ChunkId,
+    /// How it is stored.
+    pub encoding: Encoding,
+    /// Bytes of content, 1 to [`CHUNK_MAX`].
+    pub len: u32,
+    /// Bytes that follow, never more than `len`.
+    pub stored_len: u32,
+}
+
+impl ChunkHeader {
+    /// Its length in bytes.
+    pub const LEN: usize = 41;
+
+    /// As bytes.
+    pub fn to_bytes(&self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        bytes[..32].copy_from_slice(&self.id.0);
+        bytes[32] = match self.encoding {
+            Encoding::Plain => 0,
+            Encoding::Zstd => 1,
+        };
+        bytes[33..37].copy_from_slice(&self.len.to_le_bytes());
+        bytes[37..].copy_from_slice(&self.stored_len.to_le_bytes());
+        bytes
+    }
+
+    /// Parses and checks; nothing if any field is out of its limits.
+    pub fn parse(bytes: &[u8; Self::LEN]) -> Option<Self> {
+        let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+        let (len, stored_len) = (word(33)?, word(37)?);
+        let encoding = match bytes[32] {
+            0 => Encoding::Plain,
+            1 => Encoding::Zstd,
+            _ => return None,
+        };
+        let bounded = (1..=CHUNK_MAX).contains(&(len as usize)) && (1..=len).contains(&stored_len);
+        let fits = bounded && (encoding == Encoding::Zstd || stored_len == len);
+        fits.then(|| Some(Self { id: ChunkId::from_slice(&bytes[..32]).ok()?, encoding, len, stored_len }))?
+    }
+}
+
+/// A commit with all that it names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitUpload {
+    /// Signed by the device that uploads.
+    pub commit: Signed<Commit>,
+    /// The encoded `Vec<Change>` whose hash stands in the commit.
+    pub changes: Vec<u8>,
+    /// The encoded manifests that the changes name, each once, in any order.
+    pub manifests: Vec<Vec<u8>>,
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CommitReply {
+    /// Every change is committed. The same commit again gets the same answer.
+    Committed(ChainHead),
+    /// Another commit came first: sign again on top of this one.
+    Behind(ChainHead),
+    /// These chunks are not durable (any more): send them, then commit again.
+    Missing(Vec<ChunkId>),
+}
+
+/// What a machine needs to carry out an upload; got on the control socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadGrant {
+    /// Bearer ticket for the bulk requests of this transfer, 32 bytes, good for ten minutes.
+    pub ticket: [u8; 32],
+    /// Where the content goes.
+    pub space: SpaceId,
+    /// For the chunk ids of that space.
+    pub chunk_key: ChunkKey,
+    /// The root's newest commit.
+    pub head: ChainHead,
+    /// Changes whenever the drive's side of this root changed other than by the root's own commits:
+    /// then what the agent remembers as committed counts no more.
+    pub epoch: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_chunk_header_has_these_bytes() {
+        let header = ChunkHeader { id: ChunkId([0xab; 32]), encoding: Encoding::Zstd, len: 0x0001_0203, stored_len: 0x0a0b };
+        assert_eq!(hex::encode(header.to_bytes()), format!("{}01030201000b0a0000", "ab".repeat(32)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_bytes_are_refused_or_come_back_the_same(bytes in proptest::array::uniform32(any::<u8>()), tail in proptest::array::uniform9(any::<u8>())) {
+            let mut all = [0; ChunkHeader::LEN];
+            all[..32].copy_from_slice(&bytes);
+            all[32..].copy_from_slice(&tail);
+            if let Some(header) = ChunkHeader::parse(&all) {
+                prop_assert_eq!(header.to_bytes(), all);
+            }
+        }
+
+        #[test]
+        fn a_bitmap_gives_back_its_bits(bits in proptest::collection::vec(any::<bool>(), 0..70)) {
+            let map = Bitmap::of(bits.iter().copied());
+            prop_assert!(map.answers(bits.len()));
+            for (at, bit) in bits.iter().enumerate() {
+                prop_assert_eq!(map.get(at), *bit);
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! One version of a file, folder or symlink, as a value: what it holds and what its source said of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    chunk::{CHUNK_MAX, ChunkRef},
+    entry::SourceStamp,
+    id::Hash,
+};
+
+/// A manifest is at most this many encoded bytes: about 1.9 million chunks, 480 GiB at their average length.
+pub const MANIFEST_MAX: usize = 64 << 20;
+
+/// What a version holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// How content is stored: 0 is readable by the server, chunk ids by keyed BLAKE3.
+    pub suite: u8,
+    /// Permission bits (the low 12), 0 where the platform has none.
+    pub mode: u32,
+    /// Modification time in nanoseconds since 1970.
+    pub mtime_ns: i64,
+    /// What it is, and holds.
+    pub content: Content,
+}
+
+/// What an entry is, and holds. Numbers of variants are never used again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Content {
+    /// A directory; what is in it has manifests of its own.
+    Folder,
+    /// A regular file.
+    File(FileContent),
+    /// A symbolic link, as its bytes stand on the disk.
+    Symlink(Vec<u8>),
+}
+
+/// The content of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileContent {
+    /// What the source said of it, equal before and after the read unless torn.
+    pub stamp: SourceStamp,
+    /// When the read began, in nanoseconds since 1970 by the machine's clock.
+    pub read_ns: i64,
+    /// Plain BLAKE3 of the whole.
+    pub hash: Hash,
+    /// CRC-32 (IEEE 802.3) of the whole, for ZIPs.
+    pub crc32: u32,
+    /// It changed in every attempt to read it.
+    pub torn: bool,
+    /// It had holes.
+    pub sparse: bool,
+    /// The chunks, in order; their lengths add up to the size.
+    pub chunks: Vec<ChunkRef>,
+}
+
+impl FileContent {
+    /// Bytes of the whole: what the chunks hold.
+    pub fn size(&self) -> u64 {
+        self.chunks.iter().map(|chunk| u64::from(chunk.len)).sum()
+    }
+}
+
+/// Why a manifest is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadManifest {
+    /// Not the encoding of a manifest, or too large.
+    #[error("a manifest is malformed; update the agent")]
+    Malformed,
+    /// A suite that this end does not know.
+    #[error("a manifest is of an unknown suite; update the server")]
+    Suite,
+    /// Chunk lengths outside their limits, or a stamp that contradicts them.
+    #[error("a manifest contradicts itself; update the agent")]
+    Lengths,
+}
+
+impl Manifest {
+    /// Parses and checks one that came over the wire.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BadManifest> {
+        if bytes.len() > MANIFEST_MAX {
+            return Err(BadManifest::Malformed);
+        }
+        let manifest: Self = crate::wire::decode(bytes).map_err(|_| BadManifest::Malformed)?;
+        if manifest.suite != 0 {
+            return Err(BadManifest::Suite);
+        }
+        match &manifest.content {
+            Content::File(file) if !file.is_consistent() => Err(BadManifest::Lengths),
+            Content::Symlink(target) if target.len() > crate::path::PATH_MAX => Err(BadManifest::Lengths),
+            _ => Ok(manifest),
+        }
+    }
+}
+
+impl FileContent {
+    fn is_consistent(&self) -> bool {
+        let bounded = self.chunks.iter().all(|chunk| (1..=CHUNK_MAX).contains(&(chunk.len as usize)));
+        bounded && (self.torn || self.size() == self.stamp.size)
+    }
+}

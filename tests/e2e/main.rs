@@ -1,0 +1,1 @@
+//! Stories of users, told with real servers, machines and terminals. One file per story.

@@ -1,0 +1,238 @@
+//! A terminal: the `beckon` command line with a state folder of its own.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    process::{Child, ExitStatus, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{process::Process, spawner, wait};
+
+/// How long a command may take, unless [`Cli::with_limit`] says otherwise.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// A terminal. Clones share the state folder, as two windows of one user do.
+#[derive(Clone)]
+pub struct Cli {
+    folder: Arc<TempDir>,
+    limit: Duration,
+    started: Arc<AtomicU32>,
+}
+
+impl Cli {
+    /// A terminal that nobody has signed in on.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("room for a state folder");
+        Self {
+            folder: Arc::new(folder),
+            limit: LIMIT,
+            started: Arc::default(),
+        }
+    }
+
+    /// The same terminal, whose commands may take `limit`.
+    pub fn with_limit(&self, limit: Duration) -> Self {
+        Self {
+            limit,
+            ..self.clone()
+        }
+    }
+
+    /// What `--state` says; the program makes it.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// Runs `beckon --state STATE ARGS...` to its end.
+    ///
+    /// A command that outlasts the limit is killed, and the test fails with what it had printed.
+    pub fn run<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Output {
+        self.run_with_input(args, "")
+    }
+
+    /// Runs a command that reads `input` from standard input.
+    pub fn run_with_input<A: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = A>,
+        input: &str,
+    ) -> Output {
+        let mut command = spawner::command(crate::binary::path("beckon"));
+        command.arg("--state").arg(self.state()).args(args);
+        command
+            .stdin(self.input(input))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let words = format!("{command:?}");
+        let mut child = spawner::spawn(command)
+            .unwrap_or_else(|error| panic!("{words} does not start: {error}"));
+        let stdout = collect(child.stdout.take());
+        let stderr = collect(child.stderr.take());
+        let status = end(&mut child, self.limit);
+        let output = Output {
+            command: words,
+            status: status.unwrap_or_default(),
+            stdout: stdout.join().expect("reading does not panic"),
+            stderr: stderr.join().expect("reading does not panic"),
+        };
+        assert!(status.is_some(), "killed after {:?}: {output}", self.limit);
+        output
+    }
+
+    /// Starts a command that goes on, for instance `events`, and lets the test read its lines.
+    pub fn start<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Process {
+        let args: Vec<_> = args.into_iter().collect();
+        let name = args
+            .first()
+            .map_or_else(String::new, |arg| arg.as_ref().display().to_string());
+        let log = self.fresh("log");
+        Process::start("beckon", &format!("beckon {name}"), &log, |command| {
+            command.arg("--state").arg(self.state()).args(&args);
+        })
+    }
+
+    /// Writes `text` to a file beside the state folder, readable by its owner only, and returns its path.
+    pub fn secret_file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.file(name);
+        fs::write(&path, text).expect("room for a file");
+        restrict(&path).expect("permissions can be set");
+        path
+    }
+
+    /// A path beside the state folder, for a file that a command is to write.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn input(&self, text: &str) -> Stdio {
+        if text.is_empty() {
+            return Stdio::null();
+        }
+        // From a file, so that no thread has to feed a pipe.
+        let path = self.fresh("input");
+        File::create(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .expect("room");
+        File::open(path).expect("it was just written").into()
+    }
+
+    fn fresh(&self, kind: &str) -> PathBuf {
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        self.file(&format!("{kind}-{number}"))
+    }
+}
+
+impl Default for Cli {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a command left behind.
+pub struct Output {
+    command: String,
+    status: ExitStatus,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Output {
+    /// The exit code; -1 if a signal ended the command.
+    pub fn code(&self) -> i32 {
+        self.status.code().unwrap_or(-1)
+    }
+
+    /// Standard output as text.
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Standard output as it came.
+    pub fn stdout_bytes(&self) -> &[u8] {
+        &self.stdout
+    }
+
+    /// Standard error as text.
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
+    /// Standard output as the one JSON value that `--json` prints.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.stdout)
+            .unwrap_or_else(|error| panic!("no JSON on standard output ({error}): {self}"))
+    }
+
+    /// The error `{code, message, retry}` that `--json` prints on standard error, as its last line.
+    pub fn json_error(&self) -> Value {
+        let text = self.stderr();
+        let line = text.trim_end().lines().last().unwrap_or_default();
+        serde_json::from_str(line)
+            .unwrap_or_else(|error| panic!("no JSON on standard error ({error}): {self}"))
+    }
+
+    /// Panics unless the command ended with code 0.
+    pub fn expect_ok(self) -> Self {
+        self.expect_code(0)
+    }
+
+    /// Panics unless the command ended with `code`.
+    pub fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code(), code, "unexpected exit code: {self}");
+        self
+    }
+}
+
+impl std::fmt::Display for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{}\n{}", self.command, self.status)?;
+        write!(
+            f,
+            "--- stdout ---\n{}--- stderr ---\n{}",
+            self.stdout(),
+            self.stderr()
+        )
+    }
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// The status of a child that ended in time; one that did not is killed.
+fn end(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let status = wait::poll(limit, || child.try_wait().expect("a child can be asked"));
+    if status.is_none() {
+        // An error means that it ended in this moment.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    status
+}
+
+fn collect(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+    let mut pipe = pipe.expect("the output is piped");
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What came before a broken pipe is still worth showing.
+        let _ = pipe.read_to_end(&mut bytes);
+        bytes
+    })
+}
+
+fn restrict(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+}

@@ -1,0 +1,181 @@
+//! A machine: a device that joined, with `beckon run` as a child.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+    process::ExitStatus,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    account::Account,
+    cli::{Cli, Output},
+    process::Process,
+};
+
+/// How long a machine may take until the server has accepted it.
+const ONLINE_LIMIT: Duration = Duration::from_secs(30);
+
+/// A machine that has joined. Dropping it kills its agent and removes its state, but not its roots.
+pub struct Machine {
+    name: String,
+    id: String,
+    cli: Cli,
+    env: Vec<(OsString, OsString)>,
+    process: Process,
+    folder: TempDir,
+}
+
+/// A machine that is about to join.
+pub struct Joining {
+    url: String,
+    code: String,
+    name: String,
+    roots: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+}
+
+impl Machine {
+    /// Prepares a machine to join `account` with a fresh join code.
+    pub fn join(account: &Account, name: &str) -> Joining {
+        Self::join_with(account.url(), &account.join_code(&[]), name)
+    }
+
+    /// Prepares a machine to join with the code at hand.
+    pub fn join_with(url: &str, code: &str, name: &str) -> Joining {
+        Joining {
+            url: url.to_owned(),
+            code: code.to_owned(),
+            name: name.to_owned(),
+            roots: Vec::new(),
+            env: Vec::new(),
+        }
+    }
+
+    /// The name that the server knows the machine by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The device id, as the machine printed it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The machine's own command line: `status`, `roots add`.
+    pub fn cli(&self) -> &Cli {
+        &self.cli
+    }
+
+    /// The running agent: its log, its lines, its id.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Asks the agent to end (SIGTERM) and waits until it has.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.process.stop()
+    }
+
+    /// Ends the agent at once (SIGKILL).
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts an agent that was stopped or killed again, or a running one anew, and waits until it is online.
+    pub fn restart(&mut self) {
+        self.launch();
+        self.wait_online();
+    }
+
+    /// Starts the agent again without waiting: the server may be away.
+    pub fn launch(&mut self) {
+        if self.process.is_running() {
+            self.stop();
+        }
+        self.process = run(&self.cli, &self.name, self.folder.path(), &self.env);
+    }
+
+    /// Waits until the server has accepted the agent that was launched last.
+    pub fn wait_online(&mut self) {
+        (self.name, self.id) = online(&self.process);
+    }
+}
+
+impl Joining {
+    /// Opens `path` as the root `name`, for reading.
+    pub fn root(self, name: &str, path: impl AsRef<Path>) -> Self {
+        self.root_as(name, path, "")
+    }
+
+    /// Opens `path` as the root `name`, for reading and writing.
+    pub fn writable_root(self, name: &str, path: impl AsRef<Path>) -> Self {
+        self.root_as(name, path, ":rw")
+    }
+
+    /// Sets an environment variable of the agent.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env
+            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Joins, starts the agent and waits until it is online.
+    pub fn start(self) -> Machine {
+        let cli = Cli::new();
+        self.redeem(&cli).expect_ok();
+        let folder = tempfile::tempdir().expect("room for a log");
+        let process = run(&cli, &self.name, folder.path(), &self.env);
+        let (name, id) = online(&process);
+        Machine {
+            name,
+            id,
+            cli,
+            env: self.env,
+            process,
+            folder,
+        }
+    }
+
+    /// Only redeems the code, on `cli`: for tests of joining itself.
+    pub fn redeem(&self, cli: &Cli) -> Output {
+        let mut args: Vec<OsString> = ["join", &self.url, &self.code, "--name", &self.name]
+            .map(OsString::from)
+            .into();
+        args.extend(
+            self.roots
+                .iter()
+                .flat_map(|root| ["--root".into(), root.clone()]),
+        );
+        cli.run(args)
+    }
+
+    fn root_as(mut self, name: &str, path: impl AsRef<Path>, mode: &str) -> Self {
+        let mut root = OsString::from(format!("{name}="));
+        root.push(path.as_ref());
+        root.push(mode);
+        self.roots.push(root);
+        self
+    }
+}
+
+fn run(cli: &Cli, name: &str, folder: &Path, env: &[(OsString, OsString)]) -> Process {
+    Process::start(
+        "beckon",
+        &format!("machine {name}"),
+        &folder.join("log"),
+        |command| {
+            command.arg("--state").arg(cli.state()).arg("run");
+            command.envs(env.iter().map(|(name, value)| (name, value)));
+        },
+    )
+}
+
+/// The name and id of `online as NAME ID`. A name may hold blanks, an id cannot.
+fn online(process: &Process) -> (String, String) {
+    let rest = process.wait_for_line("online as ", ONLINE_LIMIT);
+    let (name, id) = rest.trim().rsplit_once(' ').expect("`online as NAME ID`");
+    (name.to_owned(), id.to_owned())
+}

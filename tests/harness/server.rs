@@ -1,0 +1,160 @@
+//! A real `beckon-server` on a free port and a temporary data folder.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::process::{self, Process};
+
+/// How long a server may take to listen: it opens the database and runs migrations first.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running server. Dropping it kills it and removes its data.
+pub struct Server {
+    process: Process,
+    options: Options,
+    url: String,
+    folder: TempDir,
+}
+
+/// What a server is started with, beyond its address and data folder.
+#[derive(Clone, Default)]
+pub struct Options {
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    data: Option<PathBuf>,
+}
+
+impl Options {
+    /// Adds arguments.
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env
+            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Uses this data folder, for instance a small file system that is to run full. The caller removes it.
+    pub fn data(mut self, data: impl Into<PathBuf>) -> Self {
+        self.data = Some(data.into());
+        self
+    }
+
+    /// Starts the server and waits until it listens.
+    pub fn start(self) -> Server {
+        let folder = tempfile::tempdir().expect("room for a data folder");
+        let (process, url) = launch(&self, folder.path(), "127.0.0.1:0");
+        Server {
+            process,
+            options: self,
+            url,
+            folder,
+        }
+    }
+}
+
+impl Server {
+    /// Starts a server as it comes and waits until it listens.
+    pub fn start() -> Self {
+        Self::options().start()
+    }
+
+    /// Starts a server with options: `Server::options().args(["--x"]).start()`.
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    /// `http://127.0.0.1:PORT`, or `https` with TLS.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        self.url
+            .split_once("://")
+            .map_or(self.url.as_str(), |(_, address)| address)
+    }
+
+    /// The code that makes the first account; panics if the server prints none.
+    pub fn set_up_code(&self) -> String {
+        let rest = self.process.wait_for_line("set up at ", START_LIMIT);
+        let (_, code) = rest
+            .split_once('#')
+            .expect("`set up at http://ADDR:PORT/setup#CODE`");
+        code.trim().to_owned()
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        data(&self.options, self.folder.path())
+    }
+
+    /// The running program: its log, its lines, its id.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Asks the server to end (SIGTERM) and waits until it has.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.process.stop()
+    }
+
+    /// Ends the server at once (SIGKILL), as a power cut would.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts a server that was stopped or killed again, or a running one anew: same data, same port.
+    pub fn restart(&mut self) {
+        if self.process.is_running() {
+            self.stop();
+        }
+        let address = self.address().to_owned();
+        (self.process, self.url) = launch(&self.options, self.folder.path(), &address);
+    }
+
+    /// Freezes the server (SIGSTOP): it keeps its sockets and answers nothing, until [`Server::resume`].
+    pub fn suspend(&mut self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Lets a suspended server go on.
+    pub fn resume(&mut self) {
+        self.process.signal(Signal::CONT);
+    }
+}
+
+fn launch(options: &Options, folder: &Path, address: &str) -> (Process, String) {
+    let log = folder.join("log");
+    let data = data(options, folder);
+    let process = Process::start("beckon-server", "server", &log, |command| {
+        command.args(["--listen", address]).arg("--data").arg(data);
+        command.args(&options.args);
+        command.envs(options.env.iter().map(|(name, value)| (name, value)));
+    });
+    let url = process
+        .wait_for_line("listening on ", START_LIMIT)
+        .trim()
+        .to_owned();
+    (process, url)
+}
+
+fn data(options: &Options, folder: &Path) -> PathBuf {
+    options
+        .data
+        .clone()
+        .unwrap_or_else(|| process::folder(folder, "data"))
+}
