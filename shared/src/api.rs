@@ -68,3 +68,26 @@ impl<const N: usize> utoipa::PartialSchema for Bytes<N> {
     }
 }
 impl<const N: usize> utoipa::ToSchema for Bytes<N> {}
+
+/// Any raw bytes inside JSON, as unpadded URL-safe base64.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blob(pub Vec<u8>);
+
+impl Serialize for Blob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&URL_SAFE_NO_PAD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        URL_SAFE_NO_PAD.decode(String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl utoipa::PartialSchema for Blob {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        String::schema()
+    }
+}
+impl utoipa::ToSchema for Blob {}

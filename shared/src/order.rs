@@ -175,3 +175,105 @@ impl SignedOrder {
         Ok(order)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{AccountKey, DeviceKeys};
+
+    const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+    struct Scene {
+        account: AccountId,
+        signer: DeviceKeys,
+        machine: DeviceId,
+    }
+
+    fn scene() -> Scene {
+        Scene {
+            account: AccountKey::from_bytes(&[1; 32]).id(),
+            signer: DeviceKeys::from_bytes(&[2; 64]),
+            machine: DeviceKeys::from_bytes(&[3; 64]).id(),
+        }
+    }
+
+    impl Scene {
+        fn order(&self) -> Order {
+            Order {
+                suite: 0,
+                signer: self.signer.id(),
+                signer_account: self.account,
+                target_account: self.account,
+                target: self.machine,
+                id: TransferId::new(NOW, [0; 10]),
+                issued: NOW,
+                expires: NOW + Duration::from_secs(3600),
+                body: OrderBody::Upload(UploadOrder {
+                    root: RootId([0; 16]),
+                    space: SpaceId::new(NOW, [1; 10]),
+                    selection: Selection::Inline(vec![RootPath::root()]),
+                }),
+            }
+        }
+
+        fn verdict(&self, order: &Order, now: Timestamp) -> Result<Order, BadOrder> {
+            self.verdict_on(Signed::sign(order, self.signer.signing()), now)
+        }
+
+        fn verdict_on(&self, order: Signed<Order>, now: Timestamp) -> Result<Order, BadOrder> {
+            let signed = SignedOrder { order, signer: Chain { device: unsigned(), enrolment: None } };
+            signed.verify(&self.signer.id(), &self.signer.public().sign, &self.account, &self.machine, now)
+        }
+    }
+
+    fn unsigned() -> Signed<crate::certificate::DeviceCertificate> {
+        crate::wire::decode(&[0, 0]).unwrap()
+    }
+
+    #[test]
+    fn a_genuine_order_stands_and_an_altered_one_does_not() {
+        let scene = scene();
+        let order = scene.order();
+        assert_eq!(scene.verdict(&order, NOW), Ok(order.clone()));
+        for at in 0..crate::wire::encode(&order).len() {
+            let mut signed = Signed::sign(&order, scene.signer.signing());
+            signed.bytes[at] ^= 1;
+            assert_eq!(scene.verdict_on(signed, NOW), Err(BadOrder::Signature));
+        }
+    }
+
+    #[test]
+    fn an_order_for_another_machine_or_account_is_refused() {
+        let scene = scene();
+        let elsewhere = Order { target: DeviceId([9; 32]), ..scene.order() };
+        assert_eq!(scene.verdict(&elsewhere, NOW), Err(BadOrder::Target));
+        let foreign = Order { target_account: AccountId([9; 32]), ..scene.order() };
+        assert_eq!(scene.verdict(&foreign, NOW), Err(BadOrder::Target));
+        let foreigner = Order { signer_account: AccountId([9; 32]), ..scene.order() };
+        assert_eq!(scene.verdict(&foreigner, NOW), Err(BadOrder::Signer));
+    }
+
+    #[test]
+    fn an_order_counts_only_in_its_time_give_or_take_ten_minutes() {
+        let scene = scene();
+        let order = scene.order();
+        let day = Duration::from_secs(86_400);
+        assert_eq!(scene.verdict(&order, NOW + day), Err(BadOrder::Expired));
+        assert_eq!(scene.verdict(&order, NOW.before(day)), Err(BadOrder::Clock));
+        assert!(scene.verdict(&order, order.expires + CLOCK_GRACE).is_ok());
+        assert!(scene.verdict(&order, NOW.before(CLOCK_GRACE)).is_ok());
+        let endless = Order { expires: NOW + LONGEST_WAIT + Duration::from_secs(1), ..order };
+        assert_eq!(scene.verdict(&endless, NOW), Err(BadOrder::TooLong));
+    }
+
+    #[test]
+    fn a_long_selection_travels_beside_the_order_and_cannot_be_swapped() {
+        let paths: Vec<_> = (0..2000).map(|n| RootPath::new(format!("folder/file {n}")).unwrap()).collect();
+        let (selection, detached) = Selection::of(paths.clone());
+        let bytes = detached.unwrap();
+        assert_eq!(selection.paths(Some(&bytes)), Ok(paths));
+        assert_eq!(selection.paths(None), Err(BadOrder::Selection));
+        assert_eq!(selection.paths(Some(&bytes[1..])), Err(BadOrder::Selection));
+        assert_eq!(Selection::of(vec![RootPath::root()]).1, None);
+    }
+}

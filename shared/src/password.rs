@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305,
     aead::{Aead, Payload},
@@ -118,12 +118,21 @@ pub struct PasswordSecrets {
 pub fn derive(password: &str, salt: &[u8; 16], params: &KdfParams) -> Result<PasswordSecrets, BadPassword> {
     check(password)?;
     params.check()?;
+    let root = stretch(password, salt, params)?;
+    Ok(PasswordSecrets { auth: AuthSecret::derive(AUTH, &root), kek: KeyEncryptionKey::derive(KEK, &root) })
+}
+
+/// Argon2id. Its memory is wiped: what stays of it would let others guess cheaply.
+fn stretch(password: &str, salt: &[u8; 16], params: &KdfParams) -> Result<Zeroizing<[u8; 32]>, BadPassword> {
     let params = Params::new(params.memory_kib, params.passes, params.lanes, Some(32)).map_err(|_| BadPassword::Params)?;
+    let mut memory = Zeroizing::new(Vec::new());
+    memory.try_reserve_exact(params.block_count()).map_err(|_| BadPassword::Memory)?;
+    memory.resize(params.block_count(), Block::default());
     let mut root = Zeroizing::new([0; 32]);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(password.as_bytes(), salt, root.as_mut_slice())
-        .map_err(|_| BadPassword::Memory)?;
-    Ok(PasswordSecrets { auth: AuthSecret::derive(AUTH, &root), kek: KeyEncryptionKey::derive(KEK, &root) })
+        .hash_password_into_with_memory(password.as_bytes(), salt, root.as_mut_slice(), memory.as_mut_slice())
+        .map_err(|_| BadPassword::Params)?;
+    Ok(root)
 }
 
 /// A salt for a name that does not exist: always the same one, and not to be told from a real one without the server's secret.

@@ -239,3 +239,51 @@ impl<'de> Deserialize<'de> for Label {
         Self::new(String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_path_cannot_climb_out_of_its_root() {
+        for bad in ["..", ".", "a/../b", "/etc", "a//b", "a/", "./a", "a/..", "\0", "a\0b"] {
+            assert!(RootPath::new(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(RootPath::new("x".repeat(PATH_MAX + 1)), Err(BadPath::TooLong));
+        assert_eq!(Name::new("x".repeat(NAME_MAX + 1)), Err(BadPath::TooLong));
+        assert_eq!(Name::new("a/b"), Err(BadPath::Forbidden));
+        assert!(RootPath::new("...").is_ok());
+    }
+
+    #[test]
+    fn a_folder_holds_what_is_below_it_and_not_its_namesakes() {
+        let path = |text: &str| RootPath::new(text).unwrap();
+        assert!(path("a").holds(&path("a/b")) && path("a").holds(&path("a")) && path("").holds(&path("a")));
+        assert!(!path("a").holds(&path("ab")) && !path("a/b").holds(&path("a")));
+    }
+
+    #[test]
+    fn labels_hold_no_separators_and_no_tricks() {
+        for bad in ["", " a", "a ", "a/b", "a:b", "a\nb", "..", "a\u{202e}b"] {
+            assert!(Label::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(Label::new("办公室 PC").is_ok());
+        assert!(Label::new("x".repeat(65)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_refused_or_survive_the_wire_and_json(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let Ok(path) = RootPath::new(bytes) else { return Ok(()) };
+            prop_assert_eq!(crate::wire::decode::<RootPath>(&crate::wire::encode(&path)).ok(), Some(path.clone()));
+            prop_assert_eq!(serde_json::from_str::<RootPath>(&serde_json::to_string(&path).unwrap()).ok(), Some(path.clone()));
+            let mut rebuilt = RootPath::root();
+            for name in path.names() {
+                rebuilt = rebuilt.join(&name).unwrap();
+            }
+            prop_assert_eq!(rebuilt, path);
+        }
+    }
+}

@@ -281,3 +281,6 @@ pub enum Reply {
     /// What a machine needs to carry out an upload.
     Grant(Box<UploadGrant>),
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    api::Blob,
     entry::{EntryKind, SourceStamp},
     id::{DeviceId, Hash, NodeId, VersionId},
-    path::Name,
+    path::{Name, RootPath},
     time::Timestamp,
 };
 
@@ -35,6 +36,10 @@ pub struct NodeView {
     pub hash: Option<Hash>,
     /// The content changed while it was read.
     pub torn: bool,
+    /// Permission bits at the source (the low 12), 0 where it had none.
+    pub mode: u32,
+    /// Where a symlink points, as its bytes stood on the machine's disk.
+    pub target: Option<Blob>,
     /// When it was deleted.
     pub deleted: Option<Timestamp>,
 }
@@ -48,6 +53,26 @@ pub struct Listing {
     pub children: Vec<NodeView>,
     /// Pass as `after` for the next page; absent on the last.
     pub next: Option<Name>,
+}
+
+/// One thing below a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TreeRow {
+    /// Its path below the folder that was asked for.
+    pub path: RootPath,
+    /// The node.
+    pub node: NodeView,
+}
+
+/// `GET /api/drive/tree?node=ID|path=P&after=PATH&limit=N`: a page of all that lies below a folder.
+///
+/// A folder comes before what is in it, and the names in a folder in the order of their bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Tree {
+    /// A page of what lies below; the folder itself is not among it.
+    pub rows: Vec<TreeRow>,
+    /// Pass as `after` for the next page; absent on the last.
+    pub next: Option<RootPath>,
 }
 
 /// `GET /api/drive/versions?node=ID|path=P`: newest first.

@@ -3,11 +3,10 @@
 //! The first message is `version (1) ‖ initiator's account (32) ‖ initiator's device (32) ‖ Noise message`, because both
 //! ends mix both ids into the prologue and the responder cannot know them otherwise. They are hashes and tell no name.
 
+use serde::{Deserialize, Serialize};
 use snow::{Builder, HandshakeState};
 
-use serde::{Deserialize, Serialize};
-
-use super::channel::{BadRecord, Channel, REKEY_EVERY};
+use super::channel::{Channel, REKEY_EVERY};
 use crate::{
     certificate::{BadCertificate, Chain, DeviceCertificate, Role},
     id::{AccountId, DeviceId},
