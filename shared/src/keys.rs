@@ -33,7 +33,10 @@ impl DeviceKeys {
         let mut session = Zeroizing::new([0; 32]);
         sign.copy_from_slice(&bytes[..32]);
         session.copy_from_slice(&bytes[32..]);
-        Self { sign: SigningKey::from_bytes(&sign), session: StaticSecret::from(*session) }
+        Self {
+            sign: SigningKey::from_bytes(&sign),
+            session: StaticSecret::from(*session),
+        }
     }
 
     /// Both secrets, to be stored where only the device's owner can read.
@@ -134,4 +137,81 @@ impl fmt::Debug for AccountKey {
 /// The id of the account whose first key this is: BLAKE3 in derive-key mode.
 pub fn account_id(key: &PublicKey) -> AccountId {
     AccountId(blake3::derive_key(ACCOUNT_ID, &key.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_known_keys_never_change() {
+        let device = DeviceKeys::from_bytes(&[7; DeviceKeys::LEN]);
+        assert_eq!(
+            hex::encode(device.public().sign.0),
+            "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c"
+        );
+        assert_eq!(
+            hex::encode(device.public().session),
+            "13be4feaeaf204c7fd3358fc9c00721881d174278128227ec674f37f7fe97b6d"
+        );
+        assert_eq!(
+            device.id().to_string(),
+            "08c2ff808ea596a82215b3982808fb22c2c4fb4f5d7c259c7cf31b81c00bc684"
+        );
+        assert_eq!(
+            AccountKey::from_bytes(&[1; 32]).id().to_string(),
+            "84455a7f37229c289a4db0682d727caf568fef2401a9edccdb3184ae7fc98f18"
+        );
+    }
+
+    #[test]
+    fn keys_come_back_from_their_bytes() {
+        let mut bytes = [7; DeviceKeys::LEN];
+        bytes[40] = 8;
+        let keys = DeviceKeys::from_bytes(&bytes);
+        assert_eq!(*keys.to_bytes(), bytes);
+        assert_eq!(
+            DeviceKeys::from_bytes(&keys.to_bytes()).public(),
+            keys.public()
+        );
+        let account = AccountKey::from_bytes(&[1; 32]);
+        assert_eq!(
+            AccountKey::from_bytes(&account.to_bytes()).public(),
+            account.public()
+        );
+    }
+
+    #[test]
+    fn either_public_key_changes_the_device_id() {
+        let keys = DeviceKeys::from_bytes(&[7; DeviceKeys::LEN]).public();
+        let other = DeviceKeys::from_bytes(&[8; DeviceKeys::LEN]).public();
+        assert_ne!(
+            keys.id(),
+            DevicePublicKeys {
+                sign: other.sign,
+                ..keys
+            }
+            .id()
+        );
+        assert_ne!(
+            keys.id(),
+            DevicePublicKeys {
+                session: other.session,
+                ..keys
+            }
+            .id()
+        );
+    }
+
+    #[test]
+    fn debug_output_holds_no_secret() {
+        let secret = hex::encode([7; 4]);
+        let keys = DeviceKeys::from_bytes(&[7; DeviceKeys::LEN]);
+        let account = AccountKey::from_bytes(&[7; 32]);
+        let shown = format!("{keys:?} {account:?}");
+        assert!(
+            !shown.contains(&secret) && !shown.contains("7, 7"),
+            "{shown}"
+        );
+    }
 }

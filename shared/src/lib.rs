@@ -24,4 +24,5 @@ pub mod wire;
 pub mod session;
 pub mod browse;
 pub mod api;
+pub mod in_drive;
 pub mod route;

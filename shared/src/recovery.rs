@@ -48,10 +48,11 @@ impl RecoveryKey {
         if count != WORDS {
             return Err(BadWords::Count(count));
         }
-        let mnemonic = Mnemonic::parse_in_normalized(Language::English, &text).map_err(|bad| match bad {
-            bip39::Error::UnknownWord(at) => BadWords::Unknown { place: at + 1 },
-            _ => BadWords::Checksum,
-        })?;
+        let mnemonic =
+            Mnemonic::parse_in_normalized(Language::English, &text).map_err(|bad| match bad {
+                bip39::Error::UnknownWord(at) => BadWords::Unknown { place: at + 1 },
+                _ => BadWords::Checksum,
+            })?;
         let (bytes, len) = mnemonic.to_entropy_array();
         let bytes = Zeroizing::new(bytes);
         let entropy = bytes[..len].try_into().map_err(|_| BadWords::Checksum)?;
@@ -61,7 +62,9 @@ impl RecoveryKey {
     /// The words, in order.
     pub fn words(&self) -> Vec<&'static str> {
         // 32 bytes are one of the lengths that BIP-39 knows, so this does not fail.
-        Mnemonic::from_entropy_in(Language::English, &self.0).map(|words| words.words().collect()).unwrap_or_default()
+        Mnemonic::from_entropy_in(Language::English, &self.0)
+            .map(|words| words.words().collect())
+            .unwrap_or_default()
     }
 
     /// Proves the words to the server.
@@ -78,5 +81,77 @@ impl RecoveryKey {
 impl fmt::Debug for RecoveryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RecoveryKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{keys::AccountKey, password::WrapKind};
+
+    fn key() -> RecoveryKey {
+        RecoveryKey::from_entropy(std::array::from_fn(|at| at as u8))
+    }
+
+    #[test]
+    fn no_bits_at_all_are_the_words_that_bip_39_says() {
+        let words = RecoveryKey::from_entropy([0; 32]).words().join(" ");
+        assert_eq!(words, format!("{}art", "abandon ".repeat(23)));
+    }
+
+    #[test]
+    fn words_and_what_follows_from_them_never_change() {
+        assert_eq!(
+            key().words().join(" "),
+            "abandon amount liar amount expire adjust cage candy arch gather drum bullet absurd math era live bid rhythm alien crouch range attend journey unaware"
+        );
+        assert_eq!(
+            hex::encode(key().auth().as_bytes()),
+            "1994208c604fa00d1c069347d87b113c642955f085e83fdd4b559048c45aae67"
+        );
+        assert_eq!(
+            key().auth().hash().to_string(),
+            "3812be97c7adc59eea65a0f66c62f74dba6e42850a0616c1ed1b6fdc4b0ead16"
+        );
+    }
+
+    #[test]
+    fn words_are_read_as_people_type_them() {
+        let typed = key().words().join(" \n\t ").to_uppercase();
+        let read = RecoveryKey::parse(&format!("  {typed} ")).unwrap();
+        assert_eq!(read.0, key().0);
+    }
+
+    #[test]
+    fn mistaken_words_are_named() {
+        let parse = |words: &[&str]| RecoveryKey::parse(&words.join(" ")).map(|_| ());
+        let mut words = key().words();
+        assert_eq!(parse(&words[..23]), Err(BadWords::Count(23)));
+        assert_eq!(parse(&words[..12]), Err(BadWords::Count(12)));
+        words.swap(0, 1);
+        assert_eq!(parse(&words), Err(BadWords::Checksum));
+        words[4] = "beckon";
+        assert_eq!(parse(&words), Err(BadWords::Unknown { place: 5 }));
+        assert_eq!(parse(&[]), Err(BadWords::Count(0)));
+    }
+
+    #[test]
+    fn the_words_open_what_they_wrapped() {
+        let account = AccountKey::from_bytes(&[1; 32]);
+        let wrapped = key()
+            .kek()
+            .wrap(&account, WrapKind::Recovery, 1, [4; 24])
+            .unwrap();
+        let read = RecoveryKey::parse(&key().words().join(" ")).unwrap();
+        let opened = read
+            .kek()
+            .unwrap(&wrapped, &account.id(), WrapKind::Recovery, 1)
+            .unwrap();
+        assert_eq!(opened.public(), account.public());
+    }
+
+    #[test]
+    fn debug_output_holds_no_secret() {
+        assert_eq!(format!("{:?}", key()), "RecoveryKey(..)");
     }
 }

@@ -30,7 +30,10 @@ enum Tag {
 
 impl Tag {
     fn of(byte: u8) -> Result<Self, BadRecord> {
-        [Self::More, Self::Last, Self::Close].into_iter().find(|tag| *tag as u8 == byte).ok_or(BadRecord::Damaged)
+        [Self::More, Self::Last, Self::Close]
+            .into_iter()
+            .find(|tag| *tag as u8 == byte)
+            .ok_or(BadRecord::Damaged)
     }
 }
 
@@ -145,7 +148,9 @@ impl Channel {
             return Err(BadRecord::Damaged);
         }
         let mut plaintext = vec![0; record.len()];
-        let len = noise.read_message(record, &mut plaintext).map_err(|_| BadRecord::Damaged)?;
+        let len = noise
+            .read_message(record, &mut plaintext)
+            .map_err(|_| BadRecord::Damaged)?;
         self.received += 1;
         if self.received.is_multiple_of(self.rekey_every) {
             noise.rekey_incoming();
@@ -185,6 +190,203 @@ impl Channel {
 
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Channel").field("sent", &self.sent).field("received", &self.received).finish_non_exhaustive()
+        f.debug_struct("Channel")
+            .field("sent", &self.sent)
+            .field("received", &self.received)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::session::handshake::tests::pair;
+
+    fn rekeying_pair(here: u64, there: u64) -> (Channel, Channel) {
+        let (mut first, mut second) = pair();
+        (first.rekey_every, second.rekey_every) = (here, there);
+        (first, second)
+    }
+
+    fn transmit(from: &mut Channel, to: &mut Channel, message: &[u8]) -> Result<Opened, BadRecord> {
+        let mut opened = Opened::Partial;
+        for record in from.seal(message)? {
+            assert_eq!(opened, Opened::Partial);
+            assert!(record.len() <= RECORD_MAX);
+            opened = to.open(&record)?;
+        }
+        Ok(opened)
+    }
+
+    #[test]
+    fn limits_and_tags_never_change() {
+        assert_eq!(
+            (RECORD_MAX, PIECE_MAX, MESSAGE_MAX, REKEY_EVERY),
+            (65_535, 65_518, 1_048_576, 1_048_576)
+        );
+        assert_eq!(
+            [Tag::More as u8, Tag::Last as u8, Tag::Close as u8],
+            [0, 1, 2]
+        );
+    }
+
+    #[test]
+    fn messages_of_every_size_arrive() {
+        let (mut here, mut there) = pair();
+        for len in [
+            0,
+            1,
+            PIECE_MAX - 1,
+            PIECE_MAX,
+            PIECE_MAX + 1,
+            2 * PIECE_MAX,
+            MESSAGE_MAX,
+        ] {
+            let message: Vec<u8> = (0..len).map(|at| at as u8).collect();
+            assert!(
+                transmit(&mut here, &mut there, &message) == Ok(Opened::Message(message)),
+                "{len}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_too_large_is_refused_and_harms_nothing() {
+        let (mut here, mut there) = pair();
+        assert_eq!(
+            here.seal(&vec![0; MESSAGE_MAX + 1]),
+            Err(BadRecord::TooLarge)
+        );
+        assert_eq!(
+            transmit(&mut here, &mut there, b"less"),
+            Ok(Opened::Message(b"less".to_vec()))
+        );
+    }
+
+    #[test]
+    fn a_peer_cannot_fill_the_memory() {
+        let (mut here, mut there) = pair();
+        let piece = vec![0; PIECE_MAX];
+        for _ in 0..MESSAGE_MAX / PIECE_MAX {
+            let record = here.seal_record(&piece, Tag::More).unwrap();
+            assert_eq!(there.open(&record), Ok(Opened::Partial));
+        }
+        let record = here.seal_record(&piece, Tag::More).unwrap();
+        assert_eq!(there.open(&record), Err(BadRecord::TooLarge));
+        assert!(there.partial.is_empty());
+    }
+
+    #[test]
+    fn malformed_records_of_a_peer_are_refused() {
+        for (piece, tag) in [(&b""[..], Tag::More), (b"x", Tag::Close)] {
+            let (mut here, mut there) = pair();
+            let record = here.seal_record(piece, tag).unwrap();
+            assert_eq!(there.open(&record), Err(BadRecord::Damaged));
+        }
+        let (mut here, mut there) = pair();
+        there
+            .open(&here.seal_record(b"x", Tag::More).unwrap())
+            .unwrap();
+        assert_eq!(there.open(&here.close().unwrap()), Err(BadRecord::Damaged));
+    }
+
+    type Damage = fn(&[Vec<u8>]) -> Vec<&[u8]>;
+
+    #[test]
+    fn lost_repeated_swapped_and_reflected_records_end_the_channel() {
+        let damage: [Damage; 3] = [
+            |sent| vec![&sent[1]],
+            |sent| vec![&sent[0], &sent[0]],
+            |sent| vec![&sent[1], &sent[0]],
+        ];
+        for damage in damage {
+            let (mut here, mut there) = pair();
+            let sent: Vec<Vec<u8>> = [b"a", b"b"]
+                .iter()
+                .map(|text| here.seal(*text).unwrap().remove(0))
+                .collect();
+            let result = damage(&sent)
+                .into_iter()
+                .map(|record| there.open(record))
+                .find(Result::is_err);
+            assert_eq!(result, Some(Err(BadRecord::Damaged)));
+        }
+        let (mut here, _) = pair();
+        let record = here.seal(b"a").unwrap().remove(0);
+        assert_eq!(here.open(&record), Err(BadRecord::Damaged));
+    }
+
+    #[test]
+    fn after_a_failure_nothing_goes_either_way() {
+        let (mut here, mut there) = pair();
+        let record = here.seal(b"a").unwrap().remove(0);
+        assert_eq!(there.open(b"noise"), Err(BadRecord::Damaged));
+        assert_eq!(there.open(&record), Err(BadRecord::Closed));
+        assert_eq!(there.seal(b"a"), Err(BadRecord::Closed));
+        assert_eq!(there.close(), Err(BadRecord::Closed));
+    }
+
+    #[test]
+    fn each_direction_is_closed_by_itself_and_once() {
+        let (mut here, mut there) = pair();
+        assert_eq!(there.open(&here.close().unwrap()), Ok(Opened::Closed));
+        assert!(there.is_closed_by_peer() && !here.is_closed_by_peer());
+        assert_eq!(here.seal(b"more"), Err(BadRecord::Closed));
+        assert_eq!(here.close(), Err(BadRecord::Closed));
+        assert_eq!(
+            transmit(&mut there, &mut here, b"answer"),
+            Ok(Opened::Message(b"answer".to_vec()))
+        );
+        assert_eq!(there.open(b"more"), Err(BadRecord::Closed));
+    }
+
+    #[test]
+    fn both_directions_take_new_keys_at_the_same_record() {
+        let (mut here, mut there) = rekeying_pair(3, 3);
+        for count in 0..10_u8 {
+            assert_eq!(
+                transmit(&mut here, &mut there, &[count]),
+                Ok(Opened::Message(vec![count]))
+            );
+            assert_eq!(
+                transmit(&mut there, &mut here, &[count]),
+                Ok(Opened::Message(vec![count]))
+            );
+        }
+        let (mut here, mut there) = rekeying_pair(3, 4);
+        for _ in 0..3 {
+            assert!(transmit(&mut here, &mut there, b"old key").is_ok());
+        }
+        assert_eq!(
+            transmit(&mut here, &mut there, b"new key"),
+            Err(BadRecord::Damaged)
+        );
+    }
+
+    #[test]
+    fn debug_output_holds_no_message() {
+        let (mut here, mut there) = pair();
+        there
+            .open(&here.seal_record(b"secret", Tag::More).unwrap())
+            .unwrap();
+        assert_eq!(format!("{there:?}"), "Channel { sent: 0, received: 1, .. }");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn a_changed_bit_or_length_never_opens(at in any::<prop::sample::Index>(), bit in 0..8_u8, cut in any::<prop::sample::Index>()) {
+            let (mut here, mut there) = pair();
+            let (_, mut also_there) = pair();
+            let record = here.seal(b"some message").unwrap().remove(0);
+            let mut changed = record.clone();
+            let at = at.index(record.len());
+            changed[at] ^= 1 << bit;
+            prop_assert_eq!(there.open(&changed), Err(BadRecord::Damaged));
+            prop_assert_eq!(also_there.open(&record[..cut.index(record.len())]), Err(BadRecord::Damaged));
+        }
     }
 }
