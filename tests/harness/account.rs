@@ -18,12 +18,14 @@ pub struct Account {
 
 impl Account {
     /// Signs up with the server's set-up code. Only the first account of a server can.
+    #[track_caller]
     pub fn sign_up(server: &Server, name: &str) -> Self {
         let code = server.set_up_code();
         Self::sign_up_with(server.url(), &code, name)
     }
 
     /// Signs up with a code, for instance of an invitation.
+    #[track_caller]
     pub fn sign_up_with(url: &str, code: &str, name: &str) -> Self {
         let cli = Cli::new();
         let password_file = cli.secret_file("password", &format!("correct horse of {name}\n"));
@@ -67,6 +69,7 @@ impl Account {
     }
 
     /// Signs in on a new terminal.
+    #[track_caller]
     pub fn other_terminal(&self) -> Cli {
         let cli = Cli::new();
         self.login(&cli).expect_ok();
@@ -74,6 +77,7 @@ impl Account {
     }
 
     /// Signs in on `cli`, with the password that the account was made with.
+    #[track_caller]
     pub fn login(&self, cli: &Cli) -> Output {
         let mut args = words(&["login", &self.url, "--name", &self.name]);
         args.extend(file_arg("--password-file", &self.password_file));
@@ -81,6 +85,7 @@ impl Account {
     }
 
     /// A join code `bk1-...`; `options` as in `["--uses", "2", "--role", "copy"]`.
+    #[track_caller]
     pub fn join_code(&self, options: &[&str]) -> String {
         let mut args = words(&["join-code"]);
         args.extend(words(options));

@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    process::{Child, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -57,11 +57,13 @@ impl Cli {
     /// Runs `beckon --state STATE ARGS...` to its end.
     ///
     /// A command that outlasts the limit is killed, and the test fails with what it had printed.
+    #[track_caller]
     pub fn run<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Output {
         self.run_with_input(args, "")
     }
 
     /// Runs a command that reads `input` from standard input.
+    #[track_caller]
     pub fn run_with_input<A: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = A>,
@@ -69,23 +71,9 @@ impl Cli {
     ) -> Output {
         let mut command = spawner::command(crate::binary::path("beckon"));
         command.arg("--state").arg(self.state()).args(args);
-        command
-            .stdin(self.input(input))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let words = format!("{command:?}");
-        let mut child = spawner::spawn(command)
-            .unwrap_or_else(|error| panic!("{words} does not start: {error}"));
-        let stdout = collect(child.stdout.take());
-        let stderr = collect(child.stderr.take());
-        let status = end(&mut child, self.limit);
-        let output = Output {
-            command: words,
-            status: status.unwrap_or_default(),
-            stdout: stdout.join().expect("reading does not panic"),
-            stderr: stderr.join().expect("reading does not panic"),
-        };
-        assert!(status.is_some(), "killed after {:?}: {output}", self.limit);
+        command.stdin(self.input(input));
+        let (in_time, output) = run_to_end(command, self.limit);
+        assert!(in_time, "killed after {:?}: {output}", self.limit);
         output
     }
 
@@ -168,25 +156,33 @@ impl Output {
     }
 
     /// Standard output as the one JSON value that `--json` prints.
+    #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.stdout)
-            .unwrap_or_else(|error| panic!("no JSON on standard output ({error}): {self}"))
+        match serde_json::from_slice(&self.stdout) {
+            Ok(value) => value,
+            Err(error) => panic!("no JSON on standard output ({error}): {self}"),
+        }
     }
 
     /// The error `{code, message, retry}` that `--json` prints on standard error, as its last line.
+    #[track_caller]
     pub fn json_error(&self) -> Value {
         let text = self.stderr();
         let line = text.trim_end().lines().last().unwrap_or_default();
-        serde_json::from_str(line)
-            .unwrap_or_else(|error| panic!("no JSON on standard error ({error}): {self}"))
+        match serde_json::from_str(line) {
+            Ok(value) => value,
+            Err(error) => panic!("no JSON on standard error ({error}): {self}"),
+        }
     }
 
     /// Panics unless the command ended with code 0.
+    #[track_caller]
     pub fn expect_ok(self) -> Self {
         self.expect_code(0)
     }
 
     /// Panics unless the command ended with `code`.
+    #[track_caller]
     pub fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code(), code, "unexpected exit code: {self}");
         self
@@ -211,15 +207,32 @@ impl std::fmt::Debug for Output {
     }
 }
 
-/// The status of a child that ended in time; one that did not is killed.
-fn end(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
-    let status = wait::poll(limit, || child.try_wait().expect("a child can be asked"));
-    if status.is_none() {
+/// Runs a command, killing it after `limit`; says whether it ended before.
+fn run_to_end(mut command: Command, limit: Duration) -> (bool, Output) {
+    let words = words(&command);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = spawner::spawn(command).expect("the program starts");
+    let stdout = collect(child.stdout.take());
+    let stderr = collect(child.stderr.take());
+    let ended = wait::poll(limit, || child.try_wait().expect("a child can be asked"));
+    if ended.is_none() {
         // An error means that it ended in this moment.
         let _ = child.kill();
-        let _ = child.wait();
     }
-    status
+    let output = Output {
+        command: words,
+        status: child.wait().expect("a child can be waited for"),
+        stdout: stdout.join().expect("reading does not panic"),
+        stderr: stderr.join().expect("reading does not panic"),
+    };
+    (ended.is_some(), output)
+}
+
+/// The words of a command from `beckon` on, as a person would type them.
+fn words(command: &Command) -> String {
+    let args = command.get_args().map(|arg| arg.display().to_string());
+    let args: Vec<_> = args.skip_while(|arg| arg != "--state").collect();
+    format!("$ beckon {}", args.join(" "))
 }
 
 fn collect(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {

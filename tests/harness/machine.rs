@@ -39,6 +39,7 @@ pub struct Joining {
 
 impl Machine {
     /// Prepares a machine to join `account` with a fresh join code.
+    #[track_caller]
     pub fn join(account: &Account, name: &str) -> Joining {
         Self::join_with(account.url(), &account.join_code(&[]), name)
     }
@@ -75,6 +76,7 @@ impl Machine {
     }
 
     /// Asks the agent to end (SIGTERM) and waits until it has.
+    #[track_caller]
     pub fn stop(&mut self) -> ExitStatus {
         self.process.stop()
     }
@@ -85,12 +87,14 @@ impl Machine {
     }
 
     /// Starts an agent that was stopped or killed again, or a running one anew, and waits until it is online.
+    #[track_caller]
     pub fn restart(&mut self) {
         self.launch();
         self.wait_online();
     }
 
     /// Starts the agent again without waiting: the server may be away.
+    #[track_caller]
     pub fn launch(&mut self) {
         if self.process.is_running() {
             self.stop();
@@ -99,6 +103,7 @@ impl Machine {
     }
 
     /// Waits until the server has accepted the agent that was launched last.
+    #[track_caller]
     pub fn wait_online(&mut self) {
         (self.name, self.id) = online(&self.process);
     }
@@ -123,6 +128,7 @@ impl Joining {
     }
 
     /// Joins, starts the agent and waits until it is online.
+    #[track_caller]
     pub fn start(self) -> Machine {
         let cli = Cli::new();
         self.redeem(&cli).expect_ok();
@@ -140,6 +146,7 @@ impl Joining {
     }
 
     /// Only redeems the code, on `cli`: for tests of joining itself.
+    #[track_caller]
     pub fn redeem(&self, cli: &Cli) -> Output {
         let mut args: Vec<OsString> = ["join", &self.url, &self.code, "--name", &self.name]
             .map(OsString::from)
@@ -174,6 +181,7 @@ fn run(cli: &Cli, name: &str, folder: &Path, env: &[(OsString, OsString)]) -> Pr
 }
 
 /// The name and id of `online as NAME ID`. A name may hold blanks, an id cannot.
+#[track_caller]
 fn online(process: &Process) -> (String, String) {
     let rest = process.wait_for_line("online as ", ONLINE_LIMIT);
     let (name, id) = rest.trim().rsplit_once(' ').expect("`online as NAME ID`");

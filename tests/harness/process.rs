@@ -38,19 +38,28 @@ impl Process {
         log: &Path,
         configure: impl FnOnce(&mut Command),
     ) -> Self {
+        Self::start_at(&crate::binary::path(program), name, log, configure)
+    }
+
+    fn start_at(
+        program: &Path,
+        name: &str,
+        log: &Path,
+        configure: impl FnOnce(&mut Command),
+    ) -> Self {
         let file = File::options()
             .create(true)
             .append(true)
             .open(log)
             .expect("a log");
-        let mut command = spawner::command(crate::binary::path(program));
+        let mut command = spawner::command(program);
         configure(&mut command);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(file.try_clone().expect("a log"));
         let mut child = spawner::spawn(command)
-            .unwrap_or_else(|error| panic!("{name} ({program}) does not start: {error}"));
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let output = Arc::new(Lines::default());
         let stdout = child.stdout.take().expect("standard output is piped");
         thread::spawn({
@@ -67,13 +76,15 @@ impl Process {
 
     /// The first line on standard output that starts with `prefix`, without it; panics after `limit`, or when the
     /// program ended without printing one.
+    #[track_caller]
     pub fn wait_for_line(&self, prefix: &str, limit: Duration) -> String {
-        self.output.wait_for(prefix, limit).unwrap_or_else(|| {
+        let Some(rest) = self.output.wait_for(prefix, limit) else {
             panic!(
                 "{} printed no line `{prefix}...` and ended, or {limit:?} passed",
                 self.name
-            )
-        })
+            );
+        };
+        rest
     }
 
     /// The lines that the program has printed on standard output so far.
@@ -107,17 +118,22 @@ impl Process {
     }
 
     /// Asks the program to end (SIGTERM) and waits until it has; panics if it does not.
+    #[track_caller]
     pub fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait(STOP_LIMIT)
     }
 
     /// Waits until the program has ended by itself; panics after `limit`.
+    #[track_caller]
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
-        let status = wait::poll(limit, || {
+        let ended = wait::poll(limit, || {
             self.child.try_wait().expect("a child can be asked")
         });
-        status.unwrap_or_else(|| panic!("{} did not end in {limit:?}", self.name))
+        let Some(status) = ended else {
+            panic!("{} did not end in {limit:?}", self.name);
+        };
+        status
     }
 
     /// Ends the program at once (SIGKILL), as a power cut would.
@@ -217,4 +233,68 @@ fn tail(text: &str, count: usize) -> String {
         let _ = writeln!(text, "{line}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn shell(folder: &Path, script: &str) -> Process {
+        Process::start_at(
+            Path::new("/bin/sh"),
+            "shell",
+            &folder.join("log"),
+            |command| {
+                command.args(["-c", script]);
+            },
+        )
+    }
+
+    #[test]
+    fn a_line_is_waited_for_and_both_outputs_are_logged() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = shell(
+            folder.path(),
+            "echo why >&2; echo ready at 7; exec sleep 1000",
+        );
+        assert_eq!(process.wait_for_line("ready at ", LIMIT), "7");
+        assert_eq!(process.log(), "why\nready at 7\n");
+        assert!(process.is_running());
+        assert!(!process.stop().success(), "ended by a signal");
+    }
+
+    #[test]
+    #[should_panic(expected = "printed no line `ready...`")]
+    fn a_program_that_ends_too_early_fails_the_test_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        shell(folder.path(), "echo no").wait_for_line("ready", Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn a_child_outlives_the_thread_that_started_it_and_dies_when_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let started = thread::spawn(move || shell(&path, "echo up; exec sleep 1000"));
+        let mut process = started.join().unwrap();
+        process.wait_for_line("up", LIMIT);
+        assert!(process.is_running());
+        let entry = PathBuf::from(format!("/proc/{}", process.id()));
+        assert!(entry.exists());
+        drop(process);
+        assert!(!entry.exists());
+    }
+
+    #[test]
+    fn the_log_of_a_program_that_is_started_again_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let mut process = shell(folder.path(), "echo once");
+            process.wait_for_line("once", LIMIT);
+            assert!(process.wait(LIMIT).success());
+        }
+        let log = fs::read_to_string(folder.path().join("log")).unwrap();
+        assert_eq!(log, "once\nonce\n");
+    }
 }

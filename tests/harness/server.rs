@@ -53,6 +53,7 @@ impl Options {
     }
 
     /// Starts the server and waits until it listens.
+    #[track_caller]
     pub fn start(self) -> Server {
         let folder = tempfile::tempdir().expect("room for a data folder");
         let (process, url) = launch(&self, folder.path(), "127.0.0.1:0");
@@ -67,6 +68,7 @@ impl Options {
 
 impl Server {
     /// Starts a server as it comes and waits until it listens.
+    #[track_caller]
     pub fn start() -> Self {
         Self::options().start()
     }
@@ -89,6 +91,7 @@ impl Server {
     }
 
     /// The code that makes the first account; panics if the server prints none.
+    #[track_caller]
     pub fn set_up_code(&self) -> String {
         let rest = self.process.wait_for_line("set up at ", START_LIMIT);
         let (_, code) = rest
@@ -108,6 +111,7 @@ impl Server {
     }
 
     /// Asks the server to end (SIGTERM) and waits until it has.
+    #[track_caller]
     pub fn stop(&mut self) -> ExitStatus {
         self.process.stop()
     }
@@ -118,6 +122,7 @@ impl Server {
     }
 
     /// Starts a server that was stopped or killed again, or a running one anew: same data, same port.
+    #[track_caller]
     pub fn restart(&mut self) {
         if self.process.is_running() {
             self.stop();
@@ -137,6 +142,7 @@ impl Server {
     }
 }
 
+#[track_caller]
 fn launch(options: &Options, folder: &Path, address: &str) -> (Process, String) {
     let log = folder.join("log");
     let data = data(options, folder);

@@ -62,6 +62,7 @@ pub fn tree_difference(left: &Tree, right: &Tree) -> Vec<String> {
 }
 
 /// Panics with the first differences unless both directories hold the same.
+#[track_caller]
 pub fn assert_same_tree(left: &Path, right: &Path) {
     let difference = tree_difference(&tree_hashes(left), &tree_hashes(right));
     assert!(

@@ -1,0 +1,48 @@
+//! `cargo xtask lint`: formatting, clippy, and what may be depended upon.
+
+use anyhow::{Context, Result};
+
+use crate::command::{self, cargo};
+
+/// The version that `deny.toml` was written for; newer ones may want a newer compiler.
+const DENY_VERSION: &str = "0.20.2";
+
+/// Check formatting, lints, licences and the sources of dependencies.
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn task(_: &Args) -> Result<()> {
+    command::run(&mut cargo(["fmt", "--all", "--check"])).context("`cargo fmt` puts it right")?;
+    command::run(&mut cargo([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ]))?;
+    install_deny()?;
+    // The graph of each duplicate would bury the lines that matter.
+    command::run(&mut cargo([
+        "deny",
+        "check",
+        "--hide-inclusion-graph",
+        "licenses",
+        "bans",
+        "sources",
+    ]))
+}
+
+fn install_deny() -> Result<()> {
+    if command::read(&mut cargo(["deny", "--version"])).is_ok() {
+        return Ok(());
+    }
+    eprintln!("installing cargo-deny, which takes some minutes: it checks licences and sources");
+    command::run(&mut cargo([
+        "install",
+        "cargo-deny",
+        "--locked",
+        "--version",
+        DENY_VERSION,
+    ]))
+}

@@ -1,0 +1,107 @@
+//! Debian packages that tasks need, and installing those that are missing.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::command::{self, is_installed};
+
+/// What a package is needed for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    Tests,
+    Bench,
+}
+
+struct Package {
+    name: &'static str,
+    /// The package is there if this program is.
+    probe: &'static str,
+    need: Need,
+    reason: &'static str,
+}
+
+const PACKAGES: &[Package] = &[
+    Package {
+        name: "unzip",
+        probe: "unzip",
+        need: Need::Tests,
+        reason: "a ZIP of ours must be good for a program that is not ours",
+    },
+    Package {
+        name: "rsync",
+        probe: "rsync",
+        need: Need::Bench,
+        reason: "the measure for uploads",
+    },
+    Package {
+        name: "syncthing",
+        probe: "syncthing",
+        need: Need::Bench,
+        reason: "the measure for keeping folders in step",
+    },
+];
+
+/// Installs the packages that `need` asks for and that are missing, and says so.
+pub(crate) fn install(need: Need) -> Result<()> {
+    let missing = missing(need, is_installed);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for package in &missing {
+        eprintln!(
+            "installing the package {}: {}",
+            package.name, package.reason
+        );
+    }
+    let names: Vec<_> = missing.iter().map(|package| package.name).collect();
+    ensure!(
+        is_installed("apt-get"),
+        "this system has no apt-get: please install {} yourself",
+        names.join(", ")
+    );
+    command::run(apt_get().arg("update"))?;
+    command::run(
+        apt_get()
+            .args(["install", "--yes", "--no-install-recommends"])
+            .args(&names),
+    )
+    .with_context(|| format!("could not install {}", names.join(", ")))
+}
+
+fn missing(need: Need, is_installed: impl Fn(&str) -> bool) -> Vec<&'static Package> {
+    let needed = PACKAGES.iter().filter(|package| package.need == need);
+    needed
+        .filter(|package| !is_installed(package.probe))
+        .collect()
+}
+
+/// `apt-get` that asks nothing, by way of `sudo` unless we are root.
+fn apt_get() -> Command {
+    let quiet = "DEBIAN_FRONTEND=noninteractive";
+    let mut command = if rustix::process::geteuid().is_root() {
+        Command::new("env")
+    } else {
+        let mut sudo = Command::new("sudo");
+        sudo.arg("env");
+        sudo
+    };
+    command.args([quiet, "apt-get"]);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_needed_and_missing_is_installed() {
+        let names = |list: Vec<&Package>| list.iter().map(|p| p.name).collect::<Vec<_>>();
+        assert_eq!(names(missing(Need::Tests, |_| false)), ["unzip"]);
+        assert_eq!(
+            names(missing(Need::Bench, |probe| probe == "rsync")),
+            ["syncthing"]
+        );
+        assert!(missing(Need::Tests, |_| true).is_empty());
+    }
+}
