@@ -21,6 +21,11 @@ pub(crate) struct Profile {
     release: bool,
 }
 
+impl Profile {
+    /// As users have them.
+    pub(crate) const RELEASE: Self = Self { release: true };
+}
+
 /// Where the built programs lie.
 pub(crate) struct Programs {
     pub(crate) server: PathBuf,

@@ -6,6 +6,7 @@
     reason = "a program for a terminal; each task says what it does"
 )]
 
+mod bench;
 mod build;
 mod demo;
 mod docs;
@@ -31,6 +32,7 @@ use clap::Parser;
     about = "The tasks of the project"
 )]
 enum Task {
+    Bench(bench::Args),
     Build(build::Args),
     Run(run::Args),
     Test(test::Args),
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
 
 fn run(task: &Task) -> Result<()> {
     match task {
+        Task::Bench(args) => bench::task(args),
         Task::Build(args) => build::task(args),
         Task::Run(args) => run::task(args),
         Task::Test(args) => test::task(args),

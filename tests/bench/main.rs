@@ -1,0 +1,23 @@
+//! Benchmarks with the real programs: `cargo xtask bench TASK` builds these in release and runs this.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    reason = "a program for a terminal, whose every failure ends it; figures are rounded for people"
+)]
+
+mod data;
+mod delay;
+mod main_loop;
+mod measure;
+mod rsync;
+
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("main-loop") => main_loop::run(main_loop::Size::Full),
+        Some("main-loop-small") => main_loop::run(main_loop::Size::Small),
+        _ => panic!("usage: bench main-loop | main-loop-small"),
+    }
+}

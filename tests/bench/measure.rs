@@ -1,0 +1,61 @@
+//! Time, memory and processor seconds of programs, and the table that they are shown in.
+
+use std::{fs, time::Instant};
+
+/// Seconds that `work` took.
+pub(crate) fn seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
+    let start = Instant::now();
+    let result = work();
+    (start.elapsed().as_secs_f64(), result)
+}
+
+/// The middle one.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Peak resident memory of a process in MiB (VmHWM of proc(5)).
+pub(crate) fn peak_mib(pid: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("Linux tells the peak");
+    let kib: f64 = line.split_whitespace().nth(1).expect("a figure").parse().expect("a number");
+    kib / 1024.0
+}
+
+/// Processor seconds of a process so far (utime and stime of proc(5), in ticks of 10 ms).
+pub(crate) fn cpu_seconds(pid: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
+    let after_name = stat.rsplit_once(')').expect("a name in brackets").1;
+    let ticks: f64 = after_name.split_whitespace().skip(11).take(2).map(|field| field.parse::<f64>().expect("ticks")).sum();
+    ticks / 100.0
+}
+
+/// Prints a figure beside what is to be reached, and remembers whether it was.
+pub(crate) struct Report {
+    missed: usize,
+}
+
+impl Report {
+    pub(crate) fn new() -> Self {
+        println!("{:<64} {:>12} {:>12}", "figure", "measured", "to reach");
+        Self { missed: 0 }
+    }
+
+    /// A figure with a bound that it should stay below.
+    pub(crate) fn below(&mut self, what: &str, value: f64, limit: f64, unit: &str) {
+        let verdict = if value <= limit { "" } else { "  missed" };
+        self.missed += usize::from(value > limit);
+        println!("{what:<64} {:>12} {:>12}{verdict}", format!("{value:.2} {unit}"), format!("{limit} {unit}"));
+    }
+
+    /// A figure without a bound.
+    pub(crate) fn note(&self, what: &str, value: f64, unit: &str) {
+        println!("{what:<64} {:>12}", format!("{value:.2} {unit}"));
+    }
+
+    /// Says how many bounds were missed.
+    pub(crate) fn close(self) {
+        println!("\n{} of the bounds missed", self.missed);
+    }
+}

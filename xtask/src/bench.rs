@@ -1,0 +1,38 @@
+//! `cargo xtask bench`: measures the programs as users run them, beside their peers, on this machine.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::{
+    build::{self, Profile},
+    command::{self, cargo},
+    package::{self, Need},
+};
+
+/// Measure the programs, built in release, beside their peers in the same run.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// What to measure.
+    what: What,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy)]
+enum What {
+    /// Upload, upload again, a small change, a distance of 50 ms, a long listing.
+    MainLoop,
+    /// The same with a hundredth of the data, to see that it works; its figures mean little.
+    MainLoopSmall,
+}
+
+pub(crate) fn task(args: &Args) -> Result<()> {
+    package::install(Need::Bench)?;
+    let programs = build::build(Profile::RELEASE)?;
+    let folder: PathBuf = programs.server.parent().context("the server lies in a folder")?.into();
+    let name = match args.what {
+        What::MainLoop => "main-loop",
+        What::MainLoopSmall => "main-loop-small",
+    };
+    let mut bench = cargo(["run", "--package", "beckon-tests", "--bin", "bench", "--", name]);
+    command::run(bench.env("BECKON_BIN_DIR", folder))
+}
