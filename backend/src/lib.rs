@@ -1,1 +1,21 @@
-//! The Beckon server.
+//! The Beckon server: knows the machines of its accounts, joins them with those who command them, and keeps what they upload.
+
+mod access;
+mod app;
+mod clock;
+pub mod config;
+mod control;
+mod error;
+mod http;
+mod hub;
+mod order;
+mod relay;
+mod serve;
+mod setup;
+mod socket;
+mod store;
+mod tls;
+
+pub use http::openapi::document as openapi;
+pub use serve::{Ended, run};
+pub use setup::reset as reset_setup;

@@ -17,7 +17,7 @@ use crate::{
 pub const PAGE_MAX: u32 = 256 * 1024;
 
 /// One read returns at most this many bytes.
-pub const READ_MAX: u32 = 1 << 20;
+pub const READ_MAX: u32 = 512 << 10;
 
 /// From the controller. Numbers of variants are never used again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +134,8 @@ pub struct Page {
     pub total: u64,
     /// Index of the first of these.
     pub offset: u64,
-    /// The entries.
+    /// The entries; one that vanished since the snapshot was taken is left out.
     pub entries: Vec<Entry>,
+    /// Index from which to go on; `total` after the last page.
+    pub next: u64,
 }

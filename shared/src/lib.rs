@@ -14,6 +14,7 @@ pub mod password;
 pub mod recovery;
 pub mod device;
 pub mod entry;
+pub mod access;
 pub mod order;
 pub mod transfer;
 pub mod chunk;

@@ -26,8 +26,11 @@
 pub mod account;
 pub mod binary;
 pub mod cli;
+pub mod curl;
+pub mod fake_clock;
 pub mod machine;
 pub mod process;
+pub mod proxy;
 pub mod sample;
 pub mod server;
 mod spawner;
@@ -36,7 +39,10 @@ pub mod wait;
 
 pub use account::Account;
 pub use cli::{Cli, Output};
+pub use curl::{Browser, curl};
+pub use fake_clock::FakeClock;
 pub use machine::Machine;
 pub use process::Process;
+pub use proxy::{Proxy, Way};
 pub use server::Server;
 pub use wait::{wait_for, wait_until};

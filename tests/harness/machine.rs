@@ -24,6 +24,7 @@ pub struct Machine {
     id: String,
     cli: Cli,
     env: Vec<(OsString, OsString)>,
+    through: Vec<OsString>,
     process: Process,
     folder: TempDir,
 }
@@ -35,6 +36,7 @@ pub struct Joining {
     name: String,
     roots: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    through: Vec<OsString>,
 }
 
 impl Machine {
@@ -52,6 +54,7 @@ impl Machine {
             name: name.to_owned(),
             roots: Vec::new(),
             env: Vec::new(),
+            through: Vec::new(),
         }
     }
 
@@ -99,7 +102,13 @@ impl Machine {
         if self.process.is_running() {
             self.stop();
         }
-        self.process = run(&self.cli, &self.name, self.folder.path(), &self.env);
+        self.process = run(
+            &self.cli,
+            &self.name,
+            self.folder.path(),
+            &self.env,
+            &self.through,
+        );
     }
 
     /// Waits until the server has accepted the agent that was launched last.
@@ -127,19 +136,27 @@ impl Joining {
         self
     }
 
+    /// Starts the agent through another program, which these words begin: `["setpriv", "--reuid", "65534"]`.
+    pub fn through<A: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = A>) -> Self {
+        let words = words.into_iter().map(|word| word.as_ref().to_owned());
+        self.through.extend(words);
+        self
+    }
+
     /// Joins, starts the agent and waits until it is online.
     #[track_caller]
     pub fn start(self) -> Machine {
         let cli = Cli::new();
         self.redeem(&cli).expect_ok();
         let folder = tempfile::tempdir().expect("room for a log");
-        let process = run(&cli, &self.name, folder.path(), &self.env);
+        let process = run(&cli, &self.name, folder.path(), &self.env, &self.through);
         let (name, id) = online(&process);
         Machine {
             name,
             id,
             cli,
             env: self.env,
+            through: self.through,
             process,
             folder,
         }
@@ -168,16 +185,18 @@ impl Joining {
     }
 }
 
-fn run(cli: &Cli, name: &str, folder: &Path, env: &[(OsString, OsString)]) -> Process {
-    Process::start(
-        "beckon",
-        &format!("machine {name}"),
-        &folder.join("log"),
-        |command| {
-            command.arg("--state").arg(cli.state()).arg("run");
-            command.envs(env.iter().map(|(name, value)| (name, value)));
-        },
-    )
+fn run(
+    cli: &Cli,
+    name: &str,
+    folder: &Path,
+    env: &[(OsString, OsString)],
+    through: &[OsString],
+) -> Process {
+    let (title, log) = (format!("machine {name}"), folder.join("log"));
+    Process::start_through(through, "beckon", &title, &log, |command| {
+        command.arg("--state").arg(cli.state()).arg("run");
+        command.envs(env.iter().map(|(name, value)| (name, value)));
+    })
 }
 
 /// The name and id of `online as NAME ID`. A name may hold blanks, an id cannot.

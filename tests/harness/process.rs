@@ -1,6 +1,7 @@
 //! A long-running child: its lines, its log, and its end.
 
 use std::{
+    ffi::OsString,
     fmt::Write as _,
     fs::{self, File},
     io::{BufRead, BufReader, Write as _},
@@ -38,7 +39,25 @@ impl Process {
         log: &Path,
         configure: impl FnOnce(&mut Command),
     ) -> Self {
-        Self::start_at(&crate::binary::path(program), name, log, configure)
+        Self::start_through(&[], program, name, log, configure)
+    }
+
+    /// Like [`Process::start`], but through another program that ends by running ours: `setpriv`.
+    pub fn start_through(
+        through: &[OsString],
+        program: &str,
+        name: &str,
+        log: &Path,
+        configure: impl FnOnce(&mut Command),
+    ) -> Self {
+        let program = crate::binary::path(program);
+        let Some((first, rest)) = through.split_first() else {
+            return Self::start_at(&program, name, log, configure);
+        };
+        Self::start_at(Path::new(first), name, log, |command| {
+            command.args(rest).arg(program);
+            configure(command);
+        })
     }
 
     fn start_at(

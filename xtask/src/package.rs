@@ -29,6 +29,30 @@ const PACKAGES: &[Package] = &[
         reason: "a ZIP of ours must be good for a program that is not ours",
     },
     Package {
+        name: "curl",
+        probe: "curl",
+        need: Need::Tests,
+        reason: "what is stored must come over HTTP to a program that is not ours",
+    },
+    Package {
+        name: "faketime",
+        probe: "faketime",
+        need: Need::Tests,
+        reason: "clocks that are a day off",
+    },
+    Package {
+        name: "openssl",
+        probe: "openssl",
+        need: Need::Tests,
+        reason: "a certificate for a server that speaks TLS",
+    },
+    Package {
+        name: "sqlite3",
+        probe: "sqlite3",
+        need: Need::Tests,
+        reason: "an index that was lost, to be made again out of the packs",
+    },
+    Package {
         name: "rsync",
         probe: "rsync",
         need: Need::Bench,
@@ -97,7 +121,10 @@ mod tests {
     #[test]
     fn only_what_is_needed_and_missing_is_installed() {
         let names = |list: Vec<&Package>| list.iter().map(|p| p.name).collect::<Vec<_>>();
-        assert_eq!(names(missing(Need::Tests, |_| false)), ["unzip"]);
+        assert_eq!(
+            names(missing(Need::Tests, |probe| probe == "openssl")),
+            ["unzip", "curl", "faketime", "sqlite3"]
+        );
         assert_eq!(
             names(missing(Need::Bench, |probe| probe == "rsync")),
             ["syncthing"]

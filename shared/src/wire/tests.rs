@@ -348,7 +348,7 @@ fn stamp() -> SourceStamp {
 
 fn page() -> Page {
     let entry = Entry { name: Name::new(&b"\xfe"[..]).unwrap(), kind: EntryKind::Symlink, stamp: stamp(), target: Some(b"/etc".to_vec()) };
-    Page { snapshot: 2, total: 1, offset: 0, entries: vec![entry] }
+    Page { snapshot: 2, total: 1, offset: 0, entries: vec![entry], next: 1 }
 }
 
 fn file_manifest() -> Manifest {

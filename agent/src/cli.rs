@@ -1,0 +1,269 @@
+//! The command line: what it understands, and what all commands share.
+
+mod account;
+mod control;
+mod device;
+mod drive;
+mod event;
+mod get;
+mod join;
+mod join_code;
+mod local_file;
+mod login;
+mod ls;
+mod passwd;
+mod place;
+mod root_list;
+mod run;
+mod session_list;
+mod sign_up;
+mod span;
+mod transfer;
+mod upload;
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Parser, error::ErrorKind};
+
+use crate::{
+    http::Api,
+    origin::Origin,
+    output::{self, Exit, Failure, Format, Output},
+    server::Server,
+    state::{Controller, StateDir},
+};
+
+/// Reaches your files on every machine that you ever used.
+#[derive(Debug, Parser)]
+#[command(name = "beckon", version, propagate_version = true, max_term_width = 100)]
+struct Args {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// Folder of this device's own state [default: $XDG_STATE_HOME/beckon or ~/.local/state/beckon]
+    #[arg(long, global = true, value_name = "DIR", env = "BECKON_STATE")]
+    state: Option<PathBuf>,
+    /// Print results as JSON on standard output, errors as JSON on standard error
+    #[arg(long, global = true)]
+    json: bool,
+    /// Give up after so many seconds (events: end after so many)
+    #[arg(long, global = true, value_name = "S", value_parser = span::seconds)]
+    timeout: Option<Duration>,
+    /// PEM file of a certificate authority to trust besides the system's
+    #[arg(long, global = true, value_name = "FILE", env = "BECKON_CA")]
+    ca: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Make the first account of a server
+    SignUp(sign_up::Args),
+    /// Sign in: this device may command your machines
+    Login(login::Args),
+    /// Sign out
+    Logout,
+    /// Change the password
+    Passwd(passwd::Args),
+    /// Choose a new password by the 24 recovery words
+    Recover(passwd::RecoverArgs),
+    /// List who is signed in, or end a session
+    Sessions(session_list::Args),
+    /// Make a code by which machines join your account
+    JoinCode(join_code::Args),
+    /// Make this device a machine of the account that made the code
+    Join(join::Args),
+    /// Serve this machine's roots until stopped
+    Run,
+    /// Stop the agent that runs with this state folder
+    Stop,
+    /// Say what this device is, and whether its agent runs
+    Status,
+    /// List, open or close folders of this machine
+    Roots(root_list::Args),
+    /// List the machines whose files can be reached
+    Machines,
+    /// List all devices that ever visited
+    Devices,
+    /// Look at one device, rename or revoke it
+    #[command(subcommand)]
+    Device(device::Command),
+    /// List a folder of a live machine
+    Ls(ls::Args),
+    /// Have a machine upload what it holds
+    Upload(upload::Args),
+    /// List transfers, or show one
+    Transfers(transfer::Args),
+    /// Wait until a transfer is over
+    Wait(transfer::WaitArgs),
+    /// Print what changes, as it happens
+    Events,
+    /// Look at what is stored, and keep it in order
+    #[command(subcommand)]
+    Drive(drive::Command),
+    /// Fetch a file or folder from the drive
+    Get(get::Args),
+}
+
+/// What all commands share.
+#[derive(Debug)]
+struct Here {
+    state: StateDir,
+    out: Output,
+    ca: Option<PathBuf>,
+    timeout: Option<Duration>,
+}
+
+impl Here {
+    fn new(global: &Global) -> Result<Self, Failure> {
+        let path = global.state.clone().or_else(StateDir::default_path);
+        let path = path.ok_or_else(|| Failure::usage("neither HOME nor XDG_STATE_HOME is set; give --state DIR"))?;
+        let format = if global.json { Format::Json } else { Format::Text };
+        Ok(Self { state: StateDir::open(&path)?, out: Output { format }, ca: global.ca.clone(), timeout: global.timeout })
+    }
+
+    fn server(&self, origin: Origin) -> Result<Server, Failure> {
+        Ok(Server::new(origin, self.ca.as_deref())?)
+    }
+
+    /// Who is signed in here.
+    fn controller(&self) -> Result<Controller, Failure> {
+        let controller = self.state.controller()?.filter(|controller| controller.sign_in.is_some());
+        controller.ok_or_else(Failure::not_signed_in)
+    }
+
+    /// The server's HTTP interface in the controller's session.
+    fn api(&self, controller: &Controller) -> Result<Api, Failure> {
+        let sign_in = controller.sign_in.as_ref().ok_or_else(Failure::not_signed_in)?;
+        Api::signed_in(&self.server(controller.server.clone())?, &sign_in.cookie)
+    }
+}
+
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let args = match Args::try_parse_from(&arguments) {
+        Ok(args) => args,
+        Err(error) => return exit_code(not_understood(&error, &arguments)),
+    };
+    start_log(&args.command);
+    let format = if args.global.json { Format::Json } else { Format::Text };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(cause) => return end(Err(Failure::local("runtime", format!("the program cannot start: {cause}; free some memory or threads"))), format),
+    };
+    let result = runtime.block_on(in_time(args));
+    // What still waits for input or the network has nothing left to do.
+    runtime.shutdown_background();
+    end(result, format)
+}
+
+/// What clap says of arguments that it does not take; help and version are no errors.
+fn not_understood(error: &clap::Error, arguments: &[OsString]) -> Exit {
+    let json = arguments.iter().any(|argument| argument == "--json");
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // Nothing is left to be done if standard output is closed.
+            let _ = error.print();
+            Exit::Done
+        }
+        _ if json => {
+            output::report(&Failure::usage(error.render().to_string().trim()), Format::Json);
+            Exit::Usage
+        }
+        _ => {
+            let _ = error.print();
+            Exit::Usage
+        }
+    }
+}
+
+fn end(result: Result<Exit, Failure>, format: Format) -> ExitCode {
+    exit_code(result.unwrap_or_else(|failure| {
+        output::report(&failure, format);
+        failure.exit
+    }))
+}
+
+fn exit_code(exit: Exit) -> ExitCode {
+    ExitCode::from(exit as u8)
+}
+
+/// The log goes to standard error: the agent tells its state, other commands only what went wrong.
+fn start_log(command: &Command) {
+    let default = if matches!(command, Command::Run) { "info" } else { "error" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("BECKON_LOG").unwrap_or_else(|_| default.into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Only fails if a log was started before, in tests.
+    let _ = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init();
+}
+
+async fn in_time(args: Args) -> Result<Exit, Failure> {
+    let here = Here::new(&args.global)?;
+    // Events end by themselves when the time is over, because listening so long was all that was asked.
+    let Some(timeout) = here.timeout.filter(|_| !matches!(args.command, Command::Events)) else {
+        return run_command(&here, args.command).await;
+    };
+    tokio::time::timeout(timeout, run_command(&here, args.command)).await.unwrap_or_else(|_| Err(Failure::timeout()))
+}
+
+async fn run_command(here: &Here, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::SignUp(args) => sign_up::run(here, args).await,
+        Command::Login(args) => login::run(here, args).await,
+        Command::Logout => login::log_out(here).await,
+        Command::Passwd(args) => passwd::run(here, args).await,
+        Command::Recover(args) => passwd::recover(here, args).await,
+        Command::Sessions(args) => session_list::run(here, args).await,
+        Command::JoinCode(args) => join_code::run(here, args).await,
+        Command::Join(args) => join::run(here, args).await,
+        Command::Run => run::run(here).await,
+        Command::Stop => run::stop(here).await,
+        Command::Status => run::status(here).await,
+        Command::Roots(args) => root_list::run(here, args).await,
+        Command::Machines => device::list(here, device::Which::Machines).await,
+        Command::Devices => device::list(here, device::Which::All).await,
+        Command::Device(command) => device::run(here, command).await,
+        Command::Ls(args) => ls::run(here, args).await,
+        Command::Upload(args) => upload::run(here, args).await,
+        Command::Transfers(args) => transfer::run(here, args).await,
+        Command::Wait(args) => transfer::wait(here, args).await,
+        Command::Events => event::run(here).await,
+        Command::Drive(command) => drive::run(here, command).await,
+        Command::Get(args) => get::run(here, args).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_behind_the_command() {
+        for line in [["beckon", "--json", "machines"], ["beckon", "machines", "--json"]] {
+            assert!(Args::try_parse_from(line).unwrap().global.json);
+        }
+    }
+
+    #[test]
+    fn wrong_usage_ends_with_2_and_help_with_0() {
+        let exit = |line: &[&str]| {
+            let line: Vec<OsString> = line.iter().map(OsString::from).collect();
+            not_understood(&Args::try_parse_from(&line).unwrap_err(), &line)
+        };
+        assert_eq!(exit(&["beckon", "no-such-command"]), Exit::Usage);
+        assert_eq!(exit(&["beckon", "wait", "not-an-id", "--json"]), Exit::Usage);
+        assert_eq!(exit(&["beckon", "--help"]), Exit::Done);
+    }
+}

@@ -1,0 +1,257 @@
+//! `beckon drive ...`: what is stored, and keeping it in order.
+
+use std::ffi::OsString;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use beckon_shared::{
+    api::drive::{Listing, Move, NodeView, Nodes, VersionView},
+    entry::EntryKind,
+    error::ErrorCode,
+    id::{NodeId, VersionId},
+    path::RootPath,
+    time::Timestamp,
+};
+use reqwest::Method;
+use serde::Serialize;
+
+use super::{
+    Here,
+    control::not_found,
+    place::{DrivePlace, node_ref},
+};
+use crate::{
+    http::Api,
+    output::{Exit, Failure, Table, base64, size, time, visible},
+};
+
+/// Children in one answer of the server.
+const PAGE: usize = 1000;
+/// One request names at most so many nodes (`api::drive::Nodes`).
+const NODES_MAX: usize = 1000;
+
+/// What `drive` is told.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// List a folder
+    Ls {
+        /// MACHINE/ROOT/PATH or a ref; without it the top is listed
+        #[arg(default_value = "")]
+        place: OsString,
+    },
+    /// List the versions of a file, newest first
+    Versions {
+        /// MACHINE/ROOT/PATH or a ref
+        place: OsString,
+    },
+    /// Delete; what is deleted can be restored for 30 days
+    Rm {
+        /// MACHINE/ROOT/PATH or a ref
+        #[arg(required = true)]
+        places: Vec<OsString>,
+    },
+    /// Move or rename
+    Mv {
+        /// MACHINE/ROOT/PATH or a ref
+        from: OsString,
+        /// A folder to move it into, or its new path
+        to: OsString,
+    },
+    /// Take back what was deleted
+    Restore {
+        /// Refs, as drive rm printed them
+        #[arg(required = true)]
+        places: Vec<OsString>,
+    },
+}
+
+/// Looks, or changes.
+pub(crate) async fn run(here: &Here, command: Command) -> Result<Exit, Failure> {
+    let api = here.api(&here.controller()?)?;
+    match command {
+        Command::Ls { place } => list(here, &api, &DrivePlace::parse(&place)?).await,
+        Command::Versions { place } => versions(here, &api, &DrivePlace::parse(&place)?).await,
+        Command::Rm { places } => remove(here, &api, &places).await,
+        Command::Mv { from, to } => rename(here, &api, &from, &to).await,
+        Command::Restore { places } => restore(here, &api, &places).await,
+    }
+}
+
+/// A node for programs.
+#[derive(Debug, Serialize)]
+pub(crate) struct NodeJson {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_bytes: Option<String>,
+    kind: EntryKind,
+    size: u64,
+    mtime: Timestamp,
+    id: NodeId,
+    version: Option<VersionId>,
+    hash: Option<String>,
+    torn: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<Timestamp>,
+    #[serde(rename = "ref")]
+    token: String,
+}
+
+impl From<&NodeView> for NodeJson {
+    fn from(node: &NodeView) -> Self {
+        Self {
+            name: node.name.clone(),
+            name_bytes: node.name_bytes.as_ref().map(|name| base64(name.as_bytes())),
+            kind: node.kind,
+            size: node.size,
+            mtime: node.mtime,
+            id: node.id,
+            version: node.head,
+            hash: node.hash.map(|hash| hash.to_string()),
+            torn: node.torn,
+            target: node.target.as_ref().map(|target| String::from_utf8_lossy(&target.0).into_owned()),
+            deleted: node.deleted,
+            token: node_ref(node.id),
+        }
+    }
+}
+
+/// A node's name as it may be shown.
+fn shown(node: &NodeView) -> String {
+    match &node.name_bytes {
+        Some(bytes) => visible(bytes.as_bytes()),
+        None => visible(node.name.as_bytes()),
+    }
+}
+
+/// The node at a place, and the first of its children where it is a folder. The top has no node.
+pub(crate) async fn find(api: &Api, place: &DrivePlace) -> Result<Option<NodeView>, Failure> {
+    let listing: Listing = api.get(&format!("/api/drive/list?{}&limit=1", place.query())).await.map_err(explain)?;
+    Ok(listing.node)
+}
+
+fn explain(failure: Failure) -> Failure {
+    match failure.is(ErrorCode::NotFound) {
+        true => not_found("nothing is stored there; see: beckon drive ls, and write MACHINE/ROOT/PATH"),
+        false => failure,
+    }
+}
+
+async fn find_node(api: &Api, place: &OsString) -> Result<NodeView, Failure> {
+    let place = DrivePlace::parse(place)?;
+    find(api, &place).await?.ok_or_else(|| Failure::usage("this is the top of the drive; name something in it"))
+}
+
+async fn list(here: &Here, api: &Api, place: &DrivePlace) -> Result<Exit, Failure> {
+    let base = format!("/api/drive/list?{}&limit={PAGE}", place.query());
+    let mut rows = here.out.rows();
+    let mut url = base.clone();
+    loop {
+        let page: Listing = api.get(&url).await.map_err(explain)?;
+        // A file has no children: it is listed itself.
+        let itself = page.node.iter().filter(|node| node.kind != EntryKind::Folder);
+        for node in page.children.iter().chain(itself) {
+            rows.push(&NodeJson::from(node), || line(node))?;
+        }
+        rows.flush()?;
+        let Some(next) = page.next else { break };
+        url = format!("{base}&after={}", URL_SAFE_NO_PAD.encode(next.as_bytes()));
+    }
+    rows.finish()?;
+    Ok(Exit::Done)
+}
+
+fn line(node: &NodeView) -> String {
+    let size = if node.kind == EntryKind::File { size(node.size) } else { String::new() };
+    let end = match (node.kind, &node.target) {
+        (EntryKind::Folder, _) => "/".to_owned(),
+        (EntryKind::Symlink, Some(target)) => format!(" -> {}", visible(&target.0)),
+        _ if node.torn => "  (changed while it was read)".to_owned(),
+        _ => String::new(),
+    };
+    format!("{size:>10}  {}  {}{end}", time(node.mtime), shown(node))
+}
+
+async fn versions(here: &Here, api: &Api, place: &DrivePlace) -> Result<Exit, Failure> {
+    let versions: Vec<VersionView> = api.get(&format!("/api/drive/versions?{}", place.query())).await.map_err(explain)?;
+    here.out.list(&versions, || {
+        let mut table = Table::new(&["VERSION", "STORED", "MODIFIED", "SIZE", ""], &[3]);
+        for version in &versions {
+            let remark = match (version.head, version.torn) {
+                (true, _) => "current",
+                (false, true) => "torn",
+                (false, false) => "",
+            };
+            table.row([version.id.to_string(), time(version.committed), time(version.mtime), size(version.size), remark.to_owned()]);
+        }
+        table
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn remove(here: &Here, api: &Api, places: &[OsString]) -> Result<Exit, Failure> {
+    let mut nodes = Vec::new();
+    for place in places {
+        nodes.push(find_node(api, place).await?);
+    }
+    for part in nodes.chunks(NODES_MAX) {
+        let part = Nodes { nodes: part.iter().map(|node| node.id).collect() };
+        api.tell(Method::POST, "/api/drive/delete", &part).await?;
+    }
+    let rows: Vec<NodeJson> = nodes.iter().map(NodeJson::from).collect();
+    here.out.list(&rows, || {
+        let mut table = Table::new(&["DELETED", "TAKE BACK WITH"], &[]);
+        for node in &nodes {
+            table.row([shown(node), format!("beckon drive restore {}", node_ref(node.id))]);
+        }
+        table
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn rename(here: &Here, api: &Api, from: &OsString, to: &OsString) -> Result<Exit, Failure> {
+    let node = find_node(api, from).await?;
+    let order = match DrivePlace::parse(to)? {
+        DrivePlace::Node(folder) => Move { node: node.id, parent: Some(folder), name: None },
+        DrivePlace::Path(path) => destination(api, &node, &path).await?,
+    };
+    api.tell(Method::POST, "/api/drive/move", &order).await?;
+    let moved = find(api, &DrivePlace::Node(node.id)).await?.unwrap_or(node);
+    here.out.one(&NodeJson::from(&moved), || format!("moved, it is called {} now", shown(&moved)))?;
+    Ok(Exit::Done)
+}
+
+/// As `mv` does it: into a folder that is there, else to the new name in the folder above.
+async fn destination(api: &Api, node: &NodeView, path: &RootPath) -> Result<Move, Failure> {
+    let top = || Failure::usage("a file or folder cannot be moved to the top of the drive; name a folder in it");
+    let (above, name) = path.split_last().ok_or_else(top)?;
+    match find(api, &DrivePlace::Path(path.clone())).await {
+        Ok(Some(folder)) if folder.kind == EntryKind::Folder && folder.id != node.id => {
+            return Ok(Move { node: node.id, parent: Some(folder.id), name: None });
+        }
+        Ok(_) => {}
+        Err(failure) if failure.is(ErrorCode::NotFound) => {}
+        Err(failure) => return Err(failure),
+    }
+    let parent = find(api, &DrivePlace::Path(above)).await?.map(|folder| folder.id);
+    // At the top there is no folder to name: only what stands there already can get another name there.
+    if parent.is_none() && node.parent.is_some() {
+        return Err(top());
+    }
+    Ok(Move { node: node.id, parent: parent.filter(|parent| node.parent != Some(*parent)), name: Some(name) })
+}
+
+async fn restore(here: &Here, api: &Api, places: &[OsString]) -> Result<Exit, Failure> {
+    let mut nodes = Vec::new();
+    for place in places {
+        match DrivePlace::parse(place)? {
+            DrivePlace::Node(node) => nodes.push(node),
+            DrivePlace::Path(_) => return Err(Failure::usage("name what was deleted by its ref (node:...), as drive rm printed it")),
+        }
+    }
+    for part in nodes.chunks(NODES_MAX) {
+        api.tell(Method::POST, "/api/drive/restore", &Nodes { nodes: part.to_vec() }).await?;
+    }
+    here.out.one(&serde_json::json!({ "restored": nodes }), || "restored".to_owned())?;
+    Ok(Exit::Done)
+}

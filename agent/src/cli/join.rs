@@ -1,0 +1,117 @@
+//! `beckon join`: this device becomes a machine of the account that made the code.
+
+use beckon_shared::{
+    api::{
+        join::{Join, Joined, OfferView},
+    },
+    device::DeviceKind,
+    error::{ErrorCode, Refusal},
+    id::RootId,
+    join::{BadOffer, JoinCode, JoinOffer},
+    keys::DeviceKeys,
+    path::Label,
+    statement::Standing,
+};
+
+use super::{
+    Here, account,
+    root_list::{self, RootArg},
+};
+use crate::{
+    clock, hello,
+    http::Api,
+    identity,
+    origin::Origin,
+    output::{Exit, Failure},
+    password_prompt::{self, Source},
+    state::{Machine, RootConfig},
+};
+
+/// What `join` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Address of the server
+    url: Origin,
+    /// The code that a controller made; - reads it from standard input
+    code: String,
+    /// Name of this machine [default: the host's name]
+    #[arg(long)]
+    name: Option<Label>,
+    /// A folder to open, as NAME=PATH, or NAME=PATH:rw to allow writing; may be given several times
+    #[arg(long = "root", value_name = "NAME=PATH[:rw]")]
+    roots: Vec<RootArg>,
+}
+
+/// Proves the account by the code, pins its key, and has this machine's own keys accepted.
+pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
+    let code = read_code(&args.code)?;
+    let known = here.state.machine()?;
+    let mut roots = known.as_ref().map(|known| known.roots.clone()).unwrap_or_default();
+    for root in args.roots {
+        root_list::open(&here.state, &mut roots, root)?;
+    }
+    let api = Api::anonymous(&here.server(args.url.clone())?)?;
+    let path = format!("/api/join/{}", code.lookup());
+    let view: OfferView = api.get(&path).await?;
+    let now = clock::now();
+    let enrolment = code.check(&view.offer.0, &view.mac.0, now).map_err(bad_offer)?;
+    let known = known.map(|known| same_account(known, &view.offer.0)).transpose()?;
+    let (keys, standing) = usable_keys(known);
+    let chain = code.certify(&view.offer.0, keys.public(), enrolment.role, now).map_err(|cause| bad_offer(cause.into()))?;
+    let name = args.name.unwrap_or_else(hello::default_name);
+    let request = Join { device: account::new_device(chain.clone(), name.clone(), DeviceKind::Agent) };
+    let joined: Joined = api.post(&path, &request).await?;
+    let name = Label::new(joined.name.clone()).unwrap_or(name);
+    let account_key = view.offer.0.account_key;
+    here.state.save_machine(&Machine { server: args.url, account_key, space: joined.space, name, keys, chain, standing, roots: roots.clone() })?;
+    report(here, &joined, &roots)
+}
+
+fn read_code(argument: &str) -> Result<JoinCode, Failure> {
+    let typed = match argument {
+        "-" => password_prompt::read(&Source::Stdin, "", "CODE")?,
+        code => code.to_owned().into(),
+    };
+    JoinCode::parse(&typed).map_err(|cause| Failure::usage(cause.to_string()))
+}
+
+fn bad_offer(bad: BadOffer) -> Failure {
+    let code = match bad {
+        BadOffer::Expired => ErrorCode::CodeSpent,
+        BadOffer::Mac | BadOffer::Certificate(_) => ErrorCode::NotAllowed,
+    };
+    Refusal::new(code, bad.to_string()).into()
+}
+
+/// What this device is already may only be renewed by its own account: roots opened to one are not given to another unasked.
+fn same_account(known: Machine, offer: &JoinOffer) -> Result<Machine, Failure> {
+    if known.account_key == offer.account_key {
+        return Ok(known);
+    }
+    let advice = format!("this device is the machine {} of another account already; give --state another folder to join this one as well", known.name);
+    Err(Refusal::new(ErrorCode::Conflict, advice).into())
+}
+
+/// The keys that this machine had, so that it stays the same row of the control list; new ones if those were revoked.
+fn usable_keys(known: Option<Machine>) -> (DeviceKeys, Standing) {
+    match known {
+        Some(known) if !known.standing.is_revoked(&known.keys.id()) => (known.keys, known.standing),
+        Some(known) => (identity::new_keys(), known.standing),
+        None => (identity::new_keys(), Standing::default()),
+    }
+}
+
+fn report(here: &Here, joined: &Joined, roots: &[RootConfig]) -> Result<Exit, Failure> {
+    let names: Vec<(&RootId, &Label)> = roots.iter().map(|root| (&root.id, &root.name)).collect();
+    let result = serde_json::json!({
+        "id": joined.device, "name": joined.name, "account": joined.account,
+        "roots": names.iter().map(|(id, name)| serde_json::json!({ "id": id, "name": name })).collect::<Vec<_>>(),
+    });
+    let next = match roots {
+        [] => "next: beckon roots add NAME=PATH, then: beckon run",
+        _ => "next: beckon run",
+    };
+    here.out.one(&result, || format!("joined as {}\n{next}", joined.name))?;
+    Ok(Exit::Done)
+}
+

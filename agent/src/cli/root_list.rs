@@ -1,0 +1,181 @@
+//! `beckon roots`: the folders that this machine's owner opened.
+
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use beckon_shared::{
+    device::Hello,
+    error::{ErrorCode, Refusal},
+    id::RootId,
+    path::Label,
+};
+
+use super::{Here, run};
+use crate::{
+    clock,
+    output::{Exit, Failure, Table, visible},
+    state::{self, RootConfig, StateDir},
+};
+
+/// What `roots` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Open a folder
+    Add {
+        /// NAME=PATH, or NAME=PATH:rw to allow writing
+        root: RootArg,
+    },
+    /// Close a folder: nothing in it can be reached any more; what is in the drive stays
+    Remove {
+        /// Name of the root
+        name: Label,
+    },
+}
+
+/// A folder to open, as it was typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RootArg {
+    name: Label,
+    path: PathBuf,
+    writable: bool,
+}
+
+impl FromStr for RootArg {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, path) = text.split_once('=').ok_or("write NAME=PATH, such as docs=/home/me/Documents")?;
+        let name = Label::new(name).map_err(|cause| cause.to_string())?;
+        let (path, writable) = path.strip_suffix(":rw").map_or((path, false), |path| (path, true));
+        if path.is_empty() {
+            return Err("the path is missing; write NAME=PATH".to_owned());
+        }
+        Ok(Self { name, path: PathBuf::from(path), writable })
+    }
+}
+
+/// Lists the roots, opens or closes one. An agent that runs is told.
+pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
+    match args.command {
+        None => {
+            let machine = here.state.machine()?.ok_or_else(not_joined)?;
+            here.out.list(&machine.roots, || table(&machine.roots))?;
+        }
+        Some(Command::Add { root }) => add(here, root).await?,
+        Some(Command::Remove { name }) => remove(here, &name).await?,
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) fn not_joined() -> Failure {
+    Refusal::new(ErrorCode::NotSignedIn, "this device is no machine yet; run: beckon join URL CODE --root NAME=PATH").into()
+}
+
+fn table(roots: &[RootConfig]) -> Table {
+    let mut table = Table::new(&["NAME", "WRITABLE", "PATH"], &[]);
+    for root in roots {
+        let writable = if root.writable { "yes" } else { "no" };
+        table.row([root.name.to_string(), writable.to_owned(), visible(root.path.as_os_str().as_encoded_bytes())]);
+    }
+    table
+}
+
+async fn add(here: &Here, root: RootArg) -> Result<(), Failure> {
+    let name = root.name.clone();
+    let mut problem = None;
+    let machine = here.state.update_machine(|machine| {
+        open(&here.state, &mut machine.roots, root).map_err(|failure| {
+            let refusal = Refusal::new(ErrorCode::BadRequest, failure.message.clone());
+            problem = Some(failure);
+            refusal
+        })
+    });
+    if let Some(failure) = problem {
+        return Err(failure);
+    }
+    let told = run::reload(here).await;
+    let added = machine?.roots.into_iter().find(|root| root.name == name);
+    here.out.one(&added, || format!("opened {name}{}", when(told)))
+}
+
+async fn remove(here: &Here, name: &Label) -> Result<(), Failure> {
+    here.state.update_machine(|machine| {
+        let before = machine.roots.len();
+        machine.roots.retain(|root| root.name != *name);
+        let gone = || Refusal::new(ErrorCode::NotFound, format!("no root is called {name}; see: beckon roots"));
+        if machine.roots.len() == before { Err(gone()) } else { Ok(()) }
+    })?;
+    let told = run::reload(here).await;
+    here.out.one(&serde_json::json!({ "name": name, "removed": true }), || format!("closed {name}{}", when(told)))
+}
+
+/// Whether the agent heard of it.
+fn when(told: bool) -> &'static str {
+    if told { "" } else { "; it counts from the next beckon run on" }
+}
+
+/// Puts a folder among the roots: it must be there, under a name that is free, and not show this program's own keys.
+pub(crate) fn open(state: &StateDir, roots: &mut Vec<RootConfig>, root: RootArg) -> Result<(), Failure> {
+    let path = state::owned_folder(&root.path)?;
+    if path.starts_with(state.path()) {
+        return Err(Failure::usage(format!("{} holds this program's own keys and cannot be a root; name another folder", path.display())));
+    }
+    if let Some(known) = roots.iter_mut().find(|known| known.name == root.name) {
+        return again(known, &path, root.writable);
+    }
+    if roots.len() >= Hello::MAX_ROOTS {
+        return Err(Failure::usage(format!("a machine has at most {} roots; close one with: beckon roots remove NAME", Hello::MAX_ROOTS)));
+    }
+    roots.push(RootConfig { id: RootId(clock::random()), name: root.name, path, writable: root.writable });
+    Ok(())
+}
+
+/// The same folder under the same name keeps its id; only whether it may be written changes.
+fn again(known: &mut RootConfig, path: &Path, writable: bool) -> Result<(), Failure> {
+    if known.path != path {
+        let message = format!("a root called {} is open already, for {}; choose another name, or remove it first", known.name, known.path.display());
+        return Err(Refusal::new(ErrorCode::NameTaken, message).into());
+    }
+    known.writable = writable;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_is_a_name_and_a_path() {
+        let root = |text: &str| text.parse::<RootArg>();
+        let docs = RootArg { name: Label::new("docs").unwrap(), path: PathBuf::from("/a=b/c"), writable: false };
+        assert_eq!(root("docs=/a=b/c"), Ok(docs.clone()));
+        assert_eq!(root("docs=/a=b/c:rw"), Ok(RootArg { writable: true, ..docs }));
+        for text in ["", "docs", "=/a", "docs=", "docs=:rw", "a/b=/x"] {
+            assert!(root(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_root_is_a_folder_outside_the_state_with_a_name_of_its_own() {
+        let temporary = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&temporary.path().join("state")).unwrap();
+        let path = |name: &str| temporary.path().join(name);
+        let arg = |name: &str, path: PathBuf| RootArg { name: Label::new(name).unwrap(), path, writable: false };
+        let mut roots = Vec::new();
+        assert!(open(&state, &mut roots, arg("a", path("absent"))).is_err());
+        assert!(open(&state, &mut roots, arg("a", path("state"))).is_err());
+        open(&state, &mut roots, arg("a", path(""))).unwrap();
+        let id = roots[0].id;
+        open(&state, &mut roots, RootArg { writable: true, ..arg("a", path("")) }).unwrap();
+        assert_eq!((roots.len(), roots[0].id, roots[0].writable), (1, id, true));
+        let elsewhere = tempfile::tempdir().unwrap();
+        assert_eq!(open(&state, &mut roots, arg("a", elsewhere.path().to_owned())).unwrap_err().code, "name-taken");
+    }
+}

@@ -1,0 +1,355 @@
+//! `beckon transfers` and `beckon wait`: what the machines were ordered to do, and how far they are.
+
+use std::{
+    io::{IsTerminal, Write},
+    time::Instant,
+};
+
+use beckon_shared::{
+    api::transfer::Problems,
+    error::ErrorCode,
+    id::TransferId,
+    time::Timestamp,
+    transfer::{Hold, Problem, Progress, TransferState, TransferView},
+};
+use serde::Serialize;
+
+use super::{
+    Here,
+    control::{Control, News, not_found},
+};
+use crate::{
+    http::Api,
+    output::{Exit, Failure, Output, Table, base64, size, time, visible, visible_text},
+};
+
+/// What `transfers` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Everything known of a transfer
+    Show {
+        /// Id of the transfer
+        id: TransferId,
+        /// List the files that could not be stored
+        #[arg(long)]
+        files: bool,
+    },
+}
+
+/// What `wait` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WaitArgs {
+    /// Id of the transfer
+    id: TransferId,
+}
+
+/// A transfer for programs.
+#[derive(Debug, Serialize)]
+pub(crate) struct TransferJson<'a> {
+    id: TransferId,
+    state: TransferState,
+    hold: Hold,
+    machine: &'a str,
+    device: String,
+    root: &'a str,
+    what: &'a str,
+    #[serde(flatten)]
+    progress: Progress,
+    error: Option<&'a str>,
+    created: Timestamp,
+    expires: Timestamp,
+    ended: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problems: Option<Vec<ProblemJson<'a>>>,
+}
+
+impl<'a> From<&'a TransferView> for TransferJson<'a> {
+    fn from(transfer: &'a TransferView) -> Self {
+        Self {
+            id: transfer.id,
+            state: transfer.state,
+            hold: transfer.hold,
+            machine: &transfer.machine,
+            device: transfer.device.to_string(),
+            root: &transfer.root,
+            what: &transfer.what,
+            progress: transfer.progress,
+            error: transfer.error.as_deref(),
+            created: transfer.created,
+            expires: transfer.expires,
+            ended: transfer.ended,
+            problems: None,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct ProblemJson<'a> {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<String>,
+    code: ErrorCode,
+    message: &'a str,
+}
+
+impl<'a> From<&'a Problem> for ProblemJson<'a> {
+    fn from(problem: &'a Problem) -> Self {
+        let bytes = problem.path.as_bytes();
+        Self {
+            path: problem.path.display(),
+            path_bytes: std::str::from_utf8(bytes).is_err().then(|| base64(bytes)),
+            code: problem.code,
+            message: &problem.message,
+        }
+    }
+}
+
+/// How a command that waited for a transfer ends.
+pub(crate) fn exit_of(state: TransferState) -> Exit {
+    match state {
+        TransferState::Queued | TransferState::Running | TransferState::Done => Exit::Done,
+        TransferState::Partly => Exit::Partly,
+        TransferState::Failed | TransferState::Cancelled => Exit::Failed,
+    }
+}
+
+/// Lists the transfers, or shows one.
+pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
+    let controller = here.controller()?;
+    if let Some(Command::Show { id, files }) = args.command {
+        return show(here, &here.api(&controller)?, id, files).await;
+    }
+    let control = Control::open(here, &controller).await?;
+    let transfers = control.transfers();
+    let rows: Vec<TransferJson<'_>> = transfers.iter().map(|transfer| TransferJson::from(*transfer)).collect();
+    here.out.list(&rows, || table(&transfers))?;
+    control.close().await;
+    Ok(Exit::Done)
+}
+
+fn table(transfers: &[&TransferView]) -> Table {
+    let mut table = Table::new(&["ID", "STATE", "FILES", "SIZE", "ORDERED", "WHAT"], &[2, 3]);
+    for transfer in transfers {
+        table.row([
+            transfer.id.to_string(),
+            state(transfer),
+            format!("{}/{}", transfer.progress.files_done, transfer.progress.files_total),
+            size(transfer.progress.bytes_total),
+            time(transfer.created),
+            subject(transfer),
+        ]);
+    }
+    table
+}
+
+fn subject(transfer: &TransferView) -> String {
+    let [machine, root, what] = [&transfer.machine, &transfer.root, &transfer.what].map(|text| visible(text.as_bytes()));
+    format!("{machine}:{root}/{what}")
+}
+
+/// State and hold in words.
+fn state(transfer: &TransferView) -> String {
+    let state = match transfer.state {
+        TransferState::Queued => "queued",
+        TransferState::Running => "running",
+        TransferState::Done => "done",
+        TransferState::Partly => "partly",
+        TransferState::Failed => "failed",
+        TransferState::Cancelled => "cancelled",
+    };
+    let hold = match transfer.hold {
+        Hold::None => return state.to_owned(),
+        Hold::User => "paused",
+        Hold::Away => "machine away",
+        Hold::NoRoom => "no room on the server",
+        Hold::Schedule => "waits for its time",
+        Hold::Question => "has a question",
+    };
+    format!("{state} ({hold})")
+}
+
+async fn show(here: &Here, api: &Api, id: TransferId, files: bool) -> Result<Exit, Failure> {
+    let transfer: TransferView = api.get(&format!("/api/transfers/{id}")).await?;
+    let problems = if files { read_problems(api, id).await? } else { Vec::new() };
+    let mut result = TransferJson::from(&transfer);
+    if files {
+        result.problems = Some(problems.iter().map(ProblemJson::from).collect());
+    }
+    here.out.one(&result, || description(&transfer, &problems))?;
+    Ok(Exit::Done)
+}
+
+async fn read_problems(api: &Api, id: TransferId) -> Result<Vec<Problem>, Failure> {
+    let mut problems = Vec::new();
+    loop {
+        let page: Problems = api.get(&format!("/api/transfers/{id}/problems?after={}", problems.len())).await?;
+        let is_last = page.problems.is_empty();
+        problems.extend(page.problems);
+        if is_last || problems.len() as u64 >= page.total {
+            return Ok(problems);
+        }
+    }
+}
+
+fn description(transfer: &TransferView, problems: &[Problem]) -> String {
+    let progress = &transfer.progress;
+    let mut lines = vec![
+        format!("{}: {}", subject(transfer), state(transfer)),
+        format!("  id       {}", transfer.id),
+        format!("  files    {} of {}", progress.files_done, progress.files_total),
+        format!("  content  {} of {}", size(progress.bytes_done), size(progress.bytes_total)),
+        format!("  sent     {}", size(progress.bytes_sent)),
+        format!("  ordered  {}", time(transfer.created)),
+    ];
+    lines.extend(transfer.ended.map(|ended| format!("  ended    {}", time(ended))));
+    lines.extend(transfer.error.as_ref().map(|error| format!("  error    {}", visible_text(error))));
+    if progress.torn > 0 {
+        lines.push(format!("  {} files changed while they were read; upload them again when they are at rest", progress.torn));
+    }
+    if progress.failed > 0 && problems.is_empty() {
+        lines.push(format!("  {} entries could not be stored; see: beckon transfers show {} --files", progress.failed, transfer.id));
+    }
+    for problem in problems {
+        lines.push(format!("  {}: {}", visible(problem.path.as_bytes()), visible_text(&problem.message)));
+    }
+    lines.join("\n")
+}
+
+/// Waits until a transfer is over, and ends as it ended.
+pub(crate) async fn wait(here: &Here, args: WaitArgs) -> Result<Exit, Failure> {
+    let controller = here.controller()?;
+    let api = here.api(&controller)?;
+    let mut control = Control::open(here, &controller).await?;
+    let known = match control.transfer(args.id) {
+        Some(transfer) => transfer.clone(),
+        // The control list of transfers holds the newest only.
+        None => api.get(&format!("/api/transfers/{}", args.id)).await?,
+    };
+    let transfer = until_over(here, &mut control, known).await?;
+    control.close().await;
+    report(here, &transfer)?;
+    Ok(exit_of(transfer.state))
+}
+
+/// The result of a transfer.
+pub(crate) fn report(here: &Here, transfer: &TransferView) -> Result<(), Failure> {
+    here.out.one(&TransferJson::from(transfer), || description(transfer, &[]))
+}
+
+/// Follows a transfer until it is over, also through broken connections.
+pub(crate) async fn until_over(here: &Here, control: &mut Control<'_>, transfer: TransferView) -> Result<TransferView, Failure> {
+    let mut line = ProgressLine::new(here.out);
+    let mut latest = transfer;
+    while !latest.state.is_over() {
+        line.show(&latest);
+        match control.next().await? {
+            News::Transfers(_) => {}
+            News::Again => {
+                let still = control.transfer(latest.id);
+                still.ok_or_else(|| not_found("the transfer is no longer known to the server; see: beckon transfers"))?;
+            }
+            News::Devices(_) | News::Drive { .. } => continue,
+        }
+        if let Some(news) = control.transfer(latest.id) {
+            latest = news.clone();
+        }
+    }
+    line.clear();
+    Ok(latest)
+}
+
+/// One line that is written over itself, on a terminal only.
+struct ProgressLine {
+    is_shown: bool,
+    began: Instant,
+}
+
+impl ProgressLine {
+    fn new(out: Output) -> Self {
+        Self { is_shown: !out.is_json() && std::io::stderr().is_terminal(), began: Instant::now() }
+    }
+
+    fn show(&self, transfer: &TransferView) {
+        if self.is_shown {
+            let text = progress_text(transfer, self.began.elapsed().as_secs_f64());
+            // A line that cannot be shown is not missed.
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{text}");
+        }
+    }
+
+    fn clear(&self) {
+        if self.is_shown {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
+        }
+    }
+}
+
+fn progress_text(transfer: &TransferView, seconds: f64) -> String {
+    let progress = &transfer.progress;
+    let more = if progress.walked { "" } else { "+" };
+    let rate = if seconds >= 1.0 { format!(", {}/s", size((progress.bytes_done as f64 / seconds) as u64)) } else { String::new() };
+    format!(
+        "{}: {} of {}{more}, {} of {}{more} files{rate}",
+        state(transfer),
+        size(progress.bytes_done),
+        size(progress.bytes_total),
+        progress.files_done,
+        progress.files_total
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use beckon_shared::{id::DeviceId, path::RootPath};
+
+    use super::*;
+
+    fn transfer(state: TransferState) -> TransferView {
+        TransferView {
+            id: TransferId::new(Timestamp(0), [7; 10]),
+            device: DeviceId([1; 32]),
+            machine: "laptop".to_owned(),
+            root: "docs".to_owned(),
+            what: "a\u{1b}b".to_owned(),
+            state,
+            hold: Hold::None,
+            progress: Progress { files_total: 3, files_done: 2, failed: 1, bytes_sent: 9, ..Progress::default() },
+            error: None,
+            created: Timestamp(0),
+            expires: Timestamp(1),
+            ended: None,
+            revision: 1,
+        }
+    }
+
+    #[test]
+    fn waiting_ends_as_the_transfer_ended() {
+        use TransferState::{Cancelled, Done, Failed, Partly};
+        assert_eq!([Done, Partly, Failed, Cancelled].map(|state| exit_of(state) as i32), [0, 5, 1, 1]);
+    }
+
+    #[test]
+    fn a_transfer_for_programs_has_the_fixed_fields_at_its_top() {
+        let json = serde_json::to_value(TransferJson::from(&transfer(TransferState::Partly))).unwrap();
+        for field in ["id", "state", "hold", "files_total", "files_done", "bytes_total", "bytes_done", "bytes_sent", "error"] {
+            assert!(json.get(field).is_some(), "{field}");
+        }
+        assert_eq!((json["state"].as_str(), json["hold"].as_str()), (Some("partly"), Some("none")));
+        assert!(json["error"].is_null());
+    }
+
+    #[test]
+    fn what_could_not_be_stored_is_named_and_nothing_plays_with_the_terminal() {
+        let problem = Problem { path: RootPath::new("x\ny").unwrap(), code: ErrorCode::NotReadable, message: "let beckon read it".to_owned() };
+        let text = description(&transfer(TransferState::Partly), &[problem]);
+        assert!(text.contains(r"x\ny: let beckon read it"), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+        assert!(description(&transfer(TransferState::Partly), &[]).contains("--files"));
+    }
+}

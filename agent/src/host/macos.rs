@@ -1,0 +1,26 @@
+//! macOS: what can be learned without calling into its libraries.
+
+use crate::state::read_small_file;
+
+/// The host's name.
+pub(crate) fn name() -> String {
+    std::env::var("HOSTNAME").unwrap_or_default()
+}
+
+/// Operating system and release, as the system's own property list calls it.
+pub(crate) fn os_name() -> String {
+    let list = read_small_file("/System/Library/CoreServices/SystemVersion.plist".as_ref(), 64 << 10).unwrap_or_default();
+    let list = String::from_utf8_lossy(&list);
+    let version = list.split("ProductVersion</key>").nth(1).and_then(|rest| rest.split(['<', '>']).nth(2));
+    version.map_or_else(|| "macOS".to_owned(), |version| format!("macOS {version}"))
+}
+
+/// Not told without the system's libraries.
+pub(crate) fn mac(_: &str) -> Option<String> {
+    None
+}
+
+/// Not told without the system's libraries.
+pub(crate) fn is_wireless(_: &str) -> bool {
+    false
+}

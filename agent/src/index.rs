@@ -1,0 +1,195 @@
+//! What of each root the server confirmed as committed: what did not change since is neither read nor asked about again.
+//! It is a cache: without it everything is asked once more, and nothing is sent twice.
+
+mod row;
+
+use std::sync::Arc;
+
+use beckon_shared::{
+    error::{ErrorCode, Refusal},
+    id::{RootId, SpaceId, TransferId},
+    path::RootPath,
+};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+
+use crate::state::StateDir;
+
+pub(crate) use row::{Row, Standing};
+
+/// The file in the state folder.
+const FILE: &str = "index.redb";
+/// Memory for pages of the file. Bytes.
+const CACHE: usize = 16 << 20;
+
+/// Source number and path to [`Row`]. The digit in a table's name is the version of its records.
+const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("row.1");
+/// Space and root to the source's number and the epoch last heard.
+const SOURCES: TableDefinition<'_, &[u8], (u32, u64)> = TableDefinition::new("source.1");
+/// Transfer to the stored-chunk bytes that it put on the wire.
+const SENT: TableDefinition<'_, &[u8], u64> = TableDefinition::new("sent.1");
+
+/// The file with all of it.
+#[derive(Clone)]
+pub(crate) struct Index {
+    db: Arc<Database>,
+}
+
+/// One root in one space, at the epoch last heard for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Source {
+    number: u32,
+    /// What rows must carry to count.
+    pub(crate) epoch: u64,
+}
+
+/// The rows of a source as they were at one moment.
+pub(crate) struct View {
+    rows: Option<ReadOnlyTable<&'static [u8], &'static [u8]>>,
+    source: Source,
+}
+
+impl Index {
+    /// Opens the index of a state folder, or makes it. A damaged one is moved aside: then everything is asked anew.
+    pub(crate) fn open(state: &StateDir) -> Result<Self, Refusal> {
+        let cause = match open_database(state)? {
+            Ok(db) => return Ok(Self { db: Arc::new(db) }),
+            Err(cause) => cause,
+        };
+        if matches!(cause, redb::Error::DatabaseAlreadyOpen) {
+            let advice = "another agent uses this state folder; see: beckon status, or give --state another folder";
+            return Err(Refusal::new(ErrorCode::Conflict, advice));
+        }
+        let aside = state.set_aside(FILE)?;
+        tracing::warn!(%cause, aside = %aside.display(), "the index of uploads was damaged: it is made anew, and the server is asked again about every file");
+        let db = open_database(state)?.map_err(|cause| unusable(&cause))?;
+        Ok(Self { db: Arc::new(db) })
+    }
+
+    /// The source of a root's uploads to a space, from now on at this epoch.
+    pub(crate) fn source(&self, space: SpaceId, root: RootId, epoch: u64) -> Result<Source, Refusal> {
+        if let Some(source) = self.known_source(space, root) && source.epoch == epoch {
+            return Ok(source);
+        }
+        self.write_source(space, root, epoch).map_err(|cause| unusable(&cause))
+    }
+
+    /// The source as last heard of; nothing if nothing of the root was ever uploaded to the space.
+    pub(crate) fn known_source(&self, space: SpaceId, root: RootId) -> Option<Source> {
+        let read = self.db.begin_read().ok()?;
+        let sources = read.open_table(SOURCES).ok()?;
+        let (number, epoch) = sources.get(source_key(space, root).as_slice()).ok()??.value();
+        Some(Source { number, epoch })
+    }
+
+    /// The rows of a source as they are now.
+    pub(crate) fn view(&self, source: Source) -> View {
+        let rows = self.db.begin_read().ok().and_then(|read| read.open_table(ROWS).ok());
+        View { rows, source }
+    }
+
+    /// Records what was committed, durably, in one transaction; and how much the transfer has sent.
+    pub(crate) fn record<'a>(
+        &self,
+        source: Source,
+        rows: impl IntoIterator<Item = &'a (RootPath, Row)>,
+        transfer: TransferId,
+        sent: u64,
+    ) -> Result<(), Refusal> {
+        let write = || -> Result<(), redb::Error> {
+            let write = self.db.begin_write()?;
+            {
+                let mut table = write.open_table(ROWS)?;
+                for (path, row) in rows {
+                    table.insert(row_key(source.number, path).as_slice(), row.encode(source.epoch).as_slice())?;
+                }
+                write.open_table(SENT)?.insert(transfer.as_bytes(), sent)?;
+            }
+            write.commit()?;
+            Ok(())
+        };
+        write().map_err(|cause| unusable(&cause))
+    }
+
+    /// What a transfer had put on the wire when that was last recorded.
+    pub(crate) fn sent(&self, transfer: TransferId) -> u64 {
+        let read = || -> Result<Option<u64>, redb::Error> {
+            let sent = self.db.begin_read()?.open_table(SENT)?;
+            Ok(sent.get(transfer.as_bytes())?.map(|sent| sent.value()))
+        };
+        read().ok().flatten().unwrap_or(0)
+    }
+
+    /// Forgets the count of a transfer that is over.
+    pub(crate) fn forget_transfer(&self, transfer: TransferId) {
+        let write = || -> Result<(), redb::Error> {
+            let write = self.db.begin_write()?;
+            write.open_table(SENT)?.remove(transfer.as_bytes())?;
+            write.commit()?;
+            Ok(())
+        };
+        if let Err(cause) = write() {
+            tracing::warn!(%cause, "the index of uploads could not be written");
+        }
+    }
+
+    fn write_source(&self, space: SpaceId, root: RootId, epoch: u64) -> Result<Source, redb::Error> {
+        let key = source_key(space, root);
+        let write = self.db.begin_write()?;
+        let source = {
+            let mut sources = write.open_table(SOURCES)?;
+            let known = sources.get(key.as_slice())?.map(|source| source.value().0);
+            let number = match known {
+                Some(number) => number,
+                None => sources.iter()?.try_fold(0, |top, source| Ok::<_, StorageError>(top.max(source?.1.value().0 + 1)))?,
+            };
+            sources.insert(key.as_slice(), (number, epoch))?;
+            Source { number, epoch }
+        };
+        write.commit()?;
+        Ok(source)
+    }
+}
+
+impl View {
+    /// What the server confirmed of a path, unless its side of the root changed since.
+    pub(crate) fn row(&self, path: &RootPath) -> Option<Row> {
+        let row = self.rows.as_ref()?.get(row_key(self.source.number, path).as_slice());
+        let row = row.inspect_err(|cause| tracing::warn!(%cause, "the index of uploads could not be read; the server is asked instead")).ok()??;
+        Row::decode(row.value(), self.source.epoch)
+    }
+}
+
+fn open_database(state: &StateDir) -> Result<Result<Database, redb::Error>, Refusal> {
+    let file = state.open_private(FILE)?;
+    // On some kinds of damage redb panics instead of returning an error.
+    let opened = std::panic::catch_unwind(|| {
+        let db = Database::builder().set_cache_size(CACHE).create_file(file)?;
+        let write = db.begin_write()?;
+        write.open_table(ROWS)?;
+        write.open_table(SOURCES)?;
+        write.open_table(SENT)?;
+        write.commit()?;
+        Ok(db)
+    });
+    Ok(opened.unwrap_or_else(|_| Err(redb::Error::Corrupted("it cannot be opened".into()))).map_err(|cause: redb::Error| cause))
+}
+
+fn unusable(cause: &redb::Error) -> Refusal {
+    tracing::error!(%cause, "the index of uploads cannot be used");
+    let advice = "the agent could not write its index of uploads; check the free space and the owner of its state folder, then upload again";
+    Refusal::new(ErrorCode::Internal, advice)
+}
+
+fn source_key(space: SpaceId, root: RootId) -> [u8; 32] {
+    let mut key = [0; 32];
+    key[..16].copy_from_slice(space.as_bytes());
+    key[16..].copy_from_slice(root.as_bytes());
+    key
+}
+
+fn row_key(source: u32, path: &RootPath) -> Vec<u8> {
+    [&source.to_be_bytes(), path.as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! One row of the index: what the server holds of a path, and how the machine's own file stands to it.
+
+use beckon_shared::{
+    entry::{Entry, EntryKind, SourceStamp},
+    id::Hash,
+    wire,
+};
+use serde::{Deserialize, Serialize};
+
+/// What the server confirmed of one path; about 100 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Row {
+    /// What it is.
+    pub(crate) kind: EntryKind,
+    /// What the file system said around the read.
+    pub(crate) stamp: SourceStamp,
+    /// When the read began, in nanoseconds since 1970.
+    pub(crate) read_ns: i64,
+    /// Permission bits.
+    pub(crate) mode: u32,
+    /// Of a file's content or a symlink's target; zeros for a folder.
+    pub(crate) hash: Hash,
+}
+
+/// How an entry stands to what the server confirmed of its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The server holds it.
+    Held,
+    /// It looks the same, but was read so soon after a write that another write may not show: it is read again.
+    Unsettled,
+    /// The server holds something else, or nothing.
+    Other,
+}
+
+impl Row {
+    /// The encoding, good for this epoch only.
+    pub(super) fn encode(&self, epoch: u64) -> Vec<u8> {
+        wire::encode(&(epoch, self))
+    }
+
+    /// The row, if it is of this epoch.
+    pub(super) fn decode(bytes: &[u8], epoch: u64) -> Option<Self> {
+        let (of, row) = wire::decode::<(u64, Self)>(bytes).ok()?;
+        (of == epoch).then_some(row)
+    }
+
+    /// How an entry stands to this row.
+    pub(crate) fn standing(&self, entry: &Entry) -> Standing {
+        if entry.kind != self.kind || entry.stamp != self.stamp {
+            return Standing::Other;
+        }
+        match &entry.target {
+            Some(target) if Hash::of(target) != self.hash => Standing::Other,
+            None if entry.kind == EntryKind::File && !self.stamp.is_settled(self.read_ns) => Standing::Unsettled,
+            _ => Standing::Held,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Which orders this machine has taken on: written durably before anything is done, so that no order ever runs twice,
+//! whoever shows it again and whenever.
+
+use std::time::Duration;
+
+use beckon_shared::{
+    error::{ErrorCode, Refusal},
+    id::{Hash, TransferId},
+    order::{CLOCK_GRACE, Order, SignedOrder},
+    time::Timestamp,
+    transfer::{Progress, TransferState},
+    wire,
+};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+use serde::{Deserialize, Serialize};
+
+use crate::{clock, state::StateDir};
+
+/// The file in the state folder.
+const FILE: &str = "journal.redb";
+/// Memory for pages of the file. Bytes.
+const CACHE: usize = 1 << 20;
+/// How long an order is remembered after it lapsed. By then its own expiry refuses it; the rest is for people who look.
+const REMEMBER: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Order id to [`Row`]. The digit in a table's name is the version of its records.
+const ORDERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("order.1");
+/// One row: what was issued before this moment (milliseconds since 1970) is not known any more.
+const FLOOR: TableDefinition<'_, (), i64> = TableDefinition::new("floor.1");
+
+/// The orders that this machine has taken on.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    db: Database,
+}
+
+/// How an order ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    /// Where it stands for good.
+    pub(crate) state: TransferState,
+    /// The final counts.
+    pub(crate) progress: Progress,
+    /// What went wrong with the whole of it.
+    pub(crate) error: Option<Refusal>,
+}
+
+/// What an order that is shown means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It is new, and now written down.
+    New,
+    /// It was taken on before and has not ended: go on with it.
+    Continue,
+    /// It has ended like this: nothing is done again.
+    Ended(Ended),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Row {
+    /// Of the order's signed bytes: another order under the same id is none.
+    order: Hash,
+    expires: Timestamp,
+    ended: Option<Ended>,
+}
+
+impl Journal {
+    /// Opens the journal of a state folder. If there was one and it is lost or damaged, then nobody knows which orders ran:
+    /// all that were issued until now are refused from then on.
+    pub(crate) fn open(state: &StateDir, had_one: bool) -> Result<Self, Refusal> {
+        let is_there = state.has(FILE);
+        let opened = open_database(state)?;
+        let (db, is_lost) = match opened {
+            Ok(db) => (db, had_one && !is_there),
+            Err(redb::Error::DatabaseAlreadyOpen) => {
+                let advice = "another agent uses this state folder; see: beckon status, or give --state another folder";
+                return Err(Refusal::new(ErrorCode::Conflict, advice));
+            }
+            Err(cause) => {
+                let aside = state.set_aside(FILE)?;
+                tracing::error!(%cause, aside = %aside.display(), "the journal of orders was damaged");
+                (open_database(state)?.map_err(|cause| unusable(&cause))?, true)
+            }
+        };
+        let journal = Self { db };
+        journal.begin(is_lost).map_err(|cause| unusable(&cause))?;
+        Ok(journal)
+    }
+
+    /// Takes an order on that was verified. It is on the disk before this returns.
+    pub(crate) fn admit(&self, order: &Order, signed: &SignedOrder) -> Result<Admission, Refusal> {
+        let hash = Hash::of(&signed.order.bytes);
+        let admitted = self.try_admit(order, hash).map_err(|cause| unusable(&cause))?;
+        match admitted {
+            Verdict::Admitted(admission) => Ok(admission),
+            Verdict::OtherBytes => {
+                let advice = "another order has the same id; give this one again, under an id of its own";
+                Err(Refusal::new(ErrorCode::BadOrder, advice))
+            }
+            Verdict::BelowFloor(floor) => {
+                let advice = format!("this machine lost its record of the orders from before {floor}, so it takes none of them; give the order again after that time");
+                Err(Refusal::new(ErrorCode::BadOrder, advice))
+            }
+        }
+    }
+
+    /// Writes down how an order ended; from then on it is never done again.
+    pub(crate) fn end(&self, id: TransferId, ended: &Ended) -> Result<(), Refusal> {
+        self.try_end(id, ended).map_err(|cause| unusable(&cause))
+    }
+
+    /// Forgets orders that lapsed long ago.
+    pub(crate) fn prune(&self, now: Timestamp) -> Result<(), Refusal> {
+        self.try_prune(now).map_err(|cause| unusable(&cause))
+    }
+
+    fn begin(&self, is_lost: bool) -> Result<(), redb::Error> {
+        let write = self.db.begin_write()?;
+        {
+            write.open_table(ORDERS)?;
+            let mut floor = write.open_table(FLOOR)?;
+            if is_lost {
+                // An order may carry a time that lies ahead of this machine's clock by as much as clocks may differ.
+                let until = clock::now() + CLOCK_GRACE;
+                tracing::error!(%until, "which orders ran before is not known any more: those given until then are refused");
+                floor.insert((), until.0)?;
+            }
+        }
+        write.commit()?;
+        Ok(())
+    }
+
+    fn try_admit(&self, order: &Order, hash: Hash) -> Result<Verdict, redb::Error> {
+        if let Some(verdict) = self.known(order, hash)? {
+            return Ok(verdict);
+        }
+        let row = Row { order: hash, expires: order.expires, ended: None };
+        let write = self.db.begin_write()?;
+        write.open_table(ORDERS)?.insert(order.id.as_bytes(), wire::encode(&row).as_slice())?;
+        write.commit()?;
+        Ok(Verdict::Admitted(Admission::New))
+    }
+
+    fn known(&self, order: &Order, hash: Hash) -> Result<Option<Verdict>, redb::Error> {
+        let read = self.db.begin_read()?;
+        let floor = read.open_table(FLOOR)?.get(())?.map(|floor| Timestamp(floor.value()));
+        let stored = read.open_table(ORDERS)?.get(order.id.as_bytes())?;
+        let Some(stored) = stored else {
+            return Ok(floor.filter(|floor| order.issued < *floor).map(Verdict::BelowFloor));
+        };
+        let row: Row = wire::decode(stored.value()).map_err(|_| corrupted())?;
+        Ok(Some(match row {
+            Row { order, .. } if order != hash => Verdict::OtherBytes,
+            Row { ended: Some(ended), .. } => Verdict::Admitted(Admission::Ended(ended)),
+            Row { .. } => Verdict::Admitted(Admission::Continue),
+        }))
+    }
+
+    fn try_end(&self, id: TransferId, ended: &Ended) -> Result<(), redb::Error> {
+        let write = self.db.begin_write()?;
+        {
+            let mut orders = write.open_table(ORDERS)?;
+            let stored = orders.get(id.as_bytes())?.map(|stored| wire::decode::<Row>(stored.value()));
+            let Some(Ok(mut row)) = stored else {
+                return Err(corrupted());
+            };
+            row.ended = Some(ended.clone());
+            orders.insert(id.as_bytes(), wire::encode(&row).as_slice())?;
+        }
+        write.commit()?;
+        Ok(())
+    }
+
+    fn try_prune(&self, now: Timestamp) -> Result<(), redb::Error> {
+        let write = self.db.begin_write()?;
+        let is_fresh = |stored: &[u8]| wire::decode::<Row>(stored).is_ok_and(|row| row.expires + REMEMBER >= now);
+        write.open_table(ORDERS)?.retain(|_, stored| is_fresh(stored))?;
+        write.commit()?;
+        Ok(())
+    }
+}
+
+enum Verdict {
+    Admitted(Admission),
+    OtherBytes,
+    BelowFloor(Timestamp),
+}
+
+/// The outer error is one of the state folder, the inner one of the database in it.
+fn open_database(state: &StateDir) -> Result<Result<Database, redb::Error>, Refusal> {
+    let file = state.open_private(FILE)?;
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE);
+    Ok(builder.create_file(file).map_err(|cause: DatabaseError| cause.into()))
+}
+
+fn corrupted() -> redb::Error {
+    StorageError::Corrupted("a row of the journal cannot be read".to_owned()).into()
+}
+
+fn unusable(cause: &redb::Error) -> Refusal {
+    tracing::error!(%cause, "the journal of orders cannot be used");
+    Refusal::new(ErrorCode::Internal, "the machine cannot write its journal of orders; check its disk, the agent's log says more")
+}
+
+#[cfg(test)]
+mod tests;

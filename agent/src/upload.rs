@@ -1,0 +1,305 @@
+//! An upload: walks what was ordered, sends what the server misses, commits it, and survives any break on the way.
+//!
+//! Threads walk and read; batches of chunks become durable several at once; commits follow in order. What is held back at
+//! one place slows the ones before it, so memory stays bounded whatever is uploaded.
+
+mod batch;
+mod buffer;
+mod chain;
+mod encode;
+mod http;
+mod pause;
+mod progress;
+mod read;
+mod record;
+mod remote;
+mod report;
+mod store;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed, mpsc as blocking},
+    time::Duration,
+};
+
+use beckon_shared::{
+    bulk::UploadGrant,
+    error::{ErrorCode, Refusal},
+    id::{DeviceId, SpaceId, TransferId},
+    keys::DeviceKeys,
+    order::Selection,
+    path::RootPath,
+    transfer::{Problem, Progress, TransferState},
+};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    connection::Link,
+    index::{Index, Source, View},
+    origin::Origin,
+    root::Root,
+    scan,
+};
+use batch::Batches;
+use buffer::Buffers;
+use chain::Chain;
+use encode::Compression;
+use http::Http;
+use pause::{Pace, Pause};
+use progress::Counters;
+use read::{Item, Site};
+use remote::Remote;
+
+/// Threads that read: one waits for the disk while the other one hashes.
+const READERS: usize = 2;
+/// Entries between the walk and the readers: so far the totals run ahead of the work. About 200 bytes each.
+const QUEUE: usize = 16_384;
+/// What is read again, because it changed or the server lost it, is read so often at the most.
+const ROUNDS: u32 = 6;
+/// Progress is told four times a second.
+const TELL: Duration = Duration::from_millis(250);
+
+/// What an upload works with; one for all uploads of the process.
+#[derive(Clone)]
+pub(crate) struct Tools {
+    link: Link,
+    http: reqwest::Client,
+    origin: Origin,
+    index: Index,
+    buffers: Arc<Buffers>,
+}
+
+impl Tools {
+    /// Bulk goes by `http` to `origin`, everything small over `link`.
+    pub(crate) fn new(link: Link, http: reqwest::Client, origin: Origin, index: Index) -> Self {
+        Self { link, http, origin, index, buffers: Arc::default() }
+    }
+}
+
+/// An order to upload, verified and journaled.
+#[derive(Clone)]
+pub(crate) struct Job {
+    /// The order's id.
+    pub(crate) transfer: TransferId,
+    /// Where to read.
+    pub(crate) root: Arc<Root>,
+    /// Where it goes.
+    pub(crate) space: SpaceId,
+    /// What was selected.
+    pub(crate) selection: Selection,
+    /// This device.
+    pub(crate) device: DeviceId,
+    /// Its keys, which sign the commits.
+    pub(crate) keys: Arc<DeviceKeys>,
+    /// Ends the upload without a word to the server; it goes on when the order comes again.
+    pub(crate) cancel: CancellationToken,
+}
+
+/// How an upload ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is over, and the server is to be told.
+    Ended {
+        /// Done, partly done or failed.
+        state: TransferState,
+        /// The final counts.
+        progress: Progress,
+        /// What went wrong with the whole of it.
+        error: Option<Refusal>,
+    },
+    /// It was cancelled.
+    Stopped,
+}
+
+/// Carries out an order.
+pub(crate) async fn run(job: Job, tools: &Tools) -> Outcome {
+    let cancel = job.cancel.clone();
+    let remote = Http::new(tools.link.clone(), tools.http.clone(), tools.origin.clone(), job.transfer);
+    let compression = Compression::towards(&tools.origin);
+    let upload = upload(job, remote, tools.index.clone(), Arc::clone(&tools.buffers), compression, Pace::NORMAL);
+    let outcome = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Outcome::Stopped,
+        outcome = upload => outcome,
+    };
+    tools.buffers.shrink();
+    outcome
+}
+
+/// What the parts of an upload share.
+struct Shared<R> {
+    remote: R,
+    counters: Arc<Counters>,
+    pace: Pace,
+    compression: Compression,
+}
+
+async fn upload<R: Remote>(job: Job, remote: R, index: Index, buffers: Arc<Buffers>, compression: Compression, pace: Pace) -> Outcome {
+    let counters = Arc::new(Counters::with_sent(index.sent(job.transfer)));
+    let shared = Arc::new(Shared { remote, counters, pace, compression });
+    let ended = tokio::select! {
+        ended = work(job, &shared, index, buffers) => ended,
+        never = tell_progress(&shared) => match never {},
+    };
+    let progress = shared.counters.progress();
+    let (state, error) = match ended {
+        Err(refusal) => (TransferState::Failed, Some(refusal)),
+        Ok(None) => (TransferState::Done, None),
+        Ok(Some(_)) if shared.counters.held.load(Relaxed) + progress.torn > 0 => (TransferState::Partly, None),
+        Ok(Some(Problem { code, message, .. })) => (TransferState::Failed, Some(Refusal::new(code, message))),
+    };
+    Outcome::Ended { state, progress, error }
+}
+
+async fn tell_progress<R: Remote>(shared: &Shared<R>) -> std::convert::Infallible {
+    let mut told = None;
+    loop {
+        let now = (shared.counters.hold(), shared.counters.progress());
+        if told != Some(now) {
+            shared.remote.progress(now.0, now.1);
+            told = Some(now);
+        }
+        tokio::time::sleep(TELL).await;
+    }
+}
+
+/// Uploads everything; answers the first problem, if there was one.
+async fn work<R: Remote>(job: Job, shared: &Arc<Shared<R>>, index: Index, buffers: Arc<Buffers>) -> Result<Option<Problem>, Refusal> {
+    let grant = begin(shared).await?;
+    let paths = selected(&job, shared).await?;
+    let source = {
+        let (index, space, root) = (index.clone(), job.space, job.root.id);
+        tokio::task::spawn_blocking(move || index.source(space, root, grant.epoch)).await.map_err(|_| broken())??
+    };
+    let (problems, reported) = mpsc::channel(256);
+    let upload = Upload { job, shared: Arc::clone(shared), index, buffers, grant, source };
+    let (first, ()) = tokio::try_join!(report::report_all(shared, reported), upload.run(paths, problems))?;
+    Ok(first)
+}
+
+async fn begin<R: Remote>(shared: &Shared<R>) -> Result<UploadGrant, Refusal> {
+    let mut pause = Pause::new(&shared.remote, &shared.counters, shared.pace);
+    loop {
+        match shared.remote.begin().await {
+            Ok(grant) => return Ok(grant),
+            Err(failure) => pause.after(failure).await?,
+        }
+    }
+}
+
+async fn selected<R: Remote>(job: &Job, shared: &Shared<R>) -> Result<Vec<RootPath>, Refusal> {
+    let mut pause = Pause::new(&shared.remote, &shared.counters, shared.pace);
+    let detached = loop {
+        if matches!(job.selection, Selection::Inline(_)) {
+            break None;
+        }
+        match shared.remote.selection().await {
+            Ok(bytes) => break Some(bytes),
+            Err(failure) => pause.after(failure).await?,
+        }
+    };
+    let paths = job.selection.paths(detached.as_deref());
+    paths.map(scan::merged).map_err(|bad| Refusal::new(ErrorCode::BadOrder, bad.to_string()))
+}
+
+/// An upload that the server has agreed to.
+struct Upload<R> {
+    job: Job,
+    shared: Arc<Shared<R>>,
+    index: Index,
+    buffers: Arc<Buffers>,
+    grant: UploadGrant,
+    source: Source,
+}
+
+/// Where a round's items come from.
+enum Feed {
+    Walk(Vec<RootPath>, View),
+    Again(Vec<Item>),
+}
+
+impl<R: Remote> Upload<R> {
+    async fn run(self, paths: Vec<RootPath>, problems: mpsc::Sender<Problem>) -> Result<(), Refusal> {
+        let (rows, committed) = mpsc::channel(64);
+        let recording = self.record(committed);
+        let mut chain = self.chain(rows, problems.clone());
+        let mut feed = Feed::Walk(paths, self.index.view(self.source));
+        for round in 0..ROUNDS {
+            let again = self.round(feed, &mut chain, &problems).await?;
+            if again.is_empty() {
+                drop(chain);
+                return recording.await.map_err(|_| broken());
+            }
+            tracing::debug!(files = again.len(), "some files are read again");
+            tokio::time::sleep(self.shared.pace.before_reading_again(round)).await;
+            feed = Feed::Again(again);
+        }
+        Err(Refusal::new(ErrorCode::Damaged, "the server lost again and again what it had stored; let its owner run: beckon-server check --read-data"))
+    }
+
+    /// Stores everything that is fed; what must be read again comes back.
+    async fn round(&self, feed: Feed, chain: &mut Chain<R>, problems: &mpsc::Sender<Problem>) -> Result<Vec<Item>, Refusal> {
+        let stop = CancellationToken::new();
+        let _stop_at_the_end = stop.clone().drop_guard();
+        let site = Arc::new(Site {
+            root: Arc::clone(&self.job.root),
+            counters: Arc::clone(&self.shared.counters),
+            problems: problems.clone(),
+            stop,
+            again: Mutex::default(),
+        });
+        let (out, batches) = mpsc::channel(1);
+        let threads = self.threads(&site, feed, out);
+        let (durable, finished) = mpsc::channel(8);
+        let stored = store::store_all(&self.shared, batches, durable);
+        let ((), mut again) = tokio::try_join!(stored, chain.commit_all(finished))?;
+        for thread in threads {
+            thread.await.map_err(|_| broken())?;
+        }
+        again.append(&mut site.again.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(again)
+    }
+
+    fn threads(&self, site: &Arc<Site>, feed: Feed, out: mpsc::Sender<batch::Batch>) -> Vec<JoinHandle<()>> {
+        let (queue, queued) = blocking::sync_channel(QUEUE);
+        let queued = Arc::new(Mutex::new(queued));
+        let walking = Arc::clone(site);
+        let mut threads = vec![tokio::task::spawn_blocking(move || match feed {
+            Feed::Walk(paths, view) => read::pick(&walking, &paths, &view, &queue),
+            // An error only says that nobody reads any more.
+            Feed::Again(items) => _ = items.into_iter().try_for_each(|item| queue.send(item)),
+        })];
+        threads.extend((0..READERS).map(|_| {
+            let batches = Batches::new(self.grant.chunk_key.clone(), Arc::clone(&self.buffers), out.clone());
+            let (site, queued) = (Arc::clone(site), Arc::clone(&queued));
+            tokio::task::spawn_blocking(move || read::read_all(&site, &queued, batches))
+        }));
+        threads
+    }
+
+    fn chain(&self, rows: mpsc::Sender<Vec<(RootPath, crate::index::Row)>>, problems: mpsc::Sender<Problem>) -> Chain<R> {
+        Chain {
+            shared: Arc::clone(&self.shared),
+            space: self.job.space,
+            root: self.job.root.id,
+            device: self.job.device,
+            keys: Arc::clone(&self.job.keys),
+            head: self.grant.head,
+            rows,
+            problems,
+        }
+    }
+
+    fn record(&self, committed: mpsc::Receiver<Vec<(RootPath, crate::index::Row)>>) -> JoinHandle<()> {
+        let (index, source, transfer) = (self.index.clone(), self.source, self.job.transfer);
+        let counters = Arc::clone(&self.shared.counters);
+        tokio::task::spawn_blocking(move || record::record_all(&index, source, transfer, &counters, committed))
+    }
+}
+
+fn broken() -> Refusal {
+    Refusal::new(ErrorCode::Internal, "the agent has a fault; its log says more. Upload again, and if it stays, report it")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! How far an upload is, counted where the work is done and told at most four times a second.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use beckon_shared::transfer::{Hold, Progress};
+
+/// The counts, shared by all parts of an upload.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) files_total: AtomicU64,
+    pub(super) files_done: AtomicU64,
+    pub(super) bytes_total: AtomicU64,
+    pub(super) bytes_done: AtomicU64,
+    pub(super) bytes_sent: AtomicU64,
+    pub(super) failed: AtomicU64,
+    pub(super) torn: AtomicU64,
+    /// Entries of any kind that the server holds, old and new.
+    pub(super) held: AtomicU64,
+    /// Whether the totals are final.
+    pub(super) walked: AtomicBool,
+    /// Requests that wait for room on the server.
+    pub(super) without_room: AtomicUsize,
+}
+
+impl Counters {
+    /// Of an upload that had sent so much before.
+    pub(super) fn with_sent(bytes: u64) -> Self {
+        Self { bytes_sent: AtomicU64::new(bytes), ..Self::default() }
+    }
+
+    /// The walk came by a file of this size.
+    pub(super) fn found_file(&self, size: u64) {
+        self.files_total.fetch_add(1, Relaxed);
+        self.bytes_total.fetch_add(size, Relaxed);
+    }
+
+    /// A file is gone, or is not as large as the walk saw it: the totals follow.
+    pub(super) fn resize(&self, seen: u64, now: u64) {
+        self.bytes_total.fetch_add(now.wrapping_sub(seen), Relaxed);
+    }
+
+    /// A file that the walk saw is gone.
+    pub(super) fn lost_file(&self, size: u64) {
+        self.files_total.fetch_sub(1, Relaxed);
+        self.bytes_total.fetch_sub(size, Relaxed);
+    }
+
+    /// The server holds a file.
+    pub(super) fn done_file(&self, size: u64) {
+        self.files_done.fetch_add(1, Relaxed);
+        self.bytes_done.fetch_add(size, Relaxed);
+        self.held.fetch_add(1, Relaxed);
+    }
+
+    /// The counts as they are told.
+    pub(super) fn progress(&self) -> Progress {
+        Progress {
+            files_total: self.files_total.load(Relaxed),
+            files_done: self.files_done.load(Relaxed),
+            bytes_total: self.bytes_total.load(Relaxed),
+            bytes_done: self.bytes_done.load(Relaxed),
+            bytes_sent: self.bytes_sent.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+            torn: self.torn.load(Relaxed),
+            walked: self.walked.load(Relaxed),
+        }
+    }
+
+    /// Why it stands still, if it does.
+    pub(super) fn hold(&self) -> Hold {
+        match self.without_room.load(Relaxed) {
+            0 => Hold::None,
+            _ => Hold::NoRoom,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The server as an upload sees it.
+
+use std::future::Future;
+
+use beckon_shared::{
+    bulk::{Bitmap, CommitReply, CommitUpload, UploadGrant},
+    error::{ErrorCode, Refusal},
+    id::ChunkId,
+    transfer::{Hold, Problem, Progress},
+};
+
+use super::encode::Body;
+
+/// What an upload asks of the server. Each can be asked again after any failure without harm.
+pub(super) trait Remote: Send + Sync + 'static {
+    /// Begins the transfer or goes on with it, and renews the ticket that the other questions carry.
+    fn begin(&self) -> impl Future<Output = Result<UploadGrant, Failure>> + Send;
+    /// The selection that was too large for the order, as encoded.
+    fn selection(&self) -> impl Future<Output = Result<Vec<u8>, Failure>> + Send;
+    /// Which of these chunks are missing.
+    fn have(&self, chunks: Vec<ChunkId>) -> impl Future<Output = Result<Bitmap, Failure>> + Send;
+    /// Sends chunks; once answered they are durable.
+    fn send(&self, body: Body) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Sends a commit with its manifests.
+    fn commit(&self, upload: &CommitUpload) -> impl Future<Output = Result<CommitReply, Failure>> + Send;
+    /// Lists entries that could not be stored, after `offset` others.
+    fn report(&self, offset: u64, problems: &[Problem]) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Tells how far it is; may get lost.
+    fn progress(&self, hold: Hold, progress: Progress);
+}
+
+/// Why the server did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// No answer came: the network, or a server that restarts.
+    Break,
+    /// The ticket has expired: begin again.
+    Ticket,
+    /// The server says no.
+    Refused(Refusal),
+}
+
+/// What to do about a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// Ask again in a while.
+    Wait,
+    /// Ask again in a while, and only so often.
+    WaitInDoubt(Refusal),
+    /// Ask again when there may be room.
+    WaitForRoom,
+    /// Begin again, then ask again.
+    Begin,
+    /// Nothing: it is over.
+    GiveUp(Refusal),
+}
+
+impl Failure {
+    /// What to do about it.
+    pub(super) fn remedy(self) -> Remedy {
+        match self {
+            Self::Break => Remedy::Wait,
+            Self::Ticket => Remedy::Begin,
+            Self::Refused(refusal) => match refusal.code {
+                ErrorCode::NoRoom => Remedy::WaitForRoom,
+                ErrorCode::Internal => Remedy::WaitInDoubt(refusal),
+                _ if refusal.retry => Remedy::Wait,
+                _ => Remedy::GiveUp(refusal),
+            },
+        }
+    }
+}

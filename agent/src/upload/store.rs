@@ -1,0 +1,95 @@
+//! Makes batches durable, several at once: what is missing is asked, and only that is sent.
+
+use std::{collections::HashSet, sync::Arc};
+
+use beckon_shared::{
+    error::{ErrorCode, Refusal},
+    id::ChunkId,
+};
+use futures_util::{StreamExt, stream};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    Shared,
+    batch::{Batch, Finished, Piece},
+    encode::Body,
+    pause::Pause,
+    remote::{Failure, Remote},
+};
+
+/// Batches on their way to the server at the same time.
+const IN_FLIGHT: usize = 4;
+/// Chunks that are remembered as asked about, twice over. At 32 bytes each they take a few MiB.
+const REMEMBERED: usize = 1 << 16;
+
+/// Stores all batches, and hands on what is finished with them in the order in which they came.
+pub(super) async fn store_all<R: Remote>(
+    shared: &Arc<Shared<R>>,
+    batches: mpsc::Receiver<Batch>,
+    durable: mpsc::Sender<Vec<Finished>>,
+) -> Result<(), Refusal> {
+    let mut asked = Asked::default();
+    let started = stream::unfold(batches, |mut batches| async move { batches.recv().await.map(|batch| (batch, batches)) })
+        .map(|mut batch| {
+            // A chunk in an earlier batch is durable before this batch is handed on.
+            batch.pieces.retain(|piece| asked.insert(piece.id));
+            AbortOnDropHandle::new(tokio::spawn(store(Arc::clone(shared), batch)))
+        });
+    let mut stored = std::pin::pin!(started.buffered(IN_FLIGHT));
+    while let Some(finished) = stored.next().await {
+        let finished = finished.map_err(|_| fault())??;
+        if durable.send(finished).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Stores one batch, however often that must be tried. What a broken try made durable is not sent again.
+async fn store<R: Remote>(shared: Arc<Shared<R>>, batch: Batch) -> Result<Vec<Finished>, Refusal> {
+    let mut pause = Pause::new(&shared.remote, &shared.counters, shared.pace);
+    if !batch.pieces.is_empty() {
+        while let Err(failure) = send_missing(&shared, &batch).await {
+            pause.after(failure).await?;
+        }
+    }
+    Ok(batch.finished)
+}
+
+async fn send_missing<R: Remote>(shared: &Shared<R>, batch: &Batch) -> Result<(), Failure> {
+    let missing = shared.remote.have(batch.pieces.iter().map(|piece| piece.id).collect()).await?;
+    if !missing.answers(batch.pieces.len()) {
+        return Err(Failure::Refused(fault()));
+    }
+    let is_missing = |(at, piece): (usize, &Piece)| missing.get(at).then(|| (piece.id, batch.content(piece)));
+    let chunks: Vec<_> = batch.pieces.iter().enumerate().filter_map(is_missing).collect();
+    if chunks.is_empty() {
+        return Ok(());
+    }
+    shared.remote.send(Body::new(chunks, shared.compression, Arc::clone(&shared.counters))).await
+}
+
+fn fault() -> Refusal {
+    Refusal::new(ErrorCode::Internal, "agent and server do not understand each other; update the older of the two and upload again")
+}
+
+/// The chunks asked about last.
+#[derive(Default)]
+struct Asked {
+    new: HashSet<ChunkId>,
+    old: HashSet<ChunkId>,
+}
+
+impl Asked {
+    /// Whether it was not among them.
+    fn insert(&mut self, id: ChunkId) -> bool {
+        if self.new.contains(&id) || self.old.contains(&id) {
+            return false;
+        }
+        if self.new.len() >= REMEMBERED {
+            self.old = std::mem::take(&mut self.new);
+        }
+        self.new.insert(id)
+    }
+}

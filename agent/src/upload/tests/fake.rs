@@ -1,0 +1,218 @@
+//! A server in memory that keeps the protocol's promises and breaks at will.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex},
+};
+
+use beckon_shared::{
+    bulk::{Bitmap, CommitReply, CommitUpload, Encoding, UploadGrant},
+    chunk::ChunkKey,
+    commit::{ChainHead, Change, commit_hash},
+    error::{ErrorCode, Refusal},
+    id::{ChunkId, Hash, SpaceId},
+    manifest::{Content, Manifest},
+    path::RootPath,
+    signature::PublicKey,
+    transfer::{Hold, Problem, Progress},
+    wire,
+};
+
+use crate::upload::{
+    encode::Body,
+    remote::{Failure, Remote},
+};
+
+/// Where a question goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Nothing is done.
+    Before(Failure),
+    /// It is done, of chunks only the first half, but nobody hears of it.
+    After,
+}
+
+/// All that the server holds and saw.
+pub(super) struct Store {
+    pub(super) key: PublicKey,
+    pub(super) chunks: HashMap<ChunkId, Vec<u8>>,
+    pub(super) heads: HashMap<RootPath, Manifest>,
+    pub(super) head: ChainHead,
+    pub(super) epoch: u64,
+    /// The number of a question, from 0, and how it goes wrong.
+    pub(super) faults: HashMap<usize, Fault>,
+    /// Lost before the first commit is looked at.
+    pub(super) lost: Vec<ChunkId>,
+    pub(super) questions: usize,
+    pub(super) asked: usize,
+    pub(super) commits: usize,
+    pub(super) sent: Vec<ChunkId>,
+    pub(super) sent_again: usize,
+    pub(super) problems: Vec<Problem>,
+    pub(super) holds: HashSet<Hold>,
+    pub(super) begins: usize,
+    pub(super) selection: Vec<u8>,
+}
+
+/// One server; clones are the same.
+#[derive(Clone)]
+pub(super) struct Fake(pub(super) Arc<Mutex<Store>>);
+
+impl Fake {
+    pub(super) fn new(key: PublicKey) -> Self {
+        Self(Arc::new(Mutex::new(Store {
+            key,
+            chunks: HashMap::new(),
+            heads: HashMap::new(),
+            head: ChainHead::EMPTY,
+            epoch: 1,
+            faults: HashMap::new(),
+            lost: Vec::new(),
+            questions: 0,
+            asked: 0,
+            commits: 0,
+            sent: Vec::new(),
+            sent_again: 0,
+            problems: Vec::new(),
+            holds: HashSet::new(),
+            begins: 0,
+            selection: Vec::new(),
+        })))
+    }
+
+    pub(super) fn with<T>(&self, look: impl FnOnce(&mut Store) -> T) -> T {
+        look(&mut self.0.lock().unwrap())
+    }
+
+    fn question<T>(&self, answer: impl FnOnce(&mut Store, bool) -> T) -> Result<T, Failure> {
+        self.with(|store| {
+            let fault = store.faults.get(&store.questions).cloned();
+            store.questions += 1;
+            match fault {
+                Some(Fault::Before(failure)) => Err(failure),
+                Some(Fault::After) => {
+                    answer(store, true);
+                    Err(Failure::Break)
+                }
+                None => Ok(answer(store, false)),
+            }
+        })
+    }
+}
+
+impl Store {
+    /// A path's content, put together from its chunks.
+    pub(super) fn content(&self, path: &RootPath) -> Vec<u8> {
+        let Content::File(file) = &self.heads[path].content else { panic!("{path:?} is no file") };
+        let content: Vec<u8> = file.chunks.iter().flat_map(|chunk| self.chunks[&chunk.id].clone()).collect();
+        assert_eq!(Hash::of(&content), file.hash);
+        assert_eq!(crc32fast::hash(&content), file.crc32);
+        content
+    }
+
+    fn take(&mut self, body: Body, half: bool) {
+        let all: Vec<_> = body.into_encoded().collect();
+        let count = if half { all.len() / 2 } else { all.len() };
+        for chunk in all.into_iter().take(count) {
+            let id = chunk.header.id;
+            let bytes = match chunk.header.encoding {
+                Encoding::Plain => chunk.stored.to_vec(),
+                Encoding::Zstd => zstd::bulk::decompress(&chunk.stored, chunk.header.len as usize).unwrap(),
+            };
+            assert_eq!(KEY.id(&bytes), id);
+            assert_eq!(chunk.header.stored_len as usize, chunk.stored.len());
+            self.sent.push(id);
+            if self.chunks.insert(id, bytes).is_some() {
+                self.sent_again += 1;
+            }
+        }
+    }
+
+    fn commit(&mut self, upload: &CommitUpload) -> CommitReply {
+        self.commits += 1;
+        for id in std::mem::take(&mut self.lost) {
+            self.chunks.remove(&id);
+        }
+        let commit = upload.commit.verify(&self.key).unwrap();
+        if commit_hash(&upload.commit) == self.head.hash {
+            return CommitReply::Committed(self.head);
+        }
+        if (commit.number, commit.parent) != (self.head.number + 1, self.head.hash) {
+            return CommitReply::Behind(self.head);
+        }
+        assert_eq!(Hash::of(&upload.changes), commit.changes);
+        let manifests: HashMap<_, _> =
+            upload.manifests.iter().map(|bytes| (Hash::of(bytes), Manifest::parse(bytes).unwrap())).collect();
+        assert_eq!(manifests.len(), upload.manifests.len(), "a manifest travels once");
+        let missing = self.missing(&manifests);
+        if !missing.is_empty() {
+            return CommitReply::Missing(missing);
+        }
+        for change in wire::decode::<Vec<Change>>(&upload.changes).unwrap() {
+            let Change::Put { path, manifest } = change else { panic!("an upload removes nothing") };
+            self.heads.insert(path, manifests[&manifest].clone());
+        }
+        self.head = ChainHead { number: commit.number, hash: commit_hash(&upload.commit) };
+        CommitReply::Committed(self.head)
+    }
+
+    fn missing(&self, manifests: &HashMap<Hash, Manifest>) -> Vec<ChunkId> {
+        let files = manifests.values().filter_map(|manifest| match &manifest.content {
+            Content::File(file) => Some(file),
+            _ => None,
+        });
+        let chunks = files.flat_map(|file| &file.chunks).map(|chunk| chunk.id);
+        chunks.filter(|id| !self.chunks.contains_key(id)).collect()
+    }
+}
+
+/// Of the only space.
+pub(super) const KEY: ChunkKey = ChunkKey([5; 32]);
+
+pub(super) fn space() -> SpaceId {
+    SpaceId::from_slice(&[4; 16]).unwrap()
+}
+
+/// What a server says that is full.
+pub(super) fn no_room() -> Failure {
+    Failure::Refused(Refusal::new(ErrorCode::NoRoom, "full"))
+}
+
+impl Remote for Fake {
+    async fn begin(&self) -> Result<UploadGrant, Failure> {
+        self.question(|store, _| {
+            store.begins += 1;
+            UploadGrant { ticket: [0; 32], space: space(), chunk_key: KEY, head: store.head, epoch: store.epoch }
+        })
+    }
+
+    async fn selection(&self) -> Result<Vec<u8>, Failure> {
+        self.question(|store, _| store.selection.clone())
+    }
+
+    async fn have(&self, chunks: Vec<ChunkId>) -> Result<Bitmap, Failure> {
+        self.question(|store, _| {
+            store.asked += chunks.len();
+            Bitmap::of(chunks.iter().map(|id| !store.chunks.contains_key(id)))
+        })
+    }
+
+    async fn send(&self, body: Body) -> Result<(), Failure> {
+        self.question(|store, half| store.take(body, half))
+    }
+
+    async fn commit(&self, upload: &CommitUpload) -> Result<CommitReply, Failure> {
+        self.question(|store, _| store.commit(upload))
+    }
+
+    async fn report(&self, offset: u64, problems: &[Problem]) -> Result<(), Failure> {
+        self.question(|store, _| {
+            store.problems.truncate(usize::try_from(offset).unwrap());
+            store.problems.extend_from_slice(problems);
+        })
+    }
+
+    fn progress(&self, hold: Hold, _: Progress) {
+        self.with(|store| _ = store.holds.insert(hold));
+    }
+}

@@ -1,0 +1,111 @@
+//! How names that a ZIP file cannot carry are shown in it: text, different for different names, harmless everywhere.
+
+use std::borrow::Cow;
+
+use beckon_shared::id::Hash;
+
+/// A path as the archive names it, and whether that is not its very bytes.
+pub(super) struct Shown {
+    pub(super) path: String,
+    pub(super) altered: bool,
+}
+
+/// Shows a path name by name, so that what lies in one folder stays together.
+pub(super) fn shown(path: &[u8]) -> Shown {
+    let mut text = String::with_capacity(path.len() + 1);
+    let mut altered = false;
+    for name in path.split(|byte| *byte == b'/') {
+        if !text.is_empty() {
+            text.push('/');
+        }
+        let name = shown_name(name);
+        altered |= matches!(name, Cow::Owned(_));
+        text.push_str(&name);
+    }
+    Shown { path: text, altered }
+}
+
+/// A name itself where it is text, harmless, and does not look marked; else something readable with a mark.
+fn shown_name(name: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(name) {
+        Ok(text) if !is_hostile(text) && !is_marked(text) => Cow::Borrowed(text),
+        _ => Cow::Owned(marked(name)),
+    }
+}
+
+/// Whether a Windows program, to which `\` parts folders and `C:` is a drive, could be led out of its folder.
+fn is_hostile(name: &str) -> bool {
+    let drive = name.as_bytes().get(1) == Some(&b':') && name.as_bytes()[0].is_ascii_alphabetic();
+    drive || name.starts_with('\\') || name.split('\\').any(|part| part == "..")
+}
+
+/// `lossy~0a1b2c3d.txt`: the digits are the start of the BLAKE3 of the name's bytes.
+fn marked(name: &[u8]) -> String {
+    let text = String::from_utf8_lossy(name).replace(['\\', ':'], "_");
+    let (stem, ending) = parts(&text);
+    format!("{stem}~{}{ending}", &Hash::of(name).to_string()[..8])
+}
+
+fn is_marked(name: &str) -> bool {
+    let Some((_, mark)) = parts(name).0.rsplit_once('~') else { return false };
+    mark.len() == 8 && mark.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// What stands before the last dot, and the rest; a leading dot begins no ending.
+fn parts(name: &str) -> (&str, &str) {
+    match name.rfind('.') {
+        Some(at) if at > 0 => name.split_at(at),
+        _ => (name, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn text_stays_as_it_is() {
+        for name in ["plain.txt", "日本語", "line\nfeed", "\u{202e}gnp.exe", "a\u{fffd}", "back\\slash", "~", "12:30"] {
+            assert_eq!(shown_name(name.as_bytes()), name);
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_marked_before_the_ending() {
+        let shown = shown(b"folder\xff/caf\xe9.txt");
+        assert!(shown.altered);
+        let (folder, file) = shown.path.split_once('/').unwrap();
+        assert!(folder.starts_with("folder\u{fffd}~") && folder.len() == "folder\u{fffd}~".len() + 8);
+        assert!(file.starts_with("caf\u{fffd}~") && file.ends_with(".txt"));
+    }
+
+    #[test]
+    fn a_name_that_looks_marked_is_marked_again() {
+        let first = marked(b"caf\xe9.txt");
+        assert_ne!(shown_name(first.as_bytes()), first);
+    }
+
+    #[test]
+    fn names_that_climb_on_windows_lose_their_backslashes() {
+        for name in ["..\\..\\evil.exe", "\\windows\\x", "C:evil", "c:\\x", "a\\..", "..\\"] {
+            let shown = shown_name(name.as_bytes()).into_owned();
+            assert!(!is_hostile(&shown) && !shown.contains('\\'), "{name:?} is shown as {shown:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn different_names_are_shown_differently(names in proptest::collection::hash_set(proptest::collection::vec(prop_oneof![Just(b'a'), Just(0xff), Just(0xfe), Just(b'.'), Just(b'~'), Just(b'\\'), any::<u8>()], 1..5), 1..40)) {
+            let mut seen = HashMap::new();
+            for name in names.iter().filter(|name| !name.contains(&b'/')) {
+                if let Some(other) = seen.insert(shown_name(name).into_owned(), name) {
+                    prop_assert!(false, "{name:?} and {other:?} are shown the same");
+                }
+            }
+        }
+    }
+}

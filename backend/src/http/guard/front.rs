@@ -1,0 +1,103 @@
+//! What holds for every request: the host that it names, the origin that it comes from, the headers of its answer.
+
+use actix_web::{
+    HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web,
+};
+use beckon_shared::{error::ErrorCode, route};
+
+use super::super::origin::host;
+use crate::{app::App, config::Origin, error::Failure};
+
+/// For load balancers, which name no host.
+const HEALTH: &str = "/healthz";
+
+/// No page of ours runs anything but our own files; nobody may frame it; it sends nothing elsewhere.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
+    img-src 'self' blob:; font-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'none'";
+
+/// Set on every answer that does not say otherwise.
+const HEADERS: [(&str, &str); 6] = [
+    ("content-security-policy", CONTENT_SECURITY_POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
+
+/// Refuses what is sent to another host or from another origin, and sets the headers of every answer.
+pub(crate) async fn front(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let is_private = ["/api", "/bulk"].iter().any(|part| request.path().starts_with(part));
+    let mut secure = false;
+    let mut response = match admit(&request) {
+        Ok(origin) => {
+            secure = origin.is_some_and(|origin| origin.is_secure());
+            next.call(request).await?.map_into_boxed_body()
+        }
+        Err(failure) => request.into_response(HttpResponse::from_error(failure)),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        set(headers, name, value);
+    }
+    if is_private {
+        set(headers, "cache-control", "no-store");
+    }
+    if secure {
+        set(headers, "strict-transport-security", "max-age=31536000");
+    }
+    Ok(response)
+}
+
+fn set(headers: &mut HeaderMap, name: &'static str, value: &'static str) {
+    let name = HeaderName::from_static(name);
+    if !headers.contains_key(&name) {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// The origin that the request was sent to, if it may go on.
+fn admit(request: &ServiceRequest) -> Result<Option<Origin>, Failure> {
+    if request.path() == HEALTH {
+        return Ok(None);
+    }
+    let Some(app) = request.app_data::<web::Data<App>>() else { return Err(crate::error::internal().into()) };
+    let own = app.origins.of(host(request.headers(), request.uri())).ok_or_else(|| {
+        let message = format!("this server does not answer under that address; use {}", app.origins.main());
+        Failure::new(ErrorCode::BadRequest, message)
+    })?;
+    check_origin(request, &own)?;
+    Ok(Some(own))
+}
+
+/// A browser names the page that a request comes from; a request that changes something must come from ours.
+///
+/// Programs other than browsers may leave `Origin` out as long as they carry no cookie that somebody could ride on.
+fn check_origin(request: &ServiceRequest, own: &Origin) -> Result<(), Failure> {
+    let headers = request.headers();
+    let refuse = |message| Err(Failure::new(ErrorCode::NotAllowed, message));
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    match headers.get(header::ORIGIN) {
+        Some(origin) if origin.as_bytes() != own.as_str().as_bytes() => {
+            return refuse("this request comes from another site; open this server's own address");
+        }
+        None if changes && headers.contains_key(header::COOKIE) => {
+            return refuse("a request with a cookie that changes something must carry its Origin");
+        }
+        _ => {}
+    }
+    let is_bulk = request.path().starts_with("/bulk/");
+    if changes && !is_bulk && !headers.contains_key(route::MUTATION_HEADER) {
+        return refuse("a request that changes something must carry the header x-beckon");
+    }
+    Ok(())
+}

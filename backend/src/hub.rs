@@ -1,0 +1,222 @@
+//! Who is connected at this moment: the open control sockets of each account, and the token that cuts off a device.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use beckon_shared::{
+    device::DeviceKind,
+    id::{AccountId, DeviceId, SpaceId},
+    wire::{self, FromServer},
+};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Frames that may wait for a slow reader before its socket is dropped; at most 4 MiB.
+const QUEUE: usize = 256;
+
+/// All control sockets that are open.
+#[derive(Debug, Default)]
+pub(crate) struct Hub {
+    accounts: Mutex<HashMap<AccountId, Account>>,
+    epochs: AtomicU64,
+    stopping: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    devices: HashMap<DeviceId, Device>,
+    publishing: Arc<tokio::sync::Mutex<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Device {
+    cut: CancellationToken,
+    lines: Vec<Line>,
+}
+
+/// The hub's end of a control socket.
+#[derive(Debug)]
+struct Line {
+    epoch: u64,
+    kind: DeviceKind,
+    frames: mpsc::Sender<Bytes>,
+    overflow: CancellationToken,
+}
+
+/// A control socket's end of its line to the hub.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Names the connection among all of this run.
+    pub(crate) epoch: u64,
+    /// Frames to pass on.
+    pub(crate) frames: mpsc::Receiver<Bytes>,
+    /// Fires when the reader was too slow for its frames.
+    pub(crate) overflow: CancellationToken,
+    /// Fires when the device is revoked or its session ends.
+    pub(crate) cut: CancellationToken,
+}
+
+impl Hub {
+    /// Registers a control socket; from here on it gets every change.
+    pub(crate) fn connect(&self, account: AccountId, device: DeviceId, kind: DeviceKind) -> Connection {
+        let epoch = self.epochs.fetch_add(1, Ordering::Relaxed);
+        let (frames, receiver) = mpsc::channel(QUEUE);
+        let overflow = CancellationToken::new();
+        let mut accounts = self.lock();
+        let entry = accounts.entry(account).or_default().devices.entry(device).or_default();
+        entry.lines.push(Line { epoch, kind, frames, overflow: overflow.clone() });
+        Connection { epoch, frames: receiver, overflow, cut: entry.cut.clone() }
+    }
+
+    /// Forgets a control socket.
+    pub(crate) fn disconnect(&self, account: &AccountId, device: &DeviceId, epoch: u64) {
+        if let Some(entry) = self.lock().get_mut(account).and_then(|account| account.devices.get_mut(device)) {
+            entry.lines.retain(|line| line.epoch != epoch);
+        }
+    }
+
+    /// Whether a control socket of the device is open.
+    pub(crate) fn is_online(&self, account: &AccountId, device: &DeviceId) -> bool {
+        self.lock().get(account).and_then(|account| account.devices.get(device)).is_some_and(|device| !device.lines.is_empty())
+    }
+
+    /// The devices with an open control socket.
+    pub(crate) fn online(&self, account: &AccountId) -> HashSet<DeviceId> {
+        let accounts = self.lock();
+        let devices = accounts.get(account).into_iter().flat_map(|account| &account.devices);
+        devices.filter(|(_, device)| !device.lines.is_empty()).map(|(id, _)| *id).collect()
+    }
+
+    /// Fires when the device is revoked or its session ends: whatever is done for it stops then.
+    pub(crate) fn cut_token(&self, account: AccountId, device: DeviceId) -> CancellationToken {
+        self.lock().entry(account).or_default().devices.entry(device).or_default().cut.clone()
+    }
+
+    /// Ends all that is going on for a device. It may come back with a valid sign-in.
+    pub(crate) fn cut(&self, account: &AccountId, device: &DeviceId) {
+        if let Some(entry) = self.lock().get_mut(account).and_then(|account| account.devices.get_mut(device)) {
+            std::mem::take(&mut entry.cut).cancel();
+        }
+    }
+
+    /// Sends to every controller of the account.
+    pub(crate) fn to_controllers(&self, account: &AccountId, frame: &FromServer) {
+        self.send(account, frame, |_, line| line.kind != DeviceKind::Agent);
+    }
+
+    /// Sends to every device of the account.
+    pub(crate) fn to_all(&self, account: &AccountId, frame: &FromServer) {
+        self.send(account, frame, |_, _| true);
+    }
+
+    /// Sends to the newest connection of one device; false if it is away.
+    pub(crate) fn to_device(&self, account: &AccountId, device: &DeviceId, frame: &FromServer) -> bool {
+        let accounts = self.lock();
+        let newest = accounts.get(account).and_then(|account| account.devices.get(device)).and_then(|device| device.lines.last());
+        newest.is_some_and(|line| line.push(&wire::encode(frame).into()))
+    }
+
+    /// Tells the account's controllers that a space changed.
+    pub(crate) fn drive_changed(&self, account: &AccountId, space: SpaceId, revision: u64) {
+        self.to_controllers(account, &FromServer::DriveChanged { space, revision });
+    }
+
+    /// Held while a row is read and told: so the last told is the last read.
+    pub(crate) fn publishing(&self, account: AccountId) -> Arc<tokio::sync::Mutex<()>> {
+        self.lock().entry(account).or_default().publishing.clone()
+    }
+
+    /// Fires when the server goes down.
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.stopping
+    }
+
+    fn send(&self, account: &AccountId, frame: &FromServer, wanted: impl Fn(&DeviceId, &Line) -> bool) {
+        let accounts = self.lock();
+        let Some(account) = accounts.get(account) else { return };
+        let mut encoded = None;
+        for (id, device) in &account.devices {
+            for line in device.lines.iter().filter(|line| wanted(id, line)) {
+                let bytes: &Bytes = encoded.get_or_insert_with(|| wire::encode(frame).into());
+                line.push(bytes);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, Account>> {
+        // No code that can panic runs under this lock.
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    /// A reader that is too slow loses its socket and nobody waits for it.
+    fn push(&self, bytes: &Bytes) -> bool {
+        let sent = self.frames.try_send(bytes.clone()).is_ok();
+        if !sent {
+            self.overflow.cancel();
+        }
+        sent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCOUNT: AccountId = AccountId([1; 32]);
+    const DEVICE: DeviceId = DeviceId([2; 32]);
+
+    fn frame() -> FromServer {
+        FromServer::Challenge { nonce: [0; 32] }
+    }
+
+    #[test]
+    fn a_device_is_online_while_any_of_its_connections_is_open() {
+        let hub = Hub::default();
+        let one = hub.connect(ACCOUNT, DEVICE, DeviceKind::Browser);
+        let two = hub.connect(ACCOUNT, DEVICE, DeviceKind::Browser);
+        hub.disconnect(&ACCOUNT, &DEVICE, two.epoch);
+        assert!(hub.is_online(&ACCOUNT, &DEVICE));
+        hub.disconnect(&ACCOUNT, &DEVICE, one.epoch);
+        assert!(!hub.is_online(&ACCOUNT, &DEVICE) && hub.online(&ACCOUNT).is_empty());
+    }
+
+    #[test]
+    fn a_slow_reader_is_dropped_and_others_hear_everything() {
+        let hub = Hub::default();
+        let slow = hub.connect(ACCOUNT, DEVICE, DeviceKind::Browser);
+        let mut quick = hub.connect(ACCOUNT, DeviceId([3; 32]), DeviceKind::Cli);
+        for _ in 0..=QUEUE {
+            hub.to_controllers(&ACCOUNT, &frame());
+            assert!(quick.frames.try_recv().is_ok());
+        }
+        assert!(slow.overflow.is_cancelled() && !quick.overflow.is_cancelled());
+    }
+
+    #[test]
+    fn cutting_off_a_device_ends_what_runs_and_nothing_that_begins_later() {
+        let hub = Hub::default();
+        let before = hub.connect(ACCOUNT, DEVICE, DeviceKind::Agent);
+        let body = hub.cut_token(ACCOUNT, DEVICE);
+        hub.cut(&ACCOUNT, &DEVICE);
+        assert!(before.cut.is_cancelled() && body.is_cancelled());
+        assert!(!hub.cut_token(ACCOUNT, DEVICE).is_cancelled());
+    }
+
+    #[test]
+    fn machines_do_not_hear_what_is_for_controllers() {
+        let hub = Hub::default();
+        let mut agent = hub.connect(ACCOUNT, DEVICE, DeviceKind::Agent);
+        hub.to_controllers(&ACCOUNT, &frame());
+        assert!(agent.frames.try_recv().is_err());
+        assert!(hub.to_device(&ACCOUNT, &DEVICE, &frame()));
+        assert!(agent.frames.try_recv().is_ok());
+    }
+}

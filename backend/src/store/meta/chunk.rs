@@ -1,0 +1,262 @@
+//! Where chunks are: indexing new ones, answering what is missing, pins.
+
+use std::collections::{BTreeMap, HashMap};
+
+use beckon_shared::{
+    bulk::{ChunkHeader, Encoding},
+    id::{ChunkId, SpaceId, TransferId},
+};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, QueryResult, Value};
+
+use super::{
+    BATCH, Error, Meta, Txn,
+    entity::{pack, pin},
+    numbers, places, sql,
+};
+use crate::{clock::Clock, store::pack::PackId};
+
+/// A pack that was just sealed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewPack {
+    /// Its id.
+    pub(crate) id: PackId,
+    /// Its bytes.
+    pub(crate) len: u64,
+}
+
+/// A chunk in a pack that was just sealed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewChunk {
+    /// Whose it is.
+    pub(crate) space: SpaceId,
+    /// What it is.
+    pub(crate) header: ChunkHeader,
+    /// Where its stored bytes begin.
+    pub(crate) start: u64,
+}
+
+/// Says for which transfer a new chunk is pinned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pinned {
+    /// Its place in the list of new chunks.
+    pub(crate) chunk: usize,
+    /// The transfer.
+    pub(crate) transfer: TransferId,
+}
+
+/// Where a chunk is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Row number of the chunk.
+    pub(crate) no: i64,
+    /// The pack.
+    pub(crate) pack: PackId,
+    /// Where its stored bytes begin.
+    pub(crate) start: u64,
+    /// What it is.
+    pub(crate) header: ChunkHeader,
+}
+
+/// Indexes a sealed pack: when this returns well, its chunks are durable.
+pub(crate) async fn index(meta: &Meta, clock: &dyn Clock, new: NewPack, chunks: &[NewChunk], pins: &[Pinned]) -> Result<(), Error> {
+    let txn = meta.write().await?;
+    insert(&txn, clock, new, chunks).await?;
+    let mut pinned: BTreeMap<(SpaceId, TransferId), Vec<ChunkId>> = BTreeMap::new();
+    for pin in pins {
+        if let Some(chunk) = chunks.get(pin.chunk) {
+            pinned.entry((chunk.space, pin.transfer)).or_default().push(chunk.header.id);
+        }
+    }
+    for ((space, transfer), ids) in pinned {
+        for ids in ids.chunks(BATCH) {
+            pin_all(&txn, space, transfer, ids).await?;
+        }
+    }
+    Ok(txn.commit().await?)
+}
+
+/// Inserts a pack and its chunks; those that are stored elsewhere already stay where they are, unless they are damaged there.
+pub(crate) async fn insert(txn: &Txn, clock: &dyn Clock, new: NewPack, chunks: &[NewChunk]) -> Result<(), Error> {
+    let no = numbers(txn, chunks.len() + 1).await?;
+    let row = pack::ActiveModel {
+        no: Set(no),
+        id: Set(new.id.column()),
+        bytes: Set(new.len.cast_signed()),
+        created: Set(clock.now().0),
+        retired_at: Set(None),
+    };
+    pack::Entity::insert(row).exec_without_returning(txn).await?;
+    let mut next = no + 1;
+    for chunks in chunks.chunks(BATCH) {
+        insert_chunks(txn, no, next, chunks).await?;
+        next += i64::try_from(chunks.len()).map_err(|_| Error::bad_row("count"))?;
+    }
+    Ok(())
+}
+
+/// The columns that [`insert_chunks`] fills.
+const COLUMNS: usize = 8;
+
+async fn insert_chunks(txn: &Txn, pack: i64, first: i64, chunks: &[NewChunk]) -> Result<(), Error> {
+    let rows: Vec<String> = (0..chunks.len()).map(|row| format!("({},0,0)", places(row * COLUMNS + 1, COLUMNS))).collect();
+    let text = format!(
+        "INSERT INTO chunk (no, space, id, pack, start, stored_len, len, encoding, suite, key_epoch) VALUES {} \
+         ON CONFLICT (space, id) DO UPDATE SET pack = excluded.pack, start = excluded.start, stored_len = excluded.stored_len, \
+         encoding = excluded.encoding, damaged_at = NULL WHERE chunk.damaged_at IS NOT NULL",
+        rows.join(",")
+    );
+    let values = (first..).zip(chunks).flat_map(|(no, chunk)| values_of(no, pack, chunk));
+    txn.execute_raw(sql(&text, txn, values)).await?;
+    Ok(())
+}
+
+fn values_of(no: i64, pack: i64, chunk: &NewChunk) -> [Value; COLUMNS] {
+    let header = &chunk.header;
+    [
+        no.into(),
+        chunk.space.as_bytes().into(),
+        header.id.as_bytes().into(),
+        pack.into(),
+        chunk.start.cast_signed().into(),
+        i64::from(header.stored_len).into(),
+        i64::from(header.len).into(),
+        i64::from(header.encoding == Encoding::Zstd).into(),
+    ]
+}
+
+/// Pins chunks for a transfer and takes collection's mark off them.
+async fn pin_all(txn: &Txn, space: SpaceId, transfer: TransferId, ids: &[ChunkId]) -> Result<(), Error> {
+    let text = format!(
+        "INSERT INTO pin (chunk, transfer) SELECT no, $1 FROM chunk WHERE space = $2 AND id IN ({}) ON CONFLICT DO NOTHING",
+        places(3, ids.len())
+    );
+    let values = [transfer.as_bytes().into(), space.as_bytes().into()].into_iter().chain(ids.iter().map(|id| id.as_bytes().into()));
+    txn.execute_raw(sql(&text, txn, values)).await?;
+    let text =
+        format!("UPDATE chunk SET marked_at = NULL WHERE space = $1 AND id IN ({}) AND marked_at IS NOT NULL", places(2, ids.len()));
+    txn.execute_raw(sql(&text, txn, ids_in(space, ids))).await?;
+    Ok(())
+}
+
+fn ids_in<'a>(space: SpaceId, ids: &'a [ChunkId]) -> impl Iterator<Item = Value> + use<'a> {
+    std::iter::once(space.as_bytes().into()).chain(ids.iter().map(|id| id.as_bytes().into()))
+}
+
+/// A durable chunk as [`durable`] finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Durable {
+    /// Row number.
+    pub(crate) no: i64,
+    /// Bytes of content.
+    pub(crate) len: u32,
+    marked: bool,
+}
+
+/// Which of these chunks are durable and sound.
+pub(crate) async fn durable(on: &impl ConnectionTrait, space: SpaceId, ids: &[ChunkId]) -> Result<HashMap<ChunkId, Durable>, Error> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(BATCH) {
+        let text = format!(
+            "SELECT no, id, len, marked_at FROM chunk WHERE space = $1 AND id IN ({}) AND damaged_at IS NULL",
+            places(2, ids.len())
+        );
+        for row in on.query_all_raw(sql(&text, on, ids_in(space, ids))).await? {
+            let marked: Option<i64> = row.try_get("", "marked_at")?;
+            let len = narrow(row.try_get("", "len")?)?;
+            found.insert(chunk_id(&row)?, Durable { no: row.try_get("", "no")?, len, marked: marked.is_some() });
+        }
+    }
+    Ok(found)
+}
+
+/// Pins durable chunks for a transfer and takes collection's mark off them.
+pub(crate) async fn pin(txn: &Txn, transfer: TransferId, chunks: impl IntoIterator<Item = Durable>) -> Result<(), Error> {
+    let chunks: Vec<Durable> = chunks.into_iter().collect();
+    for chunks in chunks.chunks(BATCH) {
+        let rows = chunks.iter().map(|chunk| pin::ActiveModel { chunk: Set(chunk.no), transfer: Set(transfer.as_bytes().to_vec()) });
+        let nothing = sea_orm::sea_query::OnConflict::new().do_nothing().to_owned();
+        pin::Entity::insert_many(rows).on_conflict(nothing).exec_without_returning(txn).await?;
+    }
+    unmark(txn, &chunks).await
+}
+
+/// Takes collection's mark off chunks.
+pub(crate) async fn unmark(txn: &Txn, chunks: &[Durable]) -> Result<(), Error> {
+    let marked: Vec<i64> = chunks.iter().filter(|chunk| chunk.marked).map(|chunk| chunk.no).collect();
+    for nos in marked.chunks(BATCH) {
+        let text = format!("UPDATE chunk SET marked_at = NULL WHERE no IN ({})", places(1, nos.len()));
+        txn.execute_raw(sql(&text, txn, nos.iter().map(|no| (*no).into()))).await?;
+    }
+    Ok(())
+}
+
+/// Ends what a transfer has pinned, a few thousand at a time so that others get their turn.
+pub(crate) async fn unpin(meta: &Meta, transfer: TransferId) -> Result<(), Error> {
+    loop {
+        let txn = meta.write().await?;
+        let text = "DELETE FROM pin WHERE transfer = $1 AND chunk IN (SELECT chunk FROM pin WHERE transfer = $1 LIMIT 10000)";
+        let deleted = txn.execute_raw(sql(text, &txn, [transfer.as_bytes().into()])).await?.rows_affected();
+        txn.commit().await?;
+        if deleted < 10_000 {
+            return Ok(());
+        }
+    }
+}
+
+/// Where these chunks are stored, damaged ones too.
+pub(crate) async fn find(on: &impl ConnectionTrait, space: SpaceId, ids: &[ChunkId]) -> Result<HashMap<ChunkId, Place>, Error> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(BATCH) {
+        let text = format!(
+            "SELECT c.no, c.id, c.start, c.stored_len, c.len, c.encoding, p.id AS pack FROM chunk c JOIN pack p ON p.no = c.pack \
+             WHERE c.space = $1 AND c.id IN ({})",
+            places(2, ids.len())
+        );
+        for row in on.query_all_raw(sql(&text, on, ids_in(space, ids))).await? {
+            let place = place(&row)?;
+            found.insert(place.header.id, place);
+        }
+    }
+    Ok(found)
+}
+
+/// A place out of a row with the columns of [`find`].
+pub(crate) fn place(row: &QueryResult) -> Result<Place, Error> {
+    let encoding = if row.try_get::<i64>("", "encoding")? == 0 { Encoding::Plain } else { Encoding::Zstd };
+    let header = ChunkHeader {
+        id: chunk_id(row)?,
+        encoding,
+        len: narrow(row.try_get("", "len")?)?,
+        stored_len: narrow(row.try_get("", "stored_len")?)?,
+    };
+    let pack: Vec<u8> = row.try_get("", "pack")?;
+    Ok(Place {
+        no: row.try_get("", "no")?,
+        pack: PackId::from_slice(&pack).ok_or_else(|| Error::bad_row("pack id"))?,
+        start: row.try_get::<i64>("", "start")?.cast_unsigned(),
+        header,
+    })
+}
+
+/// Notes that a chunk's stored bytes are damaged: it counts as missing from now on, and the machines that
+/// can send it again are made to ask.
+pub(crate) async fn mark_damaged(meta: &Meta, clock: &dyn Clock, chunk: i64) -> Result<(), Error> {
+    let txn = meta.write().await?;
+    let text = "UPDATE chunk SET damaged_at = $1 WHERE no = $2 AND damaged_at IS NULL";
+    let marked = txn.execute_raw(sql(text, &txn, [clock.now().0.into(), chunk.into()])).await?;
+    if marked.rows_affected() > 0 {
+        let text = "UPDATE source SET epoch = epoch + 1 WHERE no IN (SELECT n.source FROM chunk_use u \
+            JOIN version v ON v.no = u.version JOIN node n ON n.no = v.node WHERE u.chunk = $1)";
+        txn.execute_raw(sql(text, &txn, [chunk.into()])).await?;
+    }
+    Ok(txn.commit().await?)
+}
+
+fn chunk_id(row: &QueryResult) -> Result<ChunkId, Error> {
+    let id: Vec<u8> = row.try_get("", "id")?;
+    ChunkId::from_slice(&id).map_err(|_| Error::bad_row("chunk id"))
+}
+
+fn narrow(value: i64) -> Result<u32, Error> {
+    u32::try_from(value).map_err(|_| Error::bad_row("length"))
+}

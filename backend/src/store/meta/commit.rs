@@ -1,0 +1,215 @@
+//! Applying a commit: nodes, versions and their use of chunks, all in one transaction, or nothing of it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use beckon_shared::{
+    commit::ChainHead,
+    error::ErrorCode,
+    id::{ChunkId, Hash},
+    path::Name,
+};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+
+use super::{
+    BATCH, Error, Meta, Txn,
+    chunk::{self, Durable},
+    entity::{Kind, commit_change, node, root_commit, source, version},
+    numbers, source as sources, space, sql,
+    tree::{Tree, with_folders},
+    version::{Fresh, Head, Written, heads, kind_of},
+};
+use crate::{
+    access::TransferAccess,
+    clock::Clock,
+    store::commit::{CheckedCommit, CheckedManifest},
+};
+
+/// What became of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is in, and this is the space's new revision; nothing where it was in before.
+    Committed(ChainHead, Option<u64>),
+    /// Another one is the newest.
+    Behind(ChainHead),
+    /// These chunks are not durable.
+    Missing(Vec<ChunkId>),
+}
+
+/// Applies a commit.
+pub(crate) async fn apply(meta: &Meta, clock: &dyn Clock, access: &TransferAccess, checked: &CheckedCommit) -> Result<Outcome, Error> {
+    let txn = meta.write().await?;
+    let space = access.granted();
+    let found = sources::find(&txn, &space, access.device, access.root).await?;
+    let source = found.ok_or_else(|| Error::refused(ErrorCode::Conflict, "this root has not begun an upload; begin the transfer again"))?;
+    let next = ChainHead { number: checked.commit.number, hash: checked.hash };
+    let head = sources::head(&source)?;
+    if next.number <= head.number && is_recorded(&txn, &source, &next).await? {
+        return Ok(Outcome::Committed(next, None));
+    }
+    if next.number != head.number + 1 || checked.commit.parent != head.hash {
+        return Ok(Outcome::Behind(head));
+    }
+    let chunks = match all_durable(&txn, access, checked).await? {
+        Ok(chunks) => chunks,
+        Err(missing) => return Ok(Outcome::Missing(missing)),
+    };
+    let source = live_source(&txn, clock, access, source).await?;
+    Application { txn: &txn, clock, access, checked, source: &source, chunks }.run().await?;
+    if !advance(&txn, &source, &head, &next).await? {
+        return Ok(Outcome::Behind(head));
+    }
+    let revision = space::bump_revision(&txn, &space).await?;
+    txn.commit().await?;
+    Ok(Outcome::Committed(next, Some(revision)))
+}
+
+async fn is_recorded(txn: &Txn, source: &source::Model, head: &ChainHead) -> Result<bool, Error> {
+    let row = root_commit::Entity::find()
+        .filter(root_commit::Column::Source.eq(source.no))
+        .filter(root_commit::Column::Number.eq(head.number.cast_signed()))
+        .filter(root_commit::Column::Hash.eq(head.hash.as_bytes()));
+    Ok(row.one(txn).await?.is_some())
+}
+
+/// The chunks of a commit if all of them are durable, else those that are not.
+///
+/// They need no pin of this transfer: their use is recorded in the same transaction as they are looked up.
+async fn all_durable(
+    txn: &Txn,
+    access: &TransferAccess,
+    checked: &CheckedCommit,
+) -> Result<Result<HashMap<ChunkId, Durable>, Vec<ChunkId>>, Error> {
+    let wanted = checked.chunks();
+    let ids: Vec<ChunkId> = wanted.iter().map(|(id, _)| *id).collect();
+    let durable = chunk::durable(txn, access.space, &ids).await?;
+    let missing: Vec<ChunkId> = ids.into_iter().filter(|id| !durable.contains_key(id)).collect();
+    if !missing.is_empty() {
+        return Ok(Err(missing));
+    }
+    if wanted.iter().any(|(id, len)| durable.get(id).is_some_and(|chunk| chunk.len != *len)) {
+        return Err(Error::refused(ErrorCode::BadRequest, "a manifest names a chunk with a wrong length; update the agent"));
+    }
+    Ok(Ok(durable))
+}
+
+/// The root with its folder; makes it anew if somebody deleted it since the transfer began.
+async fn live_source(txn: &Txn, clock: &dyn Clock, access: &TransferAccess, source: source::Model) -> Result<source::Model, Error> {
+    if sources::is_live(txn, source.folder).await? {
+        return Ok(source);
+    }
+    let folder = node::Entity::find_by_id(source.folder).one(txn).await?.ok_or_else(|| Error::bad_row("root folder"))?;
+    let above = match folder.parent {
+        Some(parent) => node::Entity::find_by_id(parent).one(txn).await?,
+        None => None,
+    };
+    let name = |bytes: &[u8]| Name::new(bytes).map_err(|_| Error::bad_row("name"));
+    let root_name = name(&folder.name)?;
+    let machine = above.map_or_else(|| Ok(root_name.clone()), |above| name(&above.name))?;
+    let place = sources::Place { space: &access.granted(), device: access.device, machine, root: access.root, root_name };
+    sources::ensure(txn, clock, &place).await
+}
+
+/// Moves the head by compare-and-set.
+async fn advance(txn: &Txn, source: &source::Model, from: &ChainHead, to: &ChainHead) -> Result<bool, Error> {
+    let text = "UPDATE source SET head_number = $1, head_hash = $2 WHERE no = $3 AND head_number = $4 AND head_hash = $5";
+    let values = [
+        to.number.cast_signed().into(),
+        to.hash.as_bytes().into(),
+        source.no.into(),
+        from.number.cast_signed().into(),
+        from.hash.as_bytes().into(),
+    ];
+    Ok(txn.execute_raw(sql(text, txn, values)).await?.rows_affected() == 1)
+}
+
+/// A commit that fits, being written.
+struct Application<'a> {
+    txn: &'a Txn,
+    clock: &'a dyn Clock,
+    access: &'a TransferAccess,
+    checked: &'a CheckedCommit,
+    source: &'a source::Model,
+    chunks: HashMap<ChunkId, Durable>,
+}
+
+impl Application<'_> {
+    async fn run(&self) -> Result<(), Error> {
+        let puts = || self.checked.changes.iter().filter_map(|change| Some((change.path.clone(), kind_of(&self.manifest(&change.put?)?.manifest))));
+        let removed = self.checked.changes.iter().filter(|change| change.put.is_none()).map(|change| &change.path);
+        let wanted = with_folders(puts());
+        if puts().any(|(path, kind)| wanted.get(&path) != Some(&kind) || (path.is_root() && kind != Kind::Folder)) {
+            return Err(Error::refused(ErrorCode::BadRequest, "a path is a file and holds others; scan the folder again"));
+        }
+        let looked_up = with_folders(puts().chain(removed.clone().map(|path| (path.clone(), Kind::Folder))));
+        let first = numbers(self.txn, looked_up.len() + self.checked.changes.len() + 1).await?;
+        let commit = first;
+        let first_version = first + 1;
+        let first_node = first_version + count(self.checked.changes.len())?;
+        let mut tree = Tree::new(self.txn, self.clock, self.source, first_node);
+        tree.find(&looked_up).await?;
+        removed.for_each(|path| tree.remove(path));
+        tree.make_missing(&wanted).await?;
+        let written = self.decide(&mut tree, first_version).await?;
+        tree.write().await?;
+        self.record(commit).await?;
+        written.write(self.txn, self.clock, commit, self.access, &self.chunks).await?;
+        let chunks: Vec<Durable> = self.chunks.values().copied().collect();
+        chunk::unmark(self.txn, &chunks).await?;
+        self.record_changes(commit, &written).await
+    }
+
+    fn manifest(&self, hash: &Hash) -> Option<&CheckedManifest> {
+        self.checked.manifests.get(hash)
+    }
+
+    /// Compares each change with the head that is there.
+    async fn decide<'c>(&'c self, tree: &mut Tree<'_>, first_version: i64) -> Result<Written<'c>, Error> {
+        let bound = self.checked.changes.iter().filter_map(|change| tree.get(&change.path)?.head);
+        let heads: BTreeMap<i64, Head> = heads(self.txn, bound.collect()).await?;
+        let mut written = Written::default();
+        for (seq, change) in self.checked.changes.iter().enumerate() {
+            let Some((hash, put)) = change.put.and_then(|hash| Some((hash, self.manifest(&hash)?))) else { continue };
+            let bound = tree.get(&change.path).ok_or_else(|| Error::bad_row("bound path"))?;
+            let fresh = Fresh { no: first_version + count(seq)?, node: bound.no, seq, hash, put };
+            let head = bound.head.and_then(|no| heads.get(&no));
+            if written.take(fresh, bound, head) {
+                tree.set_head(bound.no, first_version + count(seq)?);
+            }
+        }
+        Ok(written)
+    }
+
+    async fn record(&self, no: i64) -> Result<(), Error> {
+        let row = root_commit::ActiveModel {
+            no: Set(no),
+            source: Set(self.source.no),
+            number: Set(self.checked.commit.number.cast_signed()),
+            hash: Set(self.checked.hash.as_bytes().to_vec()),
+            bytes: Set(self.checked.signed.bytes.clone()),
+            signature: Set(self.checked.signed.signature.clone()),
+            at: Set(self.clock.now().0),
+        };
+        root_commit::Entity::insert(row).exec_without_returning(self.txn).await?;
+        Ok(())
+    }
+
+    async fn record_changes(&self, commit: i64, written: &Written<'_>) -> Result<(), Error> {
+        for (batch, changes) in self.checked.changes.chunks(BATCH).enumerate() {
+            let rows = changes.iter().enumerate().map(|(at, change)| {
+                let seq = batch * BATCH + at;
+                commit_change::ActiveModel {
+                    root_commit: Set(commit),
+                    seq: Set(seq as i64),
+                    bytes: Set(change.bytes.clone()),
+                    version: Set(written.version_of(seq)),
+                }
+            });
+            commit_change::Entity::insert_many(rows).exec_without_returning(self.txn).await?;
+        }
+        Ok(())
+    }
+}
+
+fn count(len: usize) -> Result<i64, Error> {
+    i64::try_from(len).map_err(|_| Error::bad_row("count"))
+}

@@ -1,0 +1,182 @@
+//! Moving, deleting and restoring nodes. Nothing that is stored is lost by any of it.
+
+use beckon_shared::{
+    api::drive::Move,
+    error::ErrorCode,
+    id::NodeId,
+    path::{NAME_MAX, Name},
+    time::Timestamp,
+};
+use sea_orm::{ConnectionTrait, Value};
+
+use super::{Place, Row, child, find};
+use crate::{
+    access::GrantedSpace,
+    store::meta::{Error, Meta, Txn, entity::Kind, space::bump_revision, sql},
+};
+
+/// Nodes that may be deleted or restored at once.
+pub(crate) const NODES_MAX: usize = 1000;
+
+/// The node `$1` and what lies below it, as far as it has the same mark of deletion.
+const SUBTREE: &str = "WITH RECURSIVE below (no) AS (\
+    SELECT CAST($1 AS BIGINT) UNION ALL \
+    SELECT n.no FROM below b JOIN node n ON n.parent = b.no WHERE n.deleted_at";
+
+/// Gives a node another name, another folder, or both; it stays bound to where it came from. Returns the new revision.
+pub(crate) async fn move_node(meta: &Meta, space: &GrantedSpace, asked: &Move) -> Result<u64, Error> {
+    space.writable()?;
+    let txn = meta.write().await?;
+    let row = movable(live(&txn, space, asked.node).await?)?;
+    let folder = match asked.parent {
+        Some(parent) => live(&txn, space, parent).await?,
+        None => parent_of(&txn, space, &row).await?,
+    };
+    if !folder.is_folder() {
+        return Err(Error::refused(ErrorCode::BadRequest, "only a folder can hold other things; name a folder to move it to"));
+    }
+    if is_at_or_below(&txn, &folder, &row).await? {
+        return Err(Error::refused(ErrorCode::BadRequest, "a folder cannot be moved into itself; choose another place"));
+    }
+    let name = asked.name.as_ref().map_or(row.node.name.as_slice(), Name::as_bytes);
+    if let Some(other) = child(&txn, &folder, &parsed(name)?).await?
+        && other.node.no != row.node.no
+    {
+        return Err(name_taken());
+    }
+    let values = [folder.node.no.into(), name.to_vec().into(), row.node.no.into()];
+    txn.execute_raw(sql("UPDATE node SET parent = $1, name = $2 WHERE no = $3", &txn, values)).await?;
+    done(txn, space).await
+}
+
+/// Puts nodes and all that lies below them to Deleted. Those that are there already stay so. Returns the new revision.
+pub(crate) async fn delete(meta: &Meta, space: &GrantedSpace, nodes: &[NodeId], now: Timestamp) -> Result<u64, Error> {
+    let txn = begin(meta, space, nodes).await?;
+    for id in nodes {
+        let row = movable(find(&txn, space, &Place::Node(*id)).await?)?;
+        if row.node.deleted_at.is_some() {
+            continue;
+        }
+        bump_epochs(&txn, space, &row).await?;
+        let text = format!("{SUBTREE} IS NULL) UPDATE node SET deleted_at = $2 WHERE no IN (SELECT no FROM below)");
+        txn.execute_raw(sql(&text, &txn, [row.node.no.into(), now.0.into()])).await?;
+    }
+    done(txn, space).await
+}
+
+/// Brings back what was deleted together with each node. Those that are live already stay so. Returns the new revision.
+///
+/// Where the name is taken by now it gets another one; where the same file was uploaded anew, that one stays bound to it.
+pub(crate) async fn restore(meta: &Meta, space: &GrantedSpace, nodes: &[NodeId]) -> Result<u64, Error> {
+    let txn = begin(meta, space, nodes).await?;
+    for id in nodes {
+        let row = find(&txn, space, &Place::Node(*id)).await?;
+        if let Some(mark) = row.node.deleted_at {
+            restore_one(&txn, space, &row, mark).await?;
+        }
+    }
+    done(txn, space).await
+}
+
+async fn restore_one(txn: &Txn, space: &GrantedSpace, row: &Row, mark: i64) -> Result<(), Error> {
+    let folder = parent_of(txn, space, row).await?;
+    if folder.node.deleted_at.is_some() {
+        let name = String::from_utf8_lossy(&folder.node.name).into_owned();
+        let message = format!("the folder \"{name}\" that held it is deleted too; restore that folder ({}) first", folder.id()?);
+        return Err(Error::refused(ErrorCode::Conflict, message));
+    }
+    let name = free_name(txn, &folder, row).await?;
+    let rename = sql("UPDATE node SET name = $1 WHERE no = $2", txn, [name.as_bytes().to_vec().into(), row.node.no.into()]);
+    txn.execute_raw(rename).await?;
+    let values = || -> [Value; 2] { [row.node.no.into(), mark.into()] };
+    let unbind = format!(
+        "{SUBTREE} = $2) UPDATE node SET source = NULL, source_parent = NULL, source_name = NULL WHERE no IN (SELECT no FROM below) \
+         AND EXISTS (SELECT 1 FROM node o WHERE o.deleted_at IS NULL AND o.source_parent = node.source_parent AND o.source_name = node.source_name)"
+    );
+    txn.execute_raw(sql(&unbind, txn, values())).await?;
+    let unmark = format!("{SUBTREE} = $2) UPDATE node SET deleted_at = NULL WHERE no IN (SELECT no FROM below)");
+    txn.execute_raw(sql(&unmark, txn, values())).await?;
+    bump_epochs(txn, space, row).await
+}
+
+/// Tells the machines whose live files lie in this subtree that what they remember as committed counts no more.
+async fn bump_epochs(txn: &Txn, space: &GrantedSpace, row: &Row) -> Result<(), Error> {
+    let text = format!(
+        "{SUBTREE} IS NULL) UPDATE source SET epoch = epoch + 1 WHERE space = $2 AND \
+         (folder IN (SELECT no FROM below) OR no IN (SELECT source FROM node WHERE source IS NOT NULL AND no IN (SELECT no FROM below)))"
+    );
+    txn.execute_raw(sql(&text, txn, [row.node.no.into(), space.column().into()])).await?;
+    Ok(())
+}
+
+async fn begin(meta: &Meta, space: &GrantedSpace, nodes: &[NodeId]) -> Result<Txn, Error> {
+    space.writable()?;
+    if nodes.len() > NODES_MAX {
+        return Err(Error::refused(ErrorCode::TooLarge, format!("at most {NODES_MAX} at once; ask in several requests")));
+    }
+    meta.write().await
+}
+
+async fn done(txn: Txn, space: &GrantedSpace) -> Result<u64, Error> {
+    let revision = bump_revision(&txn, space).await?;
+    txn.commit().await?;
+    Ok(revision)
+}
+
+/// A node that was not deleted.
+async fn live(txn: &Txn, space: &GrantedSpace, id: NodeId) -> Result<Row, Error> {
+    let row = find(txn, space, &Place::Node(id)).await?;
+    if row.node.deleted_at.is_some() {
+        return Err(Error::refused(ErrorCode::Conflict, "this was deleted; restore it first"));
+    }
+    Ok(row)
+}
+
+fn movable(row: Row) -> Result<Row, Error> {
+    if row.is_top() {
+        return Err(Error::refused(ErrorCode::BadRequest, "the drive itself stays where it is; choose something in it"));
+    }
+    Ok(row)
+}
+
+async fn parent_of(txn: &Txn, space: &GrantedSpace, row: &Row) -> Result<Row, Error> {
+    match row.parent {
+        Some(parent) => find(txn, space, &Place::Node(parent)).await,
+        None => super::top(txn, space).await,
+    }
+}
+
+async fn is_at_or_below(txn: &Txn, folder: &Row, row: &Row) -> Result<bool, Error> {
+    let text = "WITH RECURSIVE above (no, parent) AS (\
+        SELECT no, parent FROM node WHERE no = $1 UNION ALL \
+        SELECT n.no, n.parent FROM above a JOIN node n ON n.no = a.parent) SELECT no FROM above WHERE no = $2";
+    Ok(txn.query_one_raw(sql(text, txn, [folder.node.no.into(), row.node.no.into()])).await?.is_some())
+}
+
+/// Its own name, or the first of `name (restored).txt`, `name (restored 2).txt`, ... that is free.
+async fn free_name(txn: &Txn, folder: &Row, row: &Row) -> Result<Name, Error> {
+    let mut name = parsed(&row.node.name)?;
+    for attempt in 1..=NODES_MAX {
+        if child(txn, folder, &name).await?.is_none() {
+            return Ok(name);
+        }
+        name = restored_name(&row.node.name, row.node.kind, attempt)?;
+    }
+    Err(name_taken())
+}
+
+fn restored_name(name: &[u8], kind: Kind, attempt: usize) -> Result<Name, Error> {
+    let suffix = if attempt == 1 { " (restored)".to_owned() } else { format!(" (restored {attempt})") };
+    let dot = name.iter().rposition(|byte| *byte == b'.').filter(|at| *at > 0 && kind == Kind::File);
+    let (stem, ending) = name.split_at(dot.unwrap_or(name.len()));
+    let restored = [stem, suffix.as_bytes(), ending].concat();
+    if restored.len() > NAME_MAX { Err(name_taken()) } else { parsed(&restored) }
+}
+
+fn parsed(name: &[u8]) -> Result<Name, Error> {
+    Name::new(name).map_err(|_| Error::refused(ErrorCode::BadRequest, "this cannot be a name; give it another one"))
+}
+
+fn name_taken() -> Error {
+    Error::refused(ErrorCode::NameTaken, "something of that name is there already; choose another name or another folder")
+}

@@ -1,0 +1,16 @@
+//! The steps that bring a database of any earlier release up to date. A step that was released is never changed.
+
+mod m0001_account;
+mod m0002_store;
+
+use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
+
+/// All steps, in order.
+pub(crate) struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_account::Migration), Box::new(m0002_store::Migration)]
+    }
+}

@@ -1,0 +1,246 @@
+//! Transfers: an order, and how far its machine is with it.
+
+pub(crate) mod problem;
+pub(crate) mod selection;
+
+use beckon_shared::{
+    error::{ErrorCode, Refusal},
+    id::{AccountId, DeviceId, Hash, RootId, SpaceId, TransferId},
+    order::SignedOrder,
+    time::Timestamp,
+    transfer::{Hold, Progress, TransferState, TransferView},
+    wire,
+};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*};
+
+use super::{
+    Txn,
+    word::{array, column, from_word, number, word},
+};
+use crate::{error::not_found, store::Error};
+
+/// So many transfers of an account are listed.
+const LISTED: u64 = 500;
+
+/// A row.
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "transfer")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    id: Vec<u8>,
+    account: Vec<u8>,
+    device: Vec<u8>,
+    signer: Vec<u8>,
+    signed_order: Vec<u8>,
+    space: Vec<u8>,
+    root: Vec<u8>,
+    selection: Option<Vec<u8>>,
+    machine: String,
+    root_name: String,
+    what: String,
+    state: String,
+    hold: String,
+    files_total: i64,
+    files_done: i64,
+    bytes_total: i64,
+    bytes_done: i64,
+    bytes_sent: i64,
+    failed: i64,
+    torn: i64,
+    walked: bool,
+    error: Option<String>,
+    created: i64,
+    expires: i64,
+    ended: Option<i64>,
+    revision: i64,
+}
+
+/// None.
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
+impl ActiveModelBehavior for ActiveModel {}
+
+/// A transfer with its order.
+#[derive(Debug, Clone)]
+pub(crate) struct Transfer {
+    /// The account.
+    pub(crate) account: AccountId,
+    /// The order as it was signed.
+    pub(crate) order: SignedOrder,
+    /// Where the content goes.
+    pub(crate) space: SpaceId,
+    /// What is uploaded.
+    pub(crate) root: RootId,
+    /// Hash of the selection, where that travels beside the order.
+    pub(crate) selection: Option<Hash>,
+    /// The controller that ordered it.
+    pub(crate) signer: DeviceId,
+    /// As terminals see it.
+    pub(crate) view: TransferView,
+}
+
+impl Transfer {
+    /// Its id.
+    pub(crate) fn id(&self) -> TransferId {
+        self.view.id
+    }
+}
+
+/// Records a new transfer.
+pub(crate) async fn insert(txn: &Txn, transfer: &Transfer) -> Result<(), Error> {
+    Entity::insert(model(transfer).into_active_model()).exec_without_returning(txn).await?;
+    Ok(())
+}
+
+/// Whoever's transfer this is: its id must not be taken by another account's either.
+pub(crate) async fn of_anyone(on: &impl ConnectionTrait, id: &TransferId) -> Result<Option<Transfer>, Error> {
+    Entity::find_by_id(id.as_bytes().to_vec()).one(on).await?.map(parse).transpose()
+}
+
+/// A transfer of the account, which must be there.
+pub(crate) async fn find(on: &impl ConnectionTrait, account: &AccountId, id: &TransferId) -> Result<Transfer, Error> {
+    let found = of_anyone(on, id).await?.filter(|transfer| transfer.account == *account);
+    found.ok_or_else(|| not_found().into())
+}
+
+/// A transfer that this machine carries out, which must be there.
+pub(crate) async fn find_of(on: &impl ConnectionTrait, account: &AccountId, device: &DeviceId, id: &TransferId) -> Result<Transfer, Error> {
+    let transfer = find(on, account, id).await?;
+    if transfer.view.device == *device { Ok(transfer) } else { Err(not_found().into()) }
+}
+
+/// The account's newest transfers, newest first.
+pub(crate) async fn recent(on: &impl ConnectionTrait, account: &AccountId) -> Result<Vec<Transfer>, Error> {
+    let rows = Entity::find()
+        .filter(Column::Account.eq(account.as_bytes()))
+        .order_by_desc(Column::Created)
+        .limit(LISTED)
+        .all(on)
+        .await?;
+    rows.into_iter().map(parse).collect()
+}
+
+/// What a machine has still to do, the oldest first.
+pub(crate) async fn open_of(on: &impl ConnectionTrait, account: &AccountId, device: &DeviceId) -> Result<Vec<Transfer>, Error> {
+    let rows = Entity::find()
+        .filter(Column::Account.eq(account.as_bytes()))
+        .filter(Column::Device.eq(device.as_bytes()))
+        .filter(Column::Ended.is_null())
+        .order_by_asc(Column::Created)
+        .all(on)
+        .await?;
+    rows.into_iter().map(parse).collect()
+}
+
+/// Every transfer that is not over, of all accounts.
+pub(crate) async fn all_open(on: &impl ConnectionTrait) -> Result<Vec<Transfer>, Error> {
+    let rows = Entity::find().filter(Column::Ended.is_null()).all(on).await?;
+    rows.into_iter().map(parse).collect()
+}
+
+/// Records what changes in a transfer's life, unless something newer is recorded. A transfer that is over stays so.
+pub(crate) async fn update(txn: &Txn, view: &TransferView) -> Result<(), Error> {
+    let progress = &view.progress;
+    let row = ActiveModel {
+        root_name: Set(view.root.clone()),
+        state: Set(word(view.state)),
+        hold: Set(word(view.hold)),
+        files_total: Set(column(progress.files_total)),
+        files_done: Set(column(progress.files_done)),
+        bytes_total: Set(column(progress.bytes_total)),
+        bytes_done: Set(column(progress.bytes_done)),
+        bytes_sent: Set(column(progress.bytes_sent)),
+        failed: Set(column(progress.failed)),
+        torn: Set(column(progress.torn)),
+        walked: Set(progress.walked),
+        error: Set(view.error.clone()),
+        ended: Set(view.ended.map(|at| at.0)),
+        revision: Set(column(view.revision)),
+        ..Default::default()
+    };
+    Entity::update_many()
+        .set(row)
+        .filter(Column::Id.eq(view.id.as_bytes()))
+        .filter(Column::Ended.is_null())
+        .filter(Column::Revision.lt(column(view.revision)))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// Refuses what is asked of a transfer that is over.
+pub(crate) fn must_be_open(view: &TransferView) -> Result<(), Refusal> {
+    if view.state.is_over() {
+        return Err(Refusal::new(ErrorCode::Conflict, "this transfer is over; order it anew"));
+    }
+    Ok(())
+}
+
+fn model(transfer: &Transfer) -> Model {
+    let (view, progress) = (&transfer.view, &transfer.view.progress);
+    Model {
+        id: view.id.as_bytes().to_vec(),
+        account: transfer.account.as_bytes().to_vec(),
+        device: view.device.as_bytes().to_vec(),
+        signer: transfer.signer.as_bytes().to_vec(),
+        signed_order: wire::encode(&transfer.order),
+        space: transfer.space.as_bytes().to_vec(),
+        root: transfer.root.as_bytes().to_vec(),
+        selection: transfer.selection.map(|hash| hash.as_bytes().to_vec()),
+        machine: view.machine.clone(),
+        root_name: view.root.clone(),
+        what: view.what.clone(),
+        state: word(view.state),
+        hold: word(view.hold),
+        files_total: column(progress.files_total),
+        files_done: column(progress.files_done),
+        bytes_total: column(progress.bytes_total),
+        bytes_done: column(progress.bytes_done),
+        bytes_sent: column(progress.bytes_sent),
+        failed: column(progress.failed),
+        torn: column(progress.torn),
+        walked: progress.walked,
+        error: view.error.clone(),
+        created: view.created.0,
+        expires: view.expires.0,
+        ended: view.ended.map(|at| at.0),
+        revision: column(view.revision),
+    }
+}
+
+fn parse(row: Model) -> Result<Transfer, Error> {
+    let progress = Progress {
+        files_total: number(row.files_total)?,
+        files_done: number(row.files_done)?,
+        bytes_total: number(row.bytes_total)?,
+        bytes_done: number(row.bytes_done)?,
+        bytes_sent: number(row.bytes_sent)?,
+        failed: number(row.failed)?,
+        torn: number(row.torn)?,
+        walked: row.walked,
+    };
+    let view = TransferView {
+        id: TransferId::from_slice(&row.id).map_err(|_| Error::bad_row("transfer id"))?,
+        device: DeviceId(array(row.device)?),
+        machine: row.machine,
+        root: row.root_name,
+        what: row.what,
+        state: from_word::<TransferState>(row.state)?,
+        hold: from_word::<Hold>(row.hold)?,
+        progress,
+        error: row.error,
+        created: Timestamp(row.created),
+        expires: Timestamp(row.expires),
+        ended: row.ended.map(Timestamp),
+        revision: number(row.revision)?,
+    };
+    Ok(Transfer {
+        account: AccountId(array(row.account)?),
+        order: wire::decode(&row.signed_order).map_err(|_| Error::bad_row("order"))?,
+        space: SpaceId::from_slice(&row.space).map_err(|_| Error::bad_row("space id"))?,
+        root: RootId(array(row.root)?),
+        selection: row.selection.map(|hash| array(hash).map(Hash)).transpose()?,
+        signer: DeviceId(array(row.signer)?),
+        view,
+    })
+}

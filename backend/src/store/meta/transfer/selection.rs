@@ -1,0 +1,54 @@
+//! Selections that are too long to travel inside their order.
+
+use beckon_shared::{
+    error::{ErrorCode, Refusal},
+    id::{AccountId, Hash},
+    time::Timestamp,
+};
+use sea_orm::ConnectionTrait;
+
+use crate::store::{
+    Error,
+    meta::{Txn, sql},
+};
+
+/// So many selections of an account may wait or be in use.
+const KEPT: i64 = 32;
+
+/// Keeps a selection until the transfers that need it are over. The same one again changes nothing.
+pub(crate) async fn put(txn: &Txn, account: &AccountId, hash: &Hash, bytes: Vec<u8>, now: Timestamp) -> Result<(), Error> {
+    let text = "SELECT COUNT(*) AS total FROM selection WHERE account = $1";
+    let row = txn.query_one_raw(sql(text, txn, [account.as_bytes().to_vec().into()])).await?;
+    let kept: i64 = row.ok_or_else(|| Error::bad_row("count"))?.try_get("", "total")?;
+    if kept >= KEPT {
+        let message = "too many large selections wait already; let some transfers end, or order whole folders instead of many files";
+        return Err(Refusal::new(ErrorCode::TooMany, message).into());
+    }
+    let text = "INSERT INTO selection (account, hash, bytes, created) VALUES ($1, $2, $3, $4) ON CONFLICT (account, hash) DO NOTHING";
+    let values = [account.as_bytes().to_vec().into(), hash.as_bytes().to_vec().into(), bytes.into(), now.0.into()];
+    txn.execute_raw(sql(text, txn, values)).await?;
+    Ok(())
+}
+
+/// A selection's bytes.
+pub(crate) async fn get(on: &impl ConnectionTrait, account: &AccountId, hash: &Hash) -> Result<Option<Vec<u8>>, Error> {
+    let text = "SELECT bytes FROM selection WHERE account = $1 AND hash = $2";
+    let values = [account.as_bytes().to_vec().into(), hash.as_bytes().to_vec().into()];
+    let row = on.query_one_raw(sql(text, on, values)).await?;
+    Ok(row.map(|row| row.try_get("", "bytes")).transpose()?)
+}
+
+/// Whether it is there.
+pub(crate) async fn exists(on: &impl ConnectionTrait, account: &AccountId, hash: &Hash) -> Result<bool, Error> {
+    let text = "SELECT 1 AS one FROM selection WHERE account = $1 AND hash = $2";
+    let values = [account.as_bytes().to_vec().into(), hash.as_bytes().to_vec().into()];
+    Ok(on.query_one_raw(sql(text, on, values)).await?.is_some())
+}
+
+/// Removes the selections that no open transfer needs and that came before this moment.
+pub(crate) async fn sweep(txn: &Txn, came_before: Timestamp) -> Result<(), Error> {
+    let text = "DELETE FROM selection WHERE created < $1 AND NOT EXISTS (
+        SELECT 1 FROM transfer t WHERE t.account = selection.account AND t.selection = selection.hash AND t.ended IS NULL)";
+    txn.execute_raw(sql(text, txn, [came_before.0.into()])).await?;
+    Ok(())
+}

@@ -1,0 +1,266 @@
+//! Versions: comparing what comes with the head that is there, and writing what is new.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use beckon_shared::{
+    error::ErrorCode,
+    id::{ChunkId, Hash, NodeId, VersionId},
+    manifest::{Content, FileContent, Manifest},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, sea_query::OnConflict,
+};
+
+use super::{
+    BATCH, Error, Txn,
+    chunk::Durable,
+    entity::{Kind, chunk_use, manifest, version},
+    places, sql,
+    tree::Bound,
+};
+use crate::{
+    access::{GrantedSpace, TransferAccess},
+    clock::{Clock, random},
+    store::commit::CheckedManifest,
+};
+
+/// What a manifest is of.
+pub(crate) fn kind_of(manifest: &Manifest) -> Kind {
+    match manifest.content {
+        Content::Folder => Kind::Folder,
+        Content::File(_) => Kind::File,
+        Content::Symlink(_) => Kind::Symlink,
+    }
+}
+
+/// What is compared of a head.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub(crate) struct Head {
+    no: i64,
+    manifest_hash: Vec<u8>,
+    kind: Kind,
+    mode: i64,
+    mtime_ns: i64,
+    hash: Option<Vec<u8>>,
+    torn: bool,
+}
+
+/// The heads with these row numbers.
+pub(crate) async fn heads(txn: &Txn, nos: Vec<i64>) -> Result<BTreeMap<i64, Head>, Error> {
+    use version::Column::{Hash, Kind, ManifestHash, Mode, MtimeNs, No, Torn};
+    let mut heads = BTreeMap::new();
+    for nos in nos.chunks(BATCH) {
+        let found = version::Entity::find()
+            .select_only()
+            .columns([No, ManifestHash, Kind, Mode, MtimeNs, Hash, Torn])
+            .filter(No.is_in(nos.iter().copied()));
+        heads.extend(found.into_model::<Head>().all(txn).await?.into_iter().map(|head| (head.no, head)));
+    }
+    Ok(heads)
+}
+
+/// A version that may be new.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fresh<'a> {
+    /// The row number that it gets if it is.
+    pub(crate) no: i64,
+    /// The node.
+    pub(crate) node: i64,
+    /// The change's place in the commit.
+    pub(crate) seq: usize,
+    /// Of the manifest.
+    pub(crate) hash: Hash,
+    /// The manifest.
+    pub(crate) put: &'a CheckedManifest,
+}
+
+/// What a commit does to versions.
+#[derive(Debug, Default)]
+pub(crate) struct Written<'a> {
+    /// New versions.
+    new: Vec<Fresh<'a>>,
+    /// Heads whose content stays while their stamp changes: `no` is the head's own.
+    restamped: Vec<Fresh<'a>>,
+    /// Nodes that were there before and whose head moves to their newest version.
+    moved: Vec<(i64, Kind)>,
+    /// The version that each change made or confirmed.
+    by_seq: HashMap<usize, i64>,
+}
+
+/// What is to be done with a version that comes.
+enum Verdict {
+    New,
+    Restamp,
+    Nothing,
+}
+
+impl<'a> Written<'a> {
+    /// Decides what becomes of a version; true if it is the head of a node that this commit makes.
+    pub(crate) fn take(&mut self, fresh: Fresh<'a>, bound: Bound, head: Option<&Head>) -> bool {
+        let manifest = &fresh.put.manifest;
+        let (verdict, head_no) = head.map_or((Verdict::New, fresh.no), |head| (verdict(&fresh, head), head.no));
+        match verdict {
+            Verdict::Nothing => {}
+            Verdict::Restamp => self.restamped.push(Fresh { no: head_no, ..fresh }),
+            Verdict::New => {
+                self.new.push(fresh);
+                self.by_seq.insert(fresh.seq, fresh.no);
+                // A torn version never takes the place of a whole one.
+                let moves = !is_torn(manifest) || head.is_none_or(|head| head.torn);
+                if moves && !bound.is_new {
+                    self.moved.push((fresh.node, kind_of(manifest)));
+                }
+                return moves && bound.is_new;
+            }
+        }
+        self.by_seq.insert(fresh.seq, head_no);
+        false
+    }
+
+    /// The version that a change made or confirmed.
+    pub(crate) fn version_of(&self, seq: usize) -> Option<i64> {
+        self.by_seq.get(&seq).copied()
+    }
+
+    /// Writes all of it.
+    pub(crate) async fn write(
+        &self,
+        txn: &Txn,
+        clock: &dyn Clock,
+        commit: i64,
+        access: &TransferAccess,
+        chunks: &HashMap<ChunkId, Durable>,
+    ) -> Result<(), Error> {
+        self.insert(txn, clock, commit, access).await?;
+        self.restamp(txn).await?;
+        let uses = self.new.iter().chain(&self.restamped).flat_map(|fresh| uses(fresh, chunks));
+        insert_uses(txn, uses.collect()).await?;
+        self.move_heads(txn).await
+    }
+
+    async fn insert(&self, txn: &Txn, clock: &dyn Clock, commit: i64, access: &TransferAccess) -> Result<(), Error> {
+        let now = clock.now();
+        for new in self.new.chunks(BATCH) {
+            let rows = new.iter().map(|fresh| version::ActiveModel {
+                id: Set(VersionId::new(now, random(clock)).as_bytes().to_vec()),
+                root_commit: Set(Some(commit)),
+                device: Set(Some(access.device.as_bytes().to_vec())),
+                created: Set(now.0),
+                ..described(fresh)
+            });
+            version::Entity::insert_many(rows).exec_without_returning(txn).await?;
+            let rows = new.iter().map(|fresh| manifest::ActiveModel { version: Set(fresh.no), bytes: Set(fresh.put.bytes.clone()) });
+            manifest::Entity::insert_many(rows).exec_without_returning(txn).await?;
+        }
+        Ok(())
+    }
+
+    async fn restamp(&self, txn: &Txn) -> Result<(), Error> {
+        for fresh in &self.restamped {
+            version::Entity::update(described(fresh)).exec_without_returning(txn).await?;
+            let row = manifest::ActiveModel { version: Set(fresh.no), bytes: Set(fresh.put.bytes.clone()) };
+            manifest::Entity::update(row).exec_without_returning(txn).await?;
+        }
+        Ok(())
+    }
+
+    async fn move_heads(&self, txn: &Txn) -> Result<(), Error> {
+        for kind in [Kind::Folder, Kind::File, Kind::Symlink] {
+            let nodes: Vec<i64> = self.moved.iter().filter(|moved| moved.1 == kind).map(|moved| moved.0).collect();
+            for nodes in nodes.chunks(BATCH) {
+                let text = format!(
+                    "UPDATE node SET kind = {}, head = (SELECT MAX(v.no) FROM version v WHERE v.node = node.no) WHERE no IN ({})",
+                    kind as i64,
+                    places(1, nodes.len())
+                );
+                txn.execute_raw(sql(&text, txn, nodes.iter().map(|no| (*no).into()))).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn verdict(fresh: &Fresh<'_>, head: &Head) -> Verdict {
+    if head.manifest_hash == fresh.hash.as_bytes() {
+        return Verdict::Nothing;
+    }
+    let manifest = &fresh.put.manifest;
+    let same = match &manifest.content {
+        // A folder's own times and mode change with all that happens in it: nobody wants a version of each.
+        Content::Folder => head.kind == Kind::Folder,
+        Content::Symlink(_) => false,
+        Content::File(file) => {
+            let content = head.hash.as_deref() == Some(file.hash.as_bytes()) && head.torn == file.torn;
+            content && (head.mode, head.mtime_ns) == (i64::from(manifest.mode), manifest.mtime_ns)
+        }
+    };
+    if same { Verdict::Restamp } else { Verdict::New }
+}
+
+fn is_torn(manifest: &Manifest) -> bool {
+    matches!(&manifest.content, Content::File(file) if file.torn)
+}
+
+/// The columns that say what a manifest says.
+fn described(fresh: &Fresh<'_>) -> version::ActiveModel {
+    let manifest = &fresh.put.manifest;
+    let file = match &manifest.content {
+        Content::File(file) => Some(file),
+        _ => None,
+    };
+    version::ActiveModel {
+        no: Set(fresh.no),
+        node: Set(fresh.node),
+        suite: Set(i64::from(manifest.suite)),
+        key_epoch: Set(0),
+        manifest_hash: Set(fresh.hash.as_bytes().to_vec()),
+        kind: Set(kind_of(manifest)),
+        mode: Set(i64::from(manifest.mode)),
+        size: Set(size(&manifest.content)),
+        mtime_ns: Set(manifest.mtime_ns),
+        hash: Set(file.map(|file| file.hash.as_bytes().to_vec())),
+        crc32: Set(file.map(|file| i64::from(file.crc32))),
+        torn: Set(file.is_some_and(|file| file.torn)),
+        stamp_size: Set(file.map(|file| file.stamp.size.cast_signed())),
+        stamp_mtime_ns: Set(file.map(|file| file.stamp.mtime_ns)),
+        stamp_ctime_ns: Set(file.map(|file| file.stamp.ctime_ns)),
+        stamp_file_id: Set(file.map(|file| file.stamp.file_id.cast_signed())),
+        read_ns: Set(file.map(|file| file.read_ns)),
+        ..Default::default()
+    }
+}
+
+fn size(content: &Content) -> i64 {
+    match content {
+        Content::Folder => 0,
+        Content::File(file) => file.size().cast_signed(),
+        Content::Symlink(target) => i64::try_from(target.len()).unwrap_or(i64::MAX),
+    }
+}
+
+fn uses(fresh: &Fresh<'_>, chunks: &HashMap<ChunkId, Durable>) -> Vec<(i64, i64)> {
+    let Content::File(FileContent { chunks: used, .. }) = &fresh.put.manifest.content else { return Vec::new() };
+    let nos: HashSet<i64> = used.iter().filter_map(|used| Some(chunks.get(&used.id)?.no)).collect();
+    nos.into_iter().map(|chunk| (chunk, fresh.no)).collect()
+}
+
+/// Records which versions need which chunks.
+pub(crate) async fn insert_uses(txn: &Txn, mut uses: Vec<(i64, i64)>) -> Result<(), Error> {
+    uses.sort_unstable();
+    for uses in uses.chunks(BATCH * 4) {
+        let rows = uses.iter().map(|(chunk, version)| chunk_use::ActiveModel { chunk: Set(*chunk), version: Set(*version) });
+        let nothing = OnConflict::new().do_nothing().to_owned();
+        chunk_use::Entity::insert_many(rows).on_conflict(nothing).exec_without_returning(txn).await?;
+    }
+    Ok(())
+}
+
+/// The node and the encoded manifest of a version.
+pub(crate) async fn manifest_of(on: &impl ConnectionTrait, space: &GrantedSpace, id: VersionId) -> Result<(NodeId, Vec<u8>), Error> {
+    let text = "SELECT n.id AS node, m.bytes FROM version v JOIN node n ON n.no = v.node JOIN manifest m ON m.version = v.no \
+        WHERE v.id = $1 AND n.space = $2";
+    let row = on.query_one_raw(sql(text, on, [id.as_bytes().into(), space.column().into()])).await?;
+    let row = row.ok_or_else(|| Error::refused(ErrorCode::NotFound, "this version is not there (any more); list the versions again"))?;
+    let node: Vec<u8> = row.try_get("", "node")?;
+    Ok((NodeId::from_slice(&node).map_err(|_| Error::bad_row("node id"))?, row.try_get("", "bytes")?))
+}

@@ -1,0 +1,197 @@
+//! The thread that fills packs.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+};
+
+use beckon_shared::{
+    bulk::ChunkHeader,
+    id::{ChunkId, SpaceId},
+};
+use tokio::sync::mpsc;
+
+use super::{BatchState, Error, Health, Message, Parts, Queued, Waiter, probe};
+use crate::store::{
+    blob::PackSink,
+    meta::chunk::{NewChunk, Pinned},
+    pack::{self, PackId},
+};
+
+/// A pack is sealed when it is this long, in bytes, or earlier if somebody waits and the disk is idle.
+const TARGET: usize = 16 << 20;
+
+/// A pack that is ready to be synced.
+pub(super) struct Filled {
+    pub(super) id: PackId,
+    pub(super) sink: Box<dyn PackSink>,
+    pub(super) len: usize,
+    pub(super) chunks: Vec<NewChunk>,
+    pub(super) pins: Vec<Pinned>,
+    batches: Vec<Arc<BatchState>>,
+    pub(super) waiters: Vec<Waiter>,
+}
+
+impl Filled {
+    /// Tells everybody how it went.
+    pub(super) fn answer(waiters: Vec<Waiter>, batches: &[Arc<BatchState>], failure: Option<&Error>) {
+        if let Some(error) = failure {
+            batches.iter().for_each(|batch| batch.fail(error));
+        }
+        waiters.into_iter().for_each(Waiter::answer);
+    }
+
+    /// The batches that it holds chunks of.
+    pub(super) fn take_batches(&mut self) -> Vec<Arc<BatchState>> {
+        std::mem::take(&mut self.batches)
+    }
+}
+
+/// A pack that takes chunks.
+struct Open {
+    filled: Filled,
+    seen: HashMap<(SpaceId, ChunkId), usize>,
+}
+
+/// What the thread holds.
+pub(super) struct Assembly {
+    parts: Parts,
+    health: Arc<Health>,
+    filled: mpsc::Sender<Filled>,
+    open: Option<Open>,
+    waiters: Vec<Waiter>,
+    /// Packs that were handed over and are not indexed yet.
+    behind: usize,
+}
+
+impl Assembly {
+    pub(super) fn new(parts: Parts, health: Arc<Health>, filled: mpsc::Sender<Filled>) -> Self {
+        Self { parts, health, filled, open: None, waiters: Vec::new(), behind: 0 }
+    }
+
+    /// Fills packs until it is told to stop.
+    pub(super) fn run(mut self, mut queue: mpsc::UnboundedReceiver<Message>) {
+        loop {
+            let message = queue.try_recv().ok().or_else(|| {
+                self.idle();
+                queue.blocking_recv()
+            });
+            match message {
+                Some(Message::Chunk(queued)) => self.take(queued),
+                Some(Message::Flush(waiter)) => self.waiters.push(waiter),
+                Some(Message::Indexed) => self.behind = self.behind.saturating_sub(1),
+                Some(Message::Stop) | None => break,
+            }
+        }
+        self.hand_over();
+    }
+
+    /// The queue is empty: if somebody waits and the disk is idle, there is nothing to gain by waiting for more.
+    /// While the disk is busy the pack goes on growing, so that the next sync serves all who came meanwhile.
+    fn idle(&mut self) {
+        if !self.waiters.is_empty() && self.behind == 0 {
+            self.hand_over();
+        }
+    }
+
+    fn take(&mut self, queued: Queued) {
+        if let Err(error) = self.append(&queued) {
+            tracing::warn!(%error, "a chunk could not be written");
+            queued.batch.fail(&error);
+            self.abandon(&error);
+        }
+        drop(queued.permit);
+        if self.open.as_ref().is_some_and(|open| open.filled.len >= TARGET) {
+            self.hand_over();
+        }
+    }
+
+    fn append(&mut self, queued: &Queued) -> Result<(), Error> {
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.begin()?,
+        };
+        let appended = open.append(queued);
+        self.open = Some(open);
+        appended
+    }
+
+    fn begin(&self) -> Result<Open, Error> {
+        if !self.health.is_good() {
+            probe(&self.parts)?;
+            self.health.mark(true);
+        }
+        if self.parts.blobs.room()?.is_some_and(|free| free < self.parts.reserve) {
+            return Err(Error::no_room());
+        }
+        let id = PackId::new(&*self.parts.clock);
+        let mut sink = self.parts.blobs.begin(id)?;
+        sink.write(&pack::header(id))?;
+        let filled =
+            Filled { id, sink, len: pack::HEADER_LEN, chunks: Vec::new(), pins: Vec::new(), batches: Vec::new(), waiters: Vec::new() };
+        Ok(Open { filled, seen: HashMap::new() })
+    }
+
+    /// Gives up the open pack: nothing in it can be counted on.
+    fn abandon(&mut self, error: &Error) {
+        if let Some(mut open) = self.open.take() {
+            Filled::answer(Vec::new(), &open.filled.take_batches(), Some(error));
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let waiters = std::mem::take(&mut self.waiters);
+        let Some(open) = self.open.take() else {
+            // All that these wait for was in packs that are indexed, or has failed.
+            waiters.into_iter().for_each(Waiter::answer);
+            return;
+        };
+        match open.close(waiters) {
+            Ok(filled) => {
+                self.behind += 1;
+                // The other end is gone only when the runtime is, and nobody waits then.
+                let _ = self.filled.blocking_send(filled);
+            }
+            Err((error, batches, waiters)) => Filled::answer(waiters, &batches, Some(&error)),
+        }
+    }
+}
+
+impl Open {
+    fn append(&mut self, queued: &Queued) -> Result<(), Error> {
+        let space = queued.batch.space;
+        let header = queued.chunk.header;
+        let at = match self.seen.get(&(space, header.id)) {
+            Some(at) => *at,
+            None => self.write(space, header, &queued.chunk.stored)?,
+        };
+        let filled = &mut self.filled;
+        filled.pins.push(Pinned { chunk: at, transfer: queued.batch.transfer });
+        if !filled.batches.last().is_some_and(|last| Arc::ptr_eq(last, &queued.batch)) {
+            filled.batches.push(queued.batch.clone());
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, space: SpaceId, header: ChunkHeader, stored: &[u8]) -> Result<usize, Error> {
+        let filled = &mut self.filled;
+        filled.sink.write(&pack::record(space, &header, stored))?;
+        filled.sink.write(stored)?;
+        let at = filled.chunks.len();
+        filled.chunks.push(NewChunk { space, header, start: (filled.len + pack::RECORD_LEN) as u64 });
+        filled.len += pack::RECORD_LEN + stored.len();
+        self.seen.insert((space, header.id), at);
+        Ok(at)
+    }
+
+    fn close(self, waiters: Vec<Waiter>) -> Result<Filled, (Error, Vec<Arc<BatchState>>, Vec<Waiter>)> {
+        let mut filled = self.filled;
+        let count = u32::try_from(filled.chunks.len()).unwrap_or(u32::MAX);
+        if let Err(error) = filled.sink.write(&pack::footer(count)) {
+            return Err((error.into(), filled.batches, waiters));
+        }
+        filled.len += pack::FOOTER_LEN;
+        filled.waiters = waiters;
+        Ok(filled)
+    }
+}

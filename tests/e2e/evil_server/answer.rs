@@ -1,0 +1,95 @@
+//! What the server says over HTTP. Every password is right, every chunk is stored, every commit is taken.
+
+use beckon_shared::{
+    api::{
+        account::SignedIn,
+        drive::Heads,
+        join::{Join, Joined},
+    },
+    bulk::{Bitmap, CommitReply, CommitUpload, HaveRequest},
+    commit::{ChainHead, commit_hash},
+    error::{ErrorCode, Refusal},
+    id::SignInId,
+    keys::account_id,
+    wire,
+};
+use super::{
+    account::{DAY, now},
+    http::{Request, Response},
+    server::State,
+};
+
+const JSON: &str = "content-type: application/json\r\n";
+const JSON_AND_COOKIE: &str =
+    "content-type: application/json\r\nset-cookie: beckon_session=0; Path=/; HttpOnly; SameSite=Strict\r\n";
+
+pub(super) fn answer(state: &State, request: &Request) -> Response {
+    let path = request.path.split('?').next().unwrap_or_default();
+    state.seen().http.push(format!("{} {path}", request.method));
+    let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
+    match (request.method.as_str(), parts.as_slice()) {
+        ("GET", ["api", "join", _]) => json(&state.lies().offer),
+        ("POST", ["api", "join", _]) => json(&joined(state, &request.body)),
+        ("POST", ["api", "sign-in", "start"]) => json(&state.lies().sign_in),
+        ("POST", ["api", "sign-in"]) => json(&state.lies().proved),
+        ("POST", ["api", "sign-in", "finish"]) => Response { headers: JSON_AND_COOKIE, ..json(&signed_in(state, &request.body)) },
+        ("GET", ["api", "drive", "heads"]) => json(&Heads { heads: Vec::new(), next: None }),
+        ("GET", ["bulk", _, "selection"]) => bytes(state.lies().selection.clone()),
+        ("POST", ["bulk", _, "have"]) => bytes(nothing_missing(&request.body)),
+        ("POST", ["bulk", _, "chunks"]) => bytes(Vec::new()),
+        ("POST", ["bulk", _, "commit"]) => bytes(commit(state, &request.body)),
+        _ => not_found(),
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Response {
+    Response { status: 200, headers: JSON, body: serde_json::to_vec(value).unwrap() }
+}
+
+fn bytes(body: Vec<u8>) -> Response {
+    Response { status: 200, headers: "content-type: application/octet-stream\r\n", body }
+}
+
+fn not_found() -> Response {
+    let refusal = Refusal::new(ErrorCode::NotFound, "this server knows nothing of that");
+    Response { status: refusal.code.status(), ..json(&refusal) }
+}
+
+fn joined(state: &State, body: &[u8]) -> Joined {
+    let join: Join = serde_json::from_slice(body).unwrap();
+    let claim = join.device.certificate.0.peek().unwrap();
+    Joined {
+        account: claim.account,
+        space: state.space,
+        device: claim.device,
+        name: join.device.name.to_string(),
+    }
+}
+
+fn signed_in(state: &State, body: &[u8]) -> SignedIn {
+    let finish: beckon_shared::api::account::SignInFinish = serde_json::from_slice(body).unwrap();
+    let claim = finish.device.certificate.0.peek().unwrap();
+    SignedIn {
+        account: account_id(&state.lies().account_key),
+        account_name: "ann".to_owned(),
+        admin: true,
+        space: state.space,
+        device: claim.device,
+        device_name: finish.device.name.to_string(),
+        session: SignInId::new(now(), [1; 10]),
+        expires: now() + 30 * DAY,
+    }
+}
+
+fn nothing_missing(body: &[u8]) -> Vec<u8> {
+    let have: HaveRequest = wire::decode(body).unwrap();
+    wire::encode(&Bitmap::of(have.chunks.iter().map(|_| false)))
+}
+
+fn commit(state: &State, body: &[u8]) -> Vec<u8> {
+    let upload: CommitUpload = wire::decode(body).unwrap();
+    let number = upload.commit.peek().unwrap().number;
+    let head = ChainHead { number, hash: commit_hash(&upload.commit) };
+    state.wiring().head = head;
+    wire::encode(&CommitReply::Committed(head))
+}
