@@ -145,6 +145,8 @@ impl Here {
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
+    // Only fails if it was done before; there is one provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let args = match Args::try_parse_from(&arguments) {
         Ok(args) => args,
@@ -243,6 +245,11 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    /// HTTP clients need one provider of TLS in the process; whichever test comes first installs it.
+    pub(super) fn install_tls() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
 
     #[test]
     fn the_command_line_contradicts_itself_nowhere() {

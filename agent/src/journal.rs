@@ -11,7 +11,7 @@ use beckon_shared::{
     transfer::{Progress, TransferState},
     wire,
 };
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use crate::{clock, state::StateDir};
@@ -83,7 +83,9 @@ impl Journal {
             }
         };
         let journal = Self { db };
-        journal.begin(is_lost).map_err(|cause| unusable(&cause))?;
+        if is_lost {
+            journal.set_floor().map_err(|cause| unusable(&cause))?;
+        }
         Ok(journal)
     }
 
@@ -93,10 +95,7 @@ impl Journal {
         let admitted = self.try_admit(order, hash).map_err(|cause| unusable(&cause))?;
         match admitted {
             Verdict::Admitted(admission) => Ok(admission),
-            Verdict::OtherBytes => {
-                let advice = "another order has the same id; give this one again, under an id of its own";
-                Err(Refusal::new(ErrorCode::BadOrder, advice))
-            }
+            Verdict::OtherBytes => Err(other_bytes()),
             Verdict::BelowFloor(floor) => {
                 let advice = format!("this machine lost its record of the orders from before {floor}, so it takes none of them; give the order again after that time");
                 Err(Refusal::new(ErrorCode::BadOrder, advice))
@@ -114,18 +113,12 @@ impl Journal {
         self.try_prune(now).map_err(|cause| unusable(&cause))
     }
 
-    fn begin(&self, is_lost: bool) -> Result<(), redb::Error> {
+    fn set_floor(&self) -> Result<(), redb::Error> {
+        // An order may carry a time that lies ahead of this machine's clock by as much as clocks may differ.
+        let until = clock::now() + CLOCK_GRACE;
+        tracing::error!(%until, "which orders ran before is not known any more: those given until then are refused");
         let write = self.db.begin_write()?;
-        {
-            write.open_table(ORDERS)?;
-            let mut floor = write.open_table(FLOOR)?;
-            if is_lost {
-                // An order may carry a time that lies ahead of this machine's clock by as much as clocks may differ.
-                let until = clock::now() + CLOCK_GRACE;
-                tracing::error!(%until, "which orders ran before is not known any more: those given until then are refused");
-                floor.insert((), until.0)?;
-            }
-        }
+        write.open_table(FLOOR)?.insert((), until.0)?;
         write.commit()?;
         Ok(())
     }
@@ -180,6 +173,11 @@ impl Journal {
     }
 }
 
+/// An id stands for one order for ever.
+pub(crate) fn other_bytes() -> Refusal {
+    Refusal::new(ErrorCode::BadOrder, "another order has the same id; give this one again, under an id of its own")
+}
+
 enum Verdict {
     Admitted(Admission),
     OtherBytes,
@@ -189,9 +187,16 @@ enum Verdict {
 /// The outer error is one of the state folder, the inner one of the database in it.
 fn open_database(state: &StateDir) -> Result<Result<Database, redb::Error>, Refusal> {
     let file = state.open_private(FILE)?;
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE);
-    Ok(builder.create_file(file).map_err(|cause: DatabaseError| cause.into()))
+    // On some kinds of damage redb panics instead of returning an error.
+    let opened = std::panic::catch_unwind(|| {
+        let db = Database::builder().set_cache_size(CACHE).create_file(file)?;
+        let write = db.begin_write()?;
+        write.open_table(ORDERS)?;
+        write.open_table(FLOOR)?;
+        write.commit()?;
+        Ok(db)
+    });
+    Ok(opened.unwrap_or_else(|_| Err(corrupted())))
 }
 
 fn corrupted() -> redb::Error {

@@ -1,2 +1,7 @@
 //! The `beckon` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    beckon::cli::main()
+}

@@ -234,3 +234,8 @@ fn os_name(name: &Name) -> Result<PathBuf, Refusal> {
 fn name_of(name: &OsStr) -> Option<Name> {
     Name::new(name.as_encoded_bytes()).ok()
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(all(test, unix))]
+mod swap_tests;

@@ -64,3 +64,6 @@ fn bad_handshake(bad: BadHandshake) -> Refusal {
     };
     Refusal::new(code, bad.to_string())
 }
+
+#[cfg(test)]
+mod tests;

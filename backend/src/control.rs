@@ -5,6 +5,8 @@ mod line;
 mod request;
 mod snapshot;
 
+pub(crate) use snapshot::transfers;
+
 use std::{net::SocketAddr, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};

@@ -93,6 +93,11 @@ impl Hub {
         devices.filter(|(_, device)| !device.lines.is_empty()).map(|(id, _)| *id).collect()
     }
 
+    /// Whether any control socket is open.
+    pub(crate) fn has_guests(&self) -> bool {
+        self.lock().values().flat_map(|account| account.devices.values()).any(|device| !device.lines.is_empty())
+    }
+
     /// Fires when the device is revoked or its session ends: whatever is done for it stops then.
     pub(crate) fn cut_token(&self, account: AccountId, device: DeviceId) -> CancellationToken {
         self.lock().entry(account).or_default().devices.entry(device).or_default().cut.clone()

@@ -18,4 +18,4 @@ mod tls;
 
 pub use http::openapi::document as openapi;
 pub use serve::{Ended, run};
-pub use setup::reset as reset_setup;
+pub use setup::{Reset, reset as reset_setup};

@@ -1,2 +1,101 @@
 //! The Beckon server program.
-fn main() {}
+
+use std::{io::IsTerminal, process::ExitCode};
+
+use beckon_server::config::{self, Cli, Command, Config};
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // One provider for the whole process; a second call would only say that it is set already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cli = match Cli::load(std::env::args_os().collect::<Vec<_>>()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    log(&cli.config);
+    match run(cli).await {
+        Ok(code) => code,
+        Err(error) => {
+            // The causes too: whoever starts a server is the one to mend it.
+            complain(&format!("beckon-server: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        None => {
+            beckon_server::run(cli.config, |line| say(&line), stopped()?).await?;
+        }
+        Some(Command::Openapi) => say(&beckon_server::openapi()),
+        Some(Command::ConfigDocs) => say(config::markdown().trim_end()),
+        Some(Command::ResetSetup) => return reset_setup(&cli.config).await,
+        Some(Command::Check { read_data, rebuild_index }) => {
+            return check(&cli.config, read_data, rebuild_index).await;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn check(config: &Config, read_data: bool, rebuild_index: bool) -> anyhow::Result<ExitCode> {
+    let _ = (config, read_data, rebuild_index);
+    complain("check is not there yet");
+    Ok(ExitCode::FAILURE)
+}
+
+async fn reset_setup(config: &Config) -> anyhow::Result<ExitCode> {
+    match beckon_server::reset_setup(config).await? {
+        beckon_server::Reset::Code(code) => {
+            let at = config.public_url.as_ref().map_or_else(|| format!("http://{}", config.listen), ToString::to_string);
+            say(&format!("set up at {at}/setup#{code}"));
+            Ok(ExitCode::SUCCESS)
+        }
+        beckon_server::Reset::HasAccount => {
+            complain("beckon-server: this server has its account already; sign in, or use the recovery words if the password is lost");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Completes when the process is told to end.
+fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        Ok(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+/// Logs to standard error; standard output is for the lines that scripts wait for.
+fn log(config: &Config) {
+    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    if config.log_json {
+        log.json().init();
+    } else {
+        log.init();
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "scripts wait for these lines")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+#[expect(clippy::print_stderr, reason = "for whoever started the program")]
+fn complain(line: &str) {
+    eprintln!("{line}");
+}

@@ -5,6 +5,7 @@
 //! and an honest order for one of them shows that it would have told of the others too.
 
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
@@ -20,6 +21,7 @@ mod server;
 
 mod challenge;
 mod frame;
+mod join;
 mod order;
 mod replay;
 mod session;

@@ -41,6 +41,11 @@ impl Desk {
         Self { machine, ann, server, folder }
     }
 
+    /// Put together by a story that needs something special.
+    pub(crate) fn of(machine: Machine, ann: Account, server: Server, folder: TempDir) -> Self {
+        Self { machine, ann, server, folder }
+    }
+
     /// The terminal.
     pub(crate) fn cli(&self) -> &Cli {
         self.ann.cli()

@@ -1,6 +1,7 @@
 //! A TCP proxy that a test can hold up and cut, so that a connection breaks at a known byte.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard},
@@ -40,6 +41,8 @@ struct Gates {
     down: Gate,
     open: Vec<TcpStream>,
     heard: Vec<Vec<u8>>,
+    /// The ports of our ends and of the server's ends of the connections to it.
+    ports: Vec<(u16, u16)>,
     /// Counts the cuts: a pump of an earlier count ends.
     cut: u64,
     over: bool,
@@ -110,6 +113,15 @@ impl Proxy {
     /// The first bytes that each connection, oldest first, sent to the server: the heads of requests.
     pub fn heard(&self) -> Vec<Vec<u8>> {
         self.lock().heard.clone()
+    }
+
+    /// How many of its connections the server has not closed yet, by what the kernel says of the server's ends.
+    pub fn open_at_server(&self) -> usize {
+        let table = fs::read_to_string("/proc/net/tcp").expect("the kernel lists its sockets");
+        let rows: Vec<_> = table.lines().filter_map(established).collect();
+        let ports = self.lock().ports.clone();
+        let is_open = |(own, servers)| rows.contains(&(servers, own));
+        ports.into_iter().filter(|ports| is_open(*ports)).count()
     }
 
     fn lock(&self) -> MutexGuard<'_, Gates> {
@@ -201,6 +213,7 @@ fn join(client: TcpStream, server: TcpStream, state: &Arc<State>) {
     let cut = gates.cut;
     let number = gates.heard.len();
     gates.heard.push(Vec::new());
+    gates.ports.push(ports(&server));
     gates.open.extend([copy(&client), copy(&server)]);
     drop(gates);
     let up = (copy(&client), copy(&server), Way::Up);
@@ -208,6 +221,21 @@ fn join(client: TcpStream, server: TcpStream, state: &Arc<State>) {
         let state = Arc::clone(state);
         thread::spawn(move || pump(from, to, way, number, cut, &state));
     }
+}
+
+fn ports(server: &TcpStream) -> (u16, u16) {
+    let own = server.local_addr().map(|address| address.port());
+    let servers = server.peer_addr().map(|address| address.port());
+    // A connection that is over already has no address; then no row is like this one.
+    (own.unwrap_or(0), servers.unwrap_or(0))
+}
+
+/// The local and the remote port of an established socket, of a row of `/proc/net/tcp`.
+fn established(row: &str) -> Option<(u16, u16)> {
+    let mut words = row.split_ascii_whitespace().skip(1);
+    let port = |address: &str| u16::from_str_radix(address.rsplit_once(':')?.1, 16).ok();
+    let (local, remote) = (port(words.next()?)?, port(words.next()?)?);
+    (words.next()? == "01").then_some((local, remote))
 }
 
 fn copy(stream: &TcpStream) -> TcpStream {
@@ -274,6 +302,7 @@ mod tests {
         client.read_exact(&mut bytes).unwrap();
         assert_eq!((&bytes, proxy.passed(Way::Up)), (b"efgh", 8));
         assert_eq!(proxy.heard(), [b"abcdefgh"]);
+        assert_eq!(proxy.open_at_server(), 1);
     }
 
     #[test]
@@ -287,6 +316,7 @@ mod tests {
         let mut bytes = Vec::new();
         let _ = client.read_to_end(&mut bytes);
         assert!(bytes.len() <= 1, "{bytes:?}");
+        wait_until("the server has closed its end", LIMIT, || proxy.open_at_server() == 0);
         proxy.open();
         let mut client = TcpStream::connect(&proxy.address).unwrap();
         client.write_all(b"c").unwrap();

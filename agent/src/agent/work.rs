@@ -6,9 +6,9 @@ use std::{
 };
 
 use beckon_shared::{
-    error::Refusal,
+    error::{ErrorCode, Refusal},
     id::{RootId, TransferId},
-    order::{Order, OrderBody, Selection, SignedOrder, UploadOrder},
+    order::{BadOrder, Order, OrderBody, Selection, SignedOrder, UploadOrder},
     path::RootPath,
     transfer::{Progress, TransferState},
     wire::Request,
@@ -20,7 +20,7 @@ use super::Agent;
 use crate::{
     clock,
     identity::copy_keys,
-    journal::{Admission, Ended},
+    journal::{self, Admission, Ended},
     orders,
     upload::{self, Job, Outcome},
 };
@@ -35,6 +35,8 @@ pub(super) struct Work {
     /// Held by the one transfer that works in a root: its commits must follow one another.
     roots: Mutex<HashMap<RootId, Arc<Semaphore>>>,
     permits: Semaphore,
+    /// Held while an order is taken on.
+    taking: tokio::sync::Mutex<()>,
 }
 
 /// An order that was taken on and is not over.
@@ -49,7 +51,7 @@ struct Open {
 
 impl Default for Work {
     fn default() -> Self {
-        Self { open: Mutex::default(), roots: Mutex::default(), permits: Semaphore::new(TRANSFERS_MAX) }
+        Self { open: Mutex::default(), roots: Mutex::default(), permits: Semaphore::new(TRANSFERS_MAX), taking: tokio::sync::Mutex::default() }
     }
 }
 
@@ -62,7 +64,7 @@ impl Agent {
         };
         tracing::warn!(order = ?claimed, %refusal, "an order is not carried out");
         if let (Some(id), false) = (claimed, refusal.retry) {
-            self.report(id, failed(refusal)).await;
+            self.report_later(id, failed(refusal));
         }
     }
 
@@ -70,6 +72,11 @@ impl Agent {
     pub(crate) async fn take_order(self: &Arc<Self>, signed: SignedOrder) -> Result<(), Refusal> {
         let standing = self.standing.borrow().clone();
         let (order, principal) = orders::verify(&signed, &self.identity, &standing, clock::now()).map_err(orders::refusal)?;
+        // One at a time: an order must not come to its end between the look into the journal and its beginning.
+        let _taking = self.work.taking.lock().await;
+        if self.work.is_open(&order, &signed)? {
+            return Ok(());
+        }
         let (agent, id) = (Arc::clone(self), order.id);
         let shown = signed.clone();
         let admitted = tokio::task::spawn_blocking(move || agent.journal.admit(&order, &shown).map(|admission| (admission, order)));
@@ -77,10 +84,7 @@ impl Agent {
         tracing::info!(%id, ?principal, ?admission, "order");
         match admission {
             Admission::New | Admission::Continue => self.begin(order, signed),
-            Admission::Ended(ended) => {
-                let agent = Arc::clone(self);
-                self.tasks.spawn(async move { agent.report(id, ended).await });
-            }
+            Admission::Ended(ended) => self.report_later(id, ended),
         }
         Ok(())
     }
@@ -107,8 +111,11 @@ impl Agent {
     pub(super) fn recheck_orders(&self) {
         let standing = self.standing.borrow().clone();
         for open in self.work.open().values_mut() {
-            let verified = orders::verify(&open.signed, &self.identity, &standing, clock::now()).map_err(orders::refusal);
-            let verdict = verified.and_then(|_| self.root(&open.upload.root)).err();
+            let verdict = match orders::verify(&open.signed, &self.identity, &standing, clock::now()) {
+                Err(bad @ BadOrder::Signer) => Some(orders::refusal(bad)),
+                // What lapses while it is carried out may come to its end.
+                _ => self.root(&open.upload.root).err(),
+            };
             if let Some(verdict) = verdict {
                 open.verdict = Some(verdict);
                 open.cancel.cancel();
@@ -120,12 +127,7 @@ impl Agent {
         let OrderBody::Upload(upload) = order.body;
         let cancel = self.stop.child_token();
         let open = Open { signed, upload: upload.clone(), cancel: cancel.clone(), verdict: None };
-        let mut all = self.work.open();
-        if all.contains_key(&order.id) {
-            return;
-        }
-        all.insert(order.id, open);
-        drop(all);
+        self.work.open().insert(order.id, open);
         let agent = Arc::clone(self);
         self.tasks.spawn(async move {
             agent.carry_out(order.id, upload, cancel).await;
@@ -183,6 +185,11 @@ impl Agent {
         upload::run(job, &self.tools).await
     }
 
+    fn report_later(self: &Arc<Self>, id: TransferId, ended: Ended) {
+        let agent = Arc::clone(self);
+        self.tasks.spawn(async move { agent.report(id, ended).await });
+    }
+
     /// Tells the server until it has recorded the end, or until the agent stops: then the order is pushed again, and the
     /// journal answers.
     async fn report(&self, transfer: TransferId, ended: Ended) {
@@ -203,6 +210,15 @@ impl Work {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the order is under way already.
+    fn is_open(&self, order: &Order, signed: &SignedOrder) -> Result<bool, Refusal> {
+        match self.open().get(&order.id) {
+            None => Ok(false),
+            Some(open) if open.signed.order == signed.order => Ok(true),
+            Some(_) => Err(journal::other_bytes()),
+        }
+    }
+
     fn verdict(&self, id: TransferId) -> Option<Refusal> {
         self.open().get(&id).and_then(|open| open.verdict.clone())
     }
@@ -218,5 +234,5 @@ fn failed(refusal: Refusal) -> Ended {
 }
 
 fn broken() -> Refusal {
-    Refusal::new(beckon_shared::error::ErrorCode::Internal, "the agent has a fault; its log says more. Give the order again, and if it stays, report it")
+    Refusal::new(ErrorCode::Internal, "the agent has a fault; its log says more. Give the order again, and if it stays, report it")
 }

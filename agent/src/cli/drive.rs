@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use beckon_shared::{
-    api::drive::{Listing, Move, NodeView, Nodes, VersionView},
+    api::drive::{Deleted, Listing, Move, NodeView, Nodes, TreeRow, VersionView},
     entry::EntryKind,
     error::ErrorCode,
     id::{NodeId, VersionId},
@@ -37,6 +37,9 @@ pub(crate) enum Command {
         /// MACHINE/ROOT/PATH or a ref; without it the top is listed
         #[arg(default_value = "")]
         place: OsString,
+        /// List what was deleted and can be restored, with its former path
+        #[arg(long, conflicts_with = "place")]
+        deleted: bool,
     },
     /// List the versions of a file, newest first
     Versions {
@@ -58,7 +61,7 @@ pub(crate) enum Command {
     },
     /// Take back what was deleted
     Restore {
-        /// Refs, as drive rm printed them
+        /// MACHINE/ROOT/PATH as it was, or a ref
         #[arg(required = true)]
         places: Vec<OsString>,
     },
@@ -68,7 +71,8 @@ pub(crate) enum Command {
 pub(crate) async fn run(here: &Here, command: Command) -> Result<Exit, Failure> {
     let api = here.api(&here.controller()?)?;
     match command {
-        Command::Ls { place } => list(here, &api, &DrivePlace::parse(&place)?).await,
+        Command::Ls { deleted: true, .. } => list_deleted(here, &api).await,
+        Command::Ls { place, .. } => list(here, &api, &DrivePlace::parse(&place)?).await,
         Command::Versions { place } => versions(here, &api, &DrivePlace::parse(&place)?).await,
         Command::Rm { places } => remove(here, &api, &places).await,
         Command::Mv { from, to } => rename(here, &api, &from, &to).await,
@@ -244,14 +248,65 @@ async fn destination(api: &Api, node: &NodeView, path: &RootPath) -> Result<Move
 async fn restore(here: &Here, api: &Api, places: &[OsString]) -> Result<Exit, Failure> {
     let mut nodes = Vec::new();
     for place in places {
-        match DrivePlace::parse(place)? {
-            DrivePlace::Node(node) => nodes.push(node),
-            DrivePlace::Path(_) => return Err(Failure::usage("name what was deleted by its ref (node:...), as drive rm printed it")),
-        }
+        nodes.push(match DrivePlace::parse(place)? {
+            DrivePlace::Node(node) => node,
+            DrivePlace::Path(path) => deleted_at(api, &path).await?,
+        });
     }
     for part in nodes.chunks(NODES_MAX) {
         api.tell(Method::POST, "/api/drive/restore", &Nodes { nodes: part.to_vec() }).await?;
     }
     here.out.one(&serde_json::json!({ "restored": nodes }), || "restored".to_owned())?;
+    Ok(Exit::Done)
+}
+
+/// What was deleted last at this path.
+async fn deleted_at(api: &Api, path: &RootPath) -> Result<NodeId, Failure> {
+    let mut after = None;
+    loop {
+        let page = deleted_page(api, after).await?;
+        if let Some(row) = page.rows.iter().find(|row| row.path == *path) {
+            return Ok(row.node.id);
+        }
+        after = page.next;
+        if after.is_none() {
+            return Err(not_found("nothing that stood there was deleted in the last 30 days; see: beckon drive ls --deleted"));
+        }
+    }
+}
+
+async fn deleted_page(api: &Api, after: Option<NodeId>) -> Result<Deleted, Failure> {
+    let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
+    api.get(&format!("/api/drive/deleted?limit={PAGE}{after}")).await
+}
+
+/// A deleted node for programs.
+#[derive(Debug, Serialize)]
+struct DeletedJson {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<String>,
+    #[serde(flatten)]
+    node: NodeJson,
+}
+
+async fn list_deleted(here: &Here, api: &Api) -> Result<Exit, Failure> {
+    let mut rows = here.out.rows();
+    let mut after = None;
+    loop {
+        let page = deleted_page(api, after).await?;
+        for TreeRow { path, node } in &page.rows {
+            let path_bytes = std::str::from_utf8(path.as_bytes()).is_err().then(|| base64(path.as_bytes()));
+            let json = DeletedJson { path: path.display(), path_bytes, node: node.into() };
+            let deleted = node.deleted.map(time).unwrap_or_default();
+            rows.push(&json, || format!("{deleted}  {}  {}", node_ref(node.id), visible(path.as_bytes())))?;
+        }
+        rows.flush()?;
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    rows.finish()?;
     Ok(Exit::Done)
 }

@@ -1,9 +1,7 @@
 //! `beckon join`: this device becomes a machine of the account that made the code.
 
 use beckon_shared::{
-    api::{
-        join::{Join, Joined, OfferView},
-    },
+    api::join::{Join, Joined, OfferView},
     device::DeviceKind,
     error::{ErrorCode, Refusal},
     id::RootId,
@@ -63,7 +61,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let joined: Joined = api.post(&path, &request).await?;
     let name = Label::new(joined.name.clone()).unwrap_or(name);
     let account_key = view.offer.0.account_key;
-    here.state.save_machine(&Machine { server: args.url, account_key, space: joined.space, name, keys, chain, standing, roots: roots.clone() })?;
+    here.state.save_machine(&Machine { server: args.url, account_key, space: joined.space, name, keys, chain, standing, roots: roots.clone(), has_journal: false })?;
     report(here, &joined, &roots)
 }
 

@@ -29,6 +29,14 @@ impl LinkEnd {
     pub(crate) fn set(&self, connection: Option<Connection>) {
         self.0.send_replace(connection);
     }
+
+    /// Ends the connection that stands at the moment.
+    pub(crate) async fn close(&self) {
+        let last = self.0.send_replace(None);
+        if let Some(connection) = last {
+            connection.close().await;
+        }
+    }
 }
 
 impl Link {

@@ -1,1 +1,112 @@
-//! Tests.
+//! What counts as held, and what survives damage.
+#![allow(clippy::disallowed_methods, reason = "the tests damage the file that the index lives in")]
+
+use std::fs;
+
+use beckon_shared::{
+    entry::{Entry, EntryKind, SourceStamp},
+    id::Hash,
+    path::Name,
+};
+
+use super::*;
+
+const SPACE: SpaceId = SpaceId(uuid::Uuid::from_u128(1));
+const TRANSFER: TransferId = TransferId(uuid::Uuid::from_u128(2));
+const ROOT: RootId = RootId([3; 16]);
+
+const SECOND: i64 = 1_000_000_000;
+
+fn stamp() -> SourceStamp {
+    SourceStamp { size: 5, mtime_ns: 100 * SECOND, ctime_ns: 101 * SECOND, file_id: 7 }
+}
+
+fn row() -> Row {
+    Row { kind: EntryKind::File, stamp: stamp(), read_ns: 102 * SECOND, mode: 0o644, hash: Hash([1; 32]) }
+}
+
+fn entry() -> Entry {
+    Entry { name: Name::new("file").unwrap(), kind: EntryKind::File, stamp: stamp(), target: None }
+}
+
+fn path(text: &str) -> RootPath {
+    RootPath::new(text).unwrap()
+}
+
+fn opened() -> (tempfile::TempDir, StateDir, Index) {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(&folder.path().join("state")).unwrap();
+    let index = Index::open(&state).unwrap();
+    (folder, state, index)
+}
+
+#[test]
+fn a_row_comes_back_in_its_own_source_and_epoch_only() {
+    let (_folder, state, index) = opened();
+    let source = index.source(SPACE, ROOT, 1).unwrap();
+    let other = index.source(SPACE, RootId([4; 16]), 1).unwrap();
+    index.record(source, &[(path("a/b"), row())], TRANSFER, 9).unwrap();
+    drop(index);
+    let index = Index::open(&state).unwrap();
+    assert_eq!(index.known_source(SPACE, ROOT), Some(source));
+    assert_eq!(index.view(source).row(&path("a/b")), Some(row()));
+    assert_eq!(index.view(source).row(&path("a")), None);
+    assert_eq!(index.view(other).row(&path("a/b")), None);
+    let later = index.source(SPACE, ROOT, 2).unwrap();
+    assert_eq!(index.view(later).row(&path("a/b")), None, "the server's side changed");
+    assert_eq!(index.sent(TRANSFER), 9);
+}
+
+#[test]
+fn only_an_equal_and_settled_stamp_is_held() {
+    assert_eq!(row().standing(&entry()), Standing::Held);
+    let unsettled = Row { read_ns: 102 * SECOND - 1, ..row() };
+    assert_eq!(unsettled.standing(&entry()), Standing::Unsettled);
+    type Change = fn(&mut Entry);
+    let changes: [Change; 5] = [
+        |entry| entry.stamp.size += 1,
+        |entry| entry.stamp.mtime_ns += 1,
+        |entry| entry.stamp.ctime_ns += 1,
+        |entry| entry.stamp.file_id += 1,
+        |entry| entry.kind = EntryKind::Symlink,
+    ];
+    for change in changes {
+        let mut changed = entry();
+        change(&mut changed);
+        assert_eq!(row().standing(&changed), Standing::Other);
+    }
+}
+
+#[test]
+fn a_symlink_is_held_while_it_points_to_the_same() {
+    let target = b"there".to_vec();
+    let link = Entry { kind: EntryKind::Symlink, target: Some(target.clone()), ..entry() };
+    let row = Row { kind: EntryKind::Symlink, hash: Hash::of(&target), read_ns: 0, ..row() };
+    assert_eq!(row.standing(&link), Standing::Held, "what it points to came with the stamp, so it needs no settling");
+    assert_eq!(row.standing(&Entry { target: Some(b"elsewhere".to_vec()), ..link }), Standing::Other);
+}
+
+#[test]
+fn a_damaged_index_is_moved_aside_and_made_anew() {
+    let (folder, state, index) = opened();
+    let source = index.source(SPACE, ROOT, 1).unwrap();
+    let rows: Vec<_> = (0..3000).map(|at| (path(&format!("file {at}")), row())).collect();
+    index.record(source, &rows, TRANSFER, 0).unwrap();
+    drop(index);
+    let file = folder.path().join("state").join(FILE);
+    let whole = fs::read(&file).unwrap();
+    for damaged in [b"no database at all".to_vec(), vec![0; 8192], whole[..whole.len() / 2].to_vec()] {
+        fs::write(&file, damaged).unwrap();
+        let index = Index::open(&state).unwrap();
+        assert_eq!(index.known_source(SPACE, ROOT), None);
+    }
+    let aside = fs::read_dir(folder.path().join("state")).unwrap();
+    let aside = aside.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("damaged"));
+    assert!(aside.count() >= 1);
+}
+
+#[test]
+fn an_index_in_use_is_not_taken_for_damaged() {
+    let (_folder, state, _index) = opened();
+    assert_eq!(Index::open(&state).err().unwrap().code, ErrorCode::Conflict);
+}

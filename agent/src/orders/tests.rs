@@ -1,6 +1,6 @@
 //! What an evil server may try with orders, each attempt refused.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use beckon_shared::{
     certificate::{Chain, DeviceCertificate, SUITE},
@@ -16,9 +16,12 @@ use beckon_shared::{
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use crate::clock;
 
 const HOUR: Duration = Duration::from_secs(3600);
-const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+/// One moment for all tests, so that they can do sums with it.
+static NOW: LazyLock<Timestamp> = LazyLock::new(clock::now);
 
 /// An account with one controller and one machine.
 pub(crate) struct Family {
@@ -38,7 +41,7 @@ impl Family {
     }
 
     pub(crate) fn controller_chain(&self) -> Chain {
-        certify(&self.account, &self.controller, Role::Controller, Some(NOW + 24 * HOUR))
+        certify(&self.account, &self.controller, Role::Controller, Some(*NOW + 24 * HOUR))
     }
 
     pub(crate) fn order(&self, issued: Timestamp) -> Order {
@@ -53,7 +56,7 @@ impl Family {
             expires: issued + LONGEST_WAIT,
             body: OrderBody::Upload(UploadOrder {
                 root: RootId([1; 16]),
-                space: SpaceId::new(NOW, [2; 10]),
+                space: SpaceId::new(*NOW, [2; 10]),
                 selection: Selection::Inline(vec![RootPath::new("photos").unwrap()]),
             }),
         }
@@ -64,7 +67,7 @@ impl Family {
     }
 
     fn judge(&self, signed: &SignedOrder) -> Result<Order, BadOrder> {
-        self.judge_with(signed, &Standing::default(), NOW)
+        self.judge_with(signed, &Standing::default(), *NOW)
     }
 
     fn judge_with(&self, signed: &SignedOrder, standing: &Standing, now: Timestamp) -> Result<Order, BadOrder> {
@@ -90,8 +93,8 @@ pub(crate) fn certify(account: &AccountKey, keys: &DeviceKeys, role: Role, not_a
 #[test]
 fn a_genuine_order_stands_in_its_owners_name() {
     let family = Family::new(10);
-    let order = family.order(NOW);
-    let (verified, principal) = verify(&family.sign(&order), &family.machine, &Standing::default(), NOW).unwrap();
+    let order = family.order(*NOW);
+    let (verified, principal) = verify(&family.sign(&order), &family.machine, &Standing::default(), *NOW).unwrap();
     assert_eq!(verified, order);
     assert_eq!(principal, Principal::Owner { device: family.controller.id() });
 }
@@ -100,10 +103,10 @@ fn a_genuine_order_stands_in_its_owners_name() {
 fn an_order_signed_by_anybody_else_is_refused() {
     let family = Family::new(10);
     let stranger = DeviceKeys::from_bytes(&[99; 64]);
-    let forged = SignedOrder { order: Signed::sign(&family.order(NOW), stranger.signing()), signer: family.controller_chain() };
+    let forged = SignedOrder { order: Signed::sign(&family.order(*NOW), stranger.signing()), signer: family.controller_chain() };
     assert_eq!(family.judge(&forged), Err(BadOrder::Signature));
     // Nor does the machine's own key command it, though its certificate is genuine.
-    let mut order = family.order(NOW);
+    let mut order = family.order(*NOW);
     order.signer = family.machine.device();
     let own = SignedOrder { order: Signed::sign(&order, family.machine.keys.signing()), signer: family.machine.chain.clone() };
     assert_eq!(family.judge(&own), Err(BadOrder::Signer));
@@ -112,7 +115,7 @@ fn an_order_signed_by_anybody_else_is_refused() {
 #[test]
 fn an_order_with_any_altered_bit_is_refused() {
     let family = Family::new(10);
-    let genuine = family.sign(&family.order(NOW));
+    let genuine = family.sign(&family.order(*NOW));
     for at in 0..genuine.order.bytes.len() {
         let mut altered = genuine.clone();
         altered.order.bytes[at] ^= 1;
@@ -128,14 +131,14 @@ fn an_order_with_any_altered_bit_is_refused() {
 #[test]
 fn an_order_for_another_machine_or_account_is_refused() {
     let (family, other) = (Family::new(10), Family::new(50));
-    let mut order = family.order(NOW);
+    let mut order = family.order(*NOW);
     order.target = DeviceId([7; 32]);
     assert_eq!(family.judge(&family.sign(&order)), Err(BadOrder::Target));
-    let mut order = family.order(NOW);
+    let mut order = family.order(*NOW);
     order.target_account = other.account.id();
     assert_eq!(family.judge(&family.sign(&order)), Err(BadOrder::Target));
     // Another account's controller names this machine.
-    let mut order = other.order(NOW);
+    let mut order = other.order(*NOW);
     order.target = family.machine.device();
     order.target_account = family.account.id();
     assert_eq!(family.judge(&other.sign(&order)), Err(BadOrder::Signer));
@@ -147,14 +150,14 @@ fn an_order_for_another_machine_or_account_is_refused() {
 #[test]
 fn an_order_counts_only_in_its_time() {
     let family = Family::new(10);
-    let signed = family.sign(&family.order(NOW));
+    let signed = family.sign(&family.order(*NOW));
     let judge = |now| family.judge_with(&signed, &Standing::default(), now).map(|_| ());
     assert_eq!(judge(NOW.before(Duration::from_secs(9 * 60))), Ok(()));
     assert_eq!(judge(NOW.before(24 * HOUR)), Err(BadOrder::Clock));
-    assert_eq!(judge(NOW + LONGEST_WAIT), Ok(()));
-    assert_eq!(judge(NOW + LONGEST_WAIT + HOUR), Err(BadOrder::Expired));
-    let mut endless = family.order(NOW);
-    endless.expires = NOW + LONGEST_WAIT + HOUR;
+    assert_eq!(judge(*NOW + LONGEST_WAIT), Ok(()));
+    assert_eq!(judge(*NOW + LONGEST_WAIT + HOUR), Err(BadOrder::Expired));
+    let mut endless = family.order(*NOW);
+    endless.expires = *NOW + LONGEST_WAIT + HOUR;
     assert_eq!(family.judge(&family.sign(&endless)), Err(BadOrder::TooLong));
     assert_eq!(refusal(BadOrder::Clock).code, ErrorCode::BadClock);
 }
@@ -162,28 +165,28 @@ fn an_order_counts_only_in_its_time() {
 #[test]
 fn a_clock_set_back_does_not_bring_an_expired_order_to_life() {
     let family = Family::new(10);
-    let signed = family.sign(&family.order(NOW));
+    let signed = family.sign(&family.order(*NOW));
     // The account said something later than the order's end; the machine's own clock lies.
-    let standing = family.revoked(DeviceId([3; 32]), NOW + LONGEST_WAIT + HOUR);
-    assert_eq!(family.judge_with(&signed, &standing, NOW), Err(BadOrder::Expired));
+    let standing = family.revoked(DeviceId([3; 32]), *NOW + LONGEST_WAIT + HOUR);
+    assert_eq!(family.judge_with(&signed, &standing, *NOW), Err(BadOrder::Expired));
 }
 
 #[test]
 fn an_order_of_a_revoked_controller_is_refused() {
     let family = Family::new(10);
-    let signed = family.sign(&family.order(NOW));
-    let standing = family.revoked(family.controller.id(), NOW + HOUR);
-    assert_eq!(family.judge_with(&signed, &standing, NOW), Err(BadOrder::Signer));
+    let signed = family.sign(&family.order(*NOW));
+    let standing = family.revoked(family.controller.id(), *NOW + HOUR);
+    assert_eq!(family.judge_with(&signed, &standing, *NOW), Err(BadOrder::Signer));
 }
 
 #[test]
 fn an_order_signed_after_its_certificate_ended_is_refused() {
     let family = Family::new(10);
-    let signed = family.sign(&family.order(NOW + 48 * HOUR));
-    assert_eq!(family.judge_with(&signed, &Standing::default(), NOW + 48 * HOUR), Err(BadOrder::Signer));
+    let signed = family.sign(&family.order(*NOW + 48 * HOUR));
+    assert_eq!(family.judge_with(&signed, &Standing::default(), *NOW + 48 * HOUR), Err(BadOrder::Signer));
     // One signed while it was valid waits for its machine all the same.
-    let signed = family.sign(&family.order(NOW));
-    assert!(family.judge_with(&signed, &Standing::default(), NOW + 48 * HOUR).is_ok());
+    let signed = family.sign(&family.order(*NOW));
+    assert!(family.judge_with(&signed, &Standing::default(), *NOW + 48 * HOUR).is_ok());
 }
 
 #[test]
@@ -196,7 +199,7 @@ fn nothing_that_was_signed_for_another_purpose_is_an_order() {
         const MAX_BYTES: usize = 6 * 1024;
     }
     let family = Family::new(10);
-    let disguised = Signed::sign(&Disguised(family.order(NOW)), family.controller.signing());
+    let disguised = Signed::sign(&Disguised(family.order(*NOW)), family.controller.signing());
     let order = crate::orders::tests::recast(&disguised.bytes, &disguised.signature);
     let signed = SignedOrder { order, signer: family.controller_chain() };
     assert_eq!(family.judge(&signed), Err(BadOrder::Signature));

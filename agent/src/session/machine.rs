@@ -46,7 +46,8 @@ pub(crate) async fn serve<W: Wire>(mut socket: W, agent: Arc<Agent>) -> Result<(
     }
     tracing::info!(device = %peer.keys.id(), "session");
     let mut standing = agent.standing();
-    outgoing.send(opened(&standing.borrow(), statement)).await;
+    let answer = opened(&standing.borrow(), statement);
+    outgoing.send(answer).await;
     let (listings, permits) = (Arc::new(Listings::default()), Arc::new(Semaphore::new(ASKS_MAX)));
     loop {
         if !is_welcome(&peer, &standing.borrow_and_update()) {

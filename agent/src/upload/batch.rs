@@ -242,3 +242,6 @@ impl Whole {
         Content { hash: Hash(*self.hash.finalize().as_bytes()), crc32: self.crc32.finalize(), chunks: self.chunks, size: self.size }
     }
 }
+
+#[cfg(test)]
+mod tests;

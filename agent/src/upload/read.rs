@@ -236,3 +236,6 @@ fn finished(path: RootPath, row: Row, content: Content, sparse: bool, torn: bool
     let manifest = Manifest { suite: 0, mode: row.mode, mtime_ns: row.stamp.mtime_ns, content: manifest::Content::File(file) };
     Finished { path, manifest: wire::encode(&manifest), size, row, torn }
 }
+
+#[cfg(test)]
+mod tests;

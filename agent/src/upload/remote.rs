@@ -63,7 +63,8 @@ impl Failure {
             Self::Ticket => Remedy::Begin,
             Self::Refused(refusal) => match refusal.code {
                 ErrorCode::NoRoom => Remedy::WaitForRoom,
-                ErrorCode::Internal => Remedy::WaitInDoubt(refusal),
+                // A body that was cut short or damaged on its way is malformed too.
+                ErrorCode::Internal | ErrorCode::BadRequest => Remedy::WaitInDoubt(refusal),
                 _ if refusal.retry => Remedy::Wait,
                 _ => Remedy::GiveUp(refusal),
             },

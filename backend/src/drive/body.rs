@@ -1,6 +1,6 @@
 //! Bodies of downloads as streams: read only as fast as the client takes them, cut off when the right to read ends.
 
-use std::{ops::Range, pin::pin, sync::Arc};
+use std::{io, ops::Range, pin::pin, sync::Arc};
 
 use beckon_shared::error::ErrorCode;
 use bytes::Bytes;
@@ -39,6 +39,19 @@ pub(crate) fn until_cut(body: Body, cut: CancellationToken) -> Body {
             }
         };
         Ok(next?.map(|bytes| (bytes, (body, cut))))
+    })
+    .boxed()
+}
+
+/// Ends with an error where there are not exactly `len` bytes: else what follows would stand in a wrong place.
+pub(crate) fn exactly(body: Body, len: u64) -> Body {
+    stream::try_unfold((body, len), async |(mut body, left)| match body.try_next().await? {
+        Some(bytes) if bytes.len() as u64 <= left => {
+            let left = left - bytes.len() as u64;
+            Ok(Some((bytes, (body, left))))
+        }
+        None if left == 0 => Ok(None),
+        _ => Err(Error::Io(io::Error::other("stored content is not as long as its version says"))),
     })
     .boxed()
 }
@@ -116,6 +129,13 @@ mod tests {
         cut.cancel();
         assert!(body.next().await.unwrap().is_err());
         assert!(body.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn content_of_another_length_is_an_error() {
+        assert_eq!(whole(exactly(pieces(vec![Ok("ab"), Ok("c")]), 3)).await.unwrap(), b"abc");
+        assert!(whole(exactly(pieces(vec![Ok("ab")]), 3)).await.is_err());
+        assert!(whole(exactly(pieces(vec![Ok("ab"), Ok("cd")]), 3)).await.is_err());
     }
 
     #[tokio::test]

@@ -1,8 +1,27 @@
 //! The database: functions per use case over sea-orm. SQLite (one writer, write-ahead log) or PostgreSQL, as the URL says.
 
+pub(crate) mod account;
+pub(crate) mod check;
+pub(crate) mod chunk;
+pub(crate) mod collect;
+pub(crate) mod commit;
+pub(crate) mod device;
+pub(crate) mod drive;
 pub(crate) mod entity;
+pub(crate) mod join;
 pub(crate) mod migration;
+pub(crate) mod name;
+pub(crate) mod purge;
+pub(crate) mod session;
+pub(crate) mod setting;
+pub(crate) mod source;
 pub(crate) mod space;
+pub(crate) mod ticket;
+pub(crate) mod transfer;
+pub(crate) mod tree;
+pub(crate) mod version;
+pub(crate) mod visit;
+mod word;
 
 use std::time::Duration;
 

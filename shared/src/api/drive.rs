@@ -58,7 +58,7 @@ pub struct Listing {
 /// One thing below a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TreeRow {
-    /// Its path below the folder that was asked for.
+    /// Its path below the folder that was asked for, from the top where none was.
     pub path: RootPath,
     /// The node.
     pub node: NodeView,
@@ -73,6 +73,17 @@ pub struct Tree {
     pub rows: Vec<TreeRow>,
     /// Pass as `after` for the next page; absent on the last.
     pub next: Option<RootPath>,
+}
+
+/// `GET /api/drive/deleted?after=ID&limit=N`: what can be restored, deleted last first.
+///
+/// Of a folder that was deleted with all that is in it, only the folder is named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Deleted {
+    /// Nodes with the paths from the top that they had; of a path that is too long, its end.
+    pub rows: Vec<TreeRow>,
+    /// Pass as `after` for the next page; absent on the last.
+    pub next: Option<NodeId>,
 }
 
 /// `GET /api/drive/versions?node=ID|path=P`: newest first.

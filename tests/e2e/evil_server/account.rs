@@ -19,6 +19,9 @@ use beckon_shared::{
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// Of every certificate, so that there is an epoch before.
+pub(super) const EPOCH: u32 = 1;
+
 /// The clock.
 pub(super) fn now() -> Timestamp {
     let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -85,7 +88,7 @@ impl Account {
             role: Role::Controller,
             issued: now().before(2 * HOUR),
             not_after: Some(now() + 30 * DAY),
-            epoch: 0,
+            epoch: EPOCH,
         }
     }
 

@@ -1,8 +1,13 @@
 //! What the server says over HTTP. Every password is right, every chunk is stored, every commit is taken.
 
+use super::{
+    account::{DAY, now},
+    http::{Request, Response},
+    server::State,
+};
 use beckon_shared::{
     api::{
-        account::SignedIn,
+        account::{SignInFinish, SignedIn},
         drive::Heads,
         join::{Join, Joined},
     },
@@ -13,15 +18,9 @@ use beckon_shared::{
     keys::account_id,
     wire,
 };
-use super::{
-    account::{DAY, now},
-    http::{Request, Response},
-    server::State,
-};
 
 const JSON: &str = "content-type: application/json\r\n";
-const JSON_AND_COOKIE: &str =
-    "content-type: application/json\r\nset-cookie: beckon_session=0; Path=/; HttpOnly; SameSite=Strict\r\n";
+const JSON_AND_COOKIE: &str = "content-type: application/json\r\nset-cookie: beckon_session=0; Path=/; HttpOnly; SameSite=Strict\r\n";
 
 pub(super) fn answer(state: &State, request: &Request) -> Response {
     let path = request.path.split('?').next().unwrap_or_default();
@@ -32,8 +31,14 @@ pub(super) fn answer(state: &State, request: &Request) -> Response {
         ("POST", ["api", "join", _]) => json(&joined(state, &request.body)),
         ("POST", ["api", "sign-in", "start"]) => json(&state.lies().sign_in),
         ("POST", ["api", "sign-in"]) => json(&state.lies().proved),
-        ("POST", ["api", "sign-in", "finish"]) => Response { headers: JSON_AND_COOKIE, ..json(&signed_in(state, &request.body)) },
-        ("GET", ["api", "drive", "heads"]) => json(&Heads { heads: Vec::new(), next: None }),
+        ("POST", ["api", "sign-in", "finish"]) => Response {
+            headers: JSON_AND_COOKIE,
+            ..json(&signed_in(state, &request.body))
+        },
+        ("GET", ["api", "drive", "heads"]) => json(&Heads {
+            heads: Vec::new(),
+            next: None,
+        }),
         ("GET", ["bulk", _, "selection"]) => bytes(state.lies().selection.clone()),
         ("POST", ["bulk", _, "have"]) => bytes(nothing_missing(&request.body)),
         ("POST", ["bulk", _, "chunks"]) => bytes(Vec::new()),
@@ -43,16 +48,27 @@ pub(super) fn answer(state: &State, request: &Request) -> Response {
 }
 
 fn json(value: &impl serde::Serialize) -> Response {
-    Response { status: 200, headers: JSON, body: serde_json::to_vec(value).unwrap() }
+    Response {
+        status: 200,
+        headers: JSON,
+        body: serde_json::to_vec(value).unwrap(),
+    }
 }
 
 fn bytes(body: Vec<u8>) -> Response {
-    Response { status: 200, headers: "content-type: application/octet-stream\r\n", body }
+    Response {
+        status: 200,
+        headers: "content-type: application/octet-stream\r\n",
+        body,
+    }
 }
 
 fn not_found() -> Response {
     let refusal = Refusal::new(ErrorCode::NotFound, "this server knows nothing of that");
-    Response { status: refusal.code.status(), ..json(&refusal) }
+    Response {
+        status: refusal.code.status(),
+        ..json(&refusal)
+    }
 }
 
 fn joined(state: &State, body: &[u8]) -> Joined {
@@ -67,7 +83,8 @@ fn joined(state: &State, body: &[u8]) -> Joined {
 }
 
 fn signed_in(state: &State, body: &[u8]) -> SignedIn {
-    let finish: beckon_shared::api::account::SignInFinish = serde_json::from_slice(body).unwrap();
+    let finish: SignInFinish = serde_json::from_slice(body).unwrap();
+    state.seen().finishes.push(finish.clone());
     let claim = finish.device.certificate.0.peek().unwrap();
     SignedIn {
         account: account_id(&state.lies().account_key),
@@ -89,7 +106,10 @@ fn nothing_missing(body: &[u8]) -> Vec<u8> {
 fn commit(state: &State, body: &[u8]) -> Vec<u8> {
     let upload: CommitUpload = wire::decode(body).unwrap();
     let number = upload.commit.peek().unwrap().number;
-    let head = ChainHead { number, hash: commit_hash(&upload.commit) };
+    let head = ChainHead {
+        number,
+        hash: commit_hash(&upload.commit),
+    };
     state.wiring().head = head;
     wire::encode(&CommitReply::Committed(head))
 }

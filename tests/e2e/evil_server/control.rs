@@ -52,7 +52,13 @@ fn take(state: &State, sender: &UnboundedSender<Message>, bytes: &[u8]) {
         ToServer::Request { id, body } => {
             let reply = reply(state, &body);
             state.seen().requests.push(*body);
-            send(sender, &FromServer::Reply { id, result: Ok(Box::new(reply)) });
+            send(
+                sender,
+                &FromServer::Reply {
+                    id,
+                    result: Ok(Box::new(reply)),
+                },
+            );
         }
         ToServer::Hello(_) | ToServer::Progress { .. } => {}
     }
@@ -60,14 +66,17 @@ fn take(state: &State, sender: &UnboundedSender<Message>, bytes: &[u8]) {
 
 fn welcome(state: &State, sender: &UnboundedSender<Message>, auth: &Auth) {
     let lies = state.lies();
-    send(sender, &FromServer::Welcome(Box::new(Welcome {
-        account: account_id(&lies.account_key),
-        account_key: lies.account_key,
-        space: state.space,
-        name: auth.hello.name.clone(),
-        now: now(),
-        statement: lies.statement.clone(),
-    })));
+    send(
+        sender,
+        &FromServer::Welcome(Box::new(Welcome {
+            account: account_id(&lies.account_key),
+            account_key: lies.account_key,
+            space: state.space,
+            name: auth.hello.name.clone(),
+            now: now(),
+            statement: lies.statement.clone(),
+        })),
+    );
     if auth.hello.kind == DeviceKind::Agent {
         state.wiring().machine = Some(sender.clone());
         for order in &lies.orders {
@@ -79,8 +88,20 @@ fn welcome(state: &State, sender: &UnboundedSender<Message>, auth: &Auth) {
 }
 
 fn send_lists(sender: &UnboundedSender<Message>, lies: &Lies) {
-    send(sender, &FromServer::Devices(Part { place: Place::Whole, rows: lies.devices.clone() }));
-    send(sender, &FromServer::Transfers(Part { place: Place::Whole, rows: Vec::new() }));
+    send(
+        sender,
+        &FromServer::Devices(Part {
+            place: Place::Whole,
+            rows: lies.devices.clone(),
+        }),
+    );
+    send(
+        sender,
+        &FromServer::Transfers(Part {
+            place: Place::Whole,
+            rows: Vec::new(),
+        }),
+    );
 }
 
 fn send(sender: &UnboundedSender<Message>, frame: &FromServer) {
@@ -92,7 +113,9 @@ fn reply(state: &State, request: &Request) -> Reply {
     match request {
         Request::OpenSession { .. } => Reply::Ticket(open_session(state)),
         Request::BeginTransfer { .. } => Reply::Grant(Box::new(grant(state))),
-        Request::PlaceOrder { .. } | Request::ReportProblems { .. } | Request::EndTransfer { .. } => Reply::Done,
+        Request::PlaceOrder { .. }
+        | Request::ReportProblems { .. }
+        | Request::EndTransfer { .. } => Reply::Done,
     }
 }
 

@@ -44,7 +44,10 @@ pub(super) async fn read(stream: &mut TcpStream) -> Option<Request> {
             break;
         }
         let header = header.to_ascii_lowercase();
-        assert!(!header.starts_with("transfer-encoding"), "{path}: a body without a length is not understood here");
+        assert!(
+            !header.starts_with("transfer-encoding"),
+            "{path}: a body without a length is not understood here"
+        );
         if let Some(value) = header.strip_prefix("content-length:") {
             length = value.trim().parse().ok()?;
         }
@@ -61,7 +64,11 @@ async fn line(reader: &mut BufReader<&mut TcpStream>) -> Option<String> {
 }
 
 pub(super) async fn write(stream: &mut TcpStream, response: Response) {
-    let Response { status, headers, body } = response;
+    let Response {
+        status,
+        headers,
+        body,
+    } = response;
     let head = format!(
         "HTTP/1.1 {status} Said\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
         body.len()

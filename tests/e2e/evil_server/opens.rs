@@ -23,17 +23,14 @@ pub(super) struct Opens {
 impl Opens {
     pub(super) fn watch(top: &Path) -> Self {
         let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
-        let mut folders = HashMap::new();
-        let mut open = vec![PathBuf::new()];
-        while let Some(folder) = open.pop() {
-            let path = top.join(&folder);
-            // Listed before it is watched, so that this is not seen itself.
-            let entries: Vec<_> = fs::read_dir(&path).unwrap().map(Result::unwrap).collect();
-            let watch = inotify::add_watch(&inotify, &path, WatchFlags::OPEN | WatchFlags::ACCESS).unwrap();
-            let below = entries.iter().filter(|entry| entry.file_type().unwrap().is_dir());
-            open.extend(below.map(|entry| folder.join(entry.file_name())));
-            folders.insert(watch, folder);
-        }
+        let events = WatchFlags::OPEN | WatchFlags::ACCESS;
+        // All are listed before the first is watched, so that this is not seen itself.
+        let folders = folders(top).into_iter();
+        let watched = folders.map(|folder| {
+            let watch = inotify::add_watch(&inotify, top.join(&folder), events).unwrap();
+            (watch, folder)
+        });
+        let folders = watched.collect();
         Self { inotify, folders }
     }
 
@@ -48,12 +45,34 @@ impl Opens {
                 Err(Errno::AGAIN) => return opened,
                 Err(error) => panic!("the kernel tells nothing more: {error}"),
             };
-            assert!(!event.events().contains(ReadFlags::QUEUE_OVERFLOW), "events were lost");
-            let name = event.file_name().map_or(OsStr::new(""), |name| OsStr::from_bytes(name.to_bytes()));
+            assert!(
+                !event.events().contains(ReadFlags::QUEUE_OVERFLOW),
+                "events were lost"
+            );
+            let name = event
+                .file_name()
+                .map_or(OsStr::new(""), |name| OsStr::from_bytes(name.to_bytes()));
             let folder = &self.folders[&event.wd()];
-            opened.insert(if name.is_empty() { folder.clone() } else { folder.join(name) });
+            opened.insert(if name.is_empty() {
+                folder.clone()
+            } else {
+                folder.join(name)
+            });
         }
     }
+}
+
+/// The folder itself, which has an empty path, and all below it.
+fn folders(top: &Path) -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::new()];
+    let mut next = 0;
+    while let Some(folder) = found.get(next).cloned() {
+        let entries = fs::read_dir(top.join(&folder)).unwrap().map(Result::unwrap);
+        let below = entries.filter(|entry| entry.file_type().unwrap().is_dir());
+        found.extend(below.map(|entry| folder.join(entry.file_name())));
+        next += 1;
+    }
+    found
 }
 
 #[test]

@@ -7,15 +7,15 @@ use beckon_shared::{
     device::DeviceKind,
     id::{Hash, RootId},
     join::JoinCode,
-    order::{LONGEST_WAIT, Order, OrderBody, Selection, SignedOrder},
+    order::{LONGEST_WAIT, Order, OrderBody, Selection, SignedOrder, UploadOrder},
     path::RootPath,
     signature::{PublicKey, Signed},
     statement::{Revocation, Statement},
-    wire::FromServer,
+    wire::{self, FromServer},
 };
 
 use super::{
-    account::{Account, DAY, Device, HOUR, device_keys, now},
+    account::{Account, DAY, Device, EPOCH, HOUR, device_keys, now},
     scene::{DIARY, SECRET, Scene},
 };
 
@@ -26,26 +26,48 @@ fn an_order_that_no_controller_of_the_account_signed_opens_no_file() {
     let foreign = stranger.controller(67);
     let posing = stranger.device(67, |certificate| certificate.account = scene.ann.id());
     let own_word = Device {
-        chain: Chain { device: Signed::sign(&scene.ann.certificate(&device_keys(67)), device_keys(67).signing()), enrolment: None },
+        chain: Chain {
+            device: Signed::sign(
+                &scene.ann.certificate(&device_keys(67)),
+                device_keys(67).signing(),
+            ),
+            enrolment: None,
+        },
         keys: device_keys(67),
     };
-    let borrowed = Device { keys: device_keys(67), chain: scene.owner.chain.clone() };
+    let borrowed = Device {
+        keys: device_keys(67),
+        chain: scene.owner.chain.clone(),
+    };
     let by = |signer: &Device| signer.sign(&scene.order(signer, SECRET));
     scene.refuse(&[
         ("of a foreign account", by(&foreign)),
         ("of a foreign account, certified for this one", by(&posing)),
         ("certified by itself", by(&own_word)),
         ("with the certificate of another device", by(&borrowed)),
-        ("with the certificate and in the name of another device", borrowed.sign(&scene.order(&scene.owner, SECRET))),
-        ("in the name of another device", foreign.sign(&scene.order(&scene.owner, SECRET))),
-        ("of an account that names itself", by_account_of(&scene, &foreign)),
+        (
+            "with the certificate and in the name of another device",
+            borrowed.sign(&scene.order(&scene.owner, SECRET)),
+        ),
+        (
+            "in the name of another device",
+            foreign.sign(&scene.order(&scene.owner, SECRET)),
+        ),
+        (
+            "of an account that names itself",
+            by_account_of(&scene, &foreign),
+        ),
     ]);
 }
 
 /// An order in which both accounts are the signer's own.
 fn by_account_of(scene: &Scene, foreign: &Device) -> SignedOrder {
     let account = foreign.chain.peek().unwrap().account;
-    foreign.sign(&Order { signer_account: account, target_account: account, ..scene.order(foreign, SECRET) })
+    foreign.sign(&Order {
+        signer_account: account,
+        target_account: account,
+        ..scene.order(foreign, SECRET)
+    })
 }
 
 #[test]
@@ -54,12 +76,27 @@ fn an_order_of_a_device_that_is_no_controller_opens_no_file() {
     let mut orders = Vec::new();
     for role in [Role::Source, Role::Copy] {
         let device = scene.ann.device(21, |certificate| certificate.role = role);
-        orders.push(("of a device that the account made no controller", device.sign(&scene.order(&device, SECRET))));
+        orders.push((
+            "of a device that the account made no controller",
+            device.sign(&scene.order(&device, SECRET)),
+        ));
     }
     for (role, allowed, what) in [
-        (Role::Source, Role::Source, "of a machine that joined by a code"),
-        (Role::Controller, Role::Source, "of a machine that a join code made a controller"),
-        (Role::Controller, Role::Controller, "by a join code that allows controllers"),
+        (
+            Role::Source,
+            Role::Source,
+            "of a machine that joined by a code",
+        ),
+        (
+            Role::Controller,
+            Role::Source,
+            "of a machine that a join code made a controller",
+        ),
+        (
+            Role::Controller,
+            Role::Controller,
+            "by a join code that allows controllers",
+        ),
     ] {
         let device = joined(&scene.ann, role, allowed);
         orders.push((what, device.sign(&scene.order(&device, SECRET))));
@@ -79,12 +116,15 @@ fn joined(ann: &Account, role: Role, allowed: Role) -> Device {
         issued: now().before(3 * HOUR),
         not_after: now() + HOUR,
         uses: 1,
-        epoch: 0,
+        epoch: EPOCH,
     };
     let mut certificate = ann.certificate(&keys);
     (certificate.role, certificate.kind) = (role, DeviceKind::Agent);
     let enrolment = Signed::sign(&enrolment, ann.key().signing());
-    Device { chain: Chain::by_enrolment(&certificate, enrolment, &key), keys }
+    Device {
+        chain: Chain::by_enrolment(&certificate, enrolment, &key),
+        keys,
+    }
 }
 
 #[test]
@@ -94,28 +134,40 @@ fn an_order_whose_signer_was_no_controller_when_it_signed_opens_no_file() {
         certificate.issued = now().before(40 * DAY);
         certificate.not_after = Some(now().before(10 * DAY));
     });
-    let later = scene.ann.device(32, |certificate| certificate.issued = now());
-    let backdated = Order { issued: now().before(5 * HOUR), ..scene.order(&later, SECRET) };
+    let later = scene
+        .ann
+        .device(32, |certificate| certificate.issued = now());
+    let backdated = Order {
+        issued: now().before(5 * HOUR),
+        ..scene.order(&later, SECRET)
+    };
     scene.refuse(&[
-        ("of an expired controller", expired.sign(&scene.order(&expired, SECRET))),
-        ("from before the signer was certified", later.sign(&backdated)),
+        (
+            "of an expired controller",
+            expired.sign(&scene.order(&expired, SECRET)),
+        ),
+        (
+            "from before the signer was certified",
+            later.sign(&backdated),
+        ),
     ]);
 }
 
 #[test]
-fn an_order_of_a_past_epoch_or_a_revoked_controller_opens_no_file() {
-    let mut scene = Scene::new();
-    let (thief, old) = (scene.ann.controller(33), scene.ann.controller(34));
-    let revocation = |number, revoked: Vec<_>, lowest_epoch| {
-        let at = now();
-        scene.ann.state(&Statement::Revocation(Revocation { account: scene.ann.id(), number, at, revoked, lowest_epoch }))
+fn an_order_of_a_past_epoch_opens_no_file() {
+    let scene = Scene::new();
+    let old = scene
+        .ann
+        .device(34, |certificate| certificate.epoch = EPOCH - 1);
+    let raise = Revocation {
+        account: scene.ann.id(),
+        number: 1,
+        at: now(),
+        revoked: Vec::new(),
+        lowest_epoch: EPOCH,
     };
-    let (first, second) = (revocation(1, vec![thief.id()], 0), revocation(2, Vec::new(), 1));
-    scene.server.push(&FromServer::Statement(Box::new(first)));
-    scene.refuse(&[("of a revoked controller", thief.sign(&scene.order(&thief, SECRET)))]);
-    // The machine's own certificate is of the past epoch too, but who commands it is what counts.
-    scene.owner = scene.ann.device(2, |certificate| certificate.epoch = 1);
-    scene.server.push(&FromServer::Statement(Box::new(second)));
+    let raise = scene.ann.state(&Statement::Revocation(raise));
+    scene.server.push(&FromServer::Statement(Box::new(raise)));
     scene.refuse(&[("of a past epoch", old.sign(&scene.order(&old, SECRET)))]);
 }
 
@@ -123,9 +175,17 @@ fn an_order_of_a_past_epoch_or_a_revoked_controller_opens_no_file() {
 fn an_order_altered_anywhere_opens_no_file() {
     let scene = Scene::new();
     let mut orders = Vec::new();
-    let len = scene.owner.sign(&scene.order(&scene.owner, SECRET)).order.bytes.len();
+    let len = scene
+        .owner
+        .sign(&scene.order(&scene.owner, SECRET))
+        .order
+        .bytes
+        .len();
     // Suite, signer, both accounts, machine, id, times, and every byte of what is to be done.
-    for at in [0, 1, 33, 65, 97, 129, 145, 150].into_iter().chain(len - 34..len) {
+    for at in [0, 1, 33, 65, 97, 129, 145, 150]
+        .into_iter()
+        .chain(len - 34..len)
+    {
         let mut order = scene.owner.sign(&scene.order(&scene.owner, SECRET));
         order.order.bytes[at] ^= 1;
         orders.push(order);
@@ -161,7 +221,7 @@ fn a_narrow_order_is_not_made_a_wide_one() {
         let OrderBody::Upload(upload) = &mut wide.body;
         upload.selection = Selection::Inline(selection);
         let mut order = signed.clone();
-        order.order.bytes = beckon_shared::wire::encode(&wide);
+        order.order.bytes = wire::encode(&wide);
         scene.push(&order);
     }
     scene.assert_untouched();
@@ -172,7 +232,9 @@ fn a_selection_that_travels_beside_its_order_is_not_swapped() {
     let scene = Scene::new();
     let paths = |first: &str| {
         let many = (0..400).map(|n| RootPath::new(format!("not there/{n}")).unwrap());
-        std::iter::once(RootPath::new(first).unwrap()).chain(many).collect::<Vec<_>>()
+        std::iter::once(RootPath::new(first).unwrap())
+            .chain(many)
+            .collect::<Vec<_>>()
     };
     let (selection, _) = Selection::of(paths("not there either"));
     assert!(matches!(selection, Selection::Detached(_)));
@@ -193,22 +255,69 @@ fn an_order_for_another_machine_or_account_opens_no_file() {
     let (other, stranger) = (scene.ann.controller(41), Account::new(66));
     let order = || scene.order(&scene.owner, SECRET);
     let body = |root, selection| match order().body {
-        OrderBody::Upload(upload) => OrderBody::Upload(beckon_shared::order::UploadOrder { root, selection, ..upload }),
+        OrderBody::Upload(upload) => OrderBody::Upload(UploadOrder {
+            root,
+            selection,
+            ..upload
+        }),
     };
     let secret = Selection::Inline(vec![RootPath::new(SECRET).unwrap()]);
     let sign = |order: Order| scene.owner.sign(&order);
     scene.refuse(&[
-        ("for another machine", sign(Order { target: other.id(), ..order() })),
-        ("for another account's machine", sign(Order { target_account: stranger.id(), ..order() })),
-        ("of another account", sign(Order { signer_account: stranger.id(), ..order() })),
-        ("between two other accounts", sign(Order { signer_account: stranger.id(), target_account: stranger.id(), ..order() })),
-        ("by another controller", sign(Order { signer: other.id(), ..order() })),
-        ("of an unknown suite", sign(Order { suite: 1, ..order() })),
+        (
+            "for another machine",
+            sign(Order {
+                target: other.id(),
+                ..order()
+            }),
+        ),
+        (
+            "for another account's machine",
+            sign(Order {
+                target_account: stranger.id(),
+                ..order()
+            }),
+        ),
+        (
+            "of another account",
+            sign(Order {
+                signer_account: stranger.id(),
+                ..order()
+            }),
+        ),
+        (
+            "between two other accounts",
+            sign(Order {
+                signer_account: stranger.id(),
+                target_account: stranger.id(),
+                ..order()
+            }),
+        ),
+        (
+            "by another controller",
+            sign(Order {
+                signer: other.id(),
+                ..order()
+            }),
+        ),
+        (
+            "of an unknown suite",
+            sign(Order {
+                suite: 1,
+                ..order()
+            }),
+        ),
     ]);
-    let elsewhere = sign(Order { body: body(RootId([7; 16]), secret), ..order() });
+    let elsewhere = sign(Order {
+        body: body(RootId([7; 16]), secret),
+        ..order()
+    });
     scene.push(&elsewhere);
     scene.end_of(elsewhere.order.peek().unwrap().id);
-    let nothing = sign(Order { body: body(scene.root(), Selection::Detached(Hash([0; 32]))), ..order() });
+    let nothing = sign(Order {
+        body: body(scene.root(), Selection::Detached(Hash([0; 32]))),
+        ..order()
+    });
     let id = nothing.order.peek().unwrap().id;
     scene.allow(id);
     scene.push(&nothing);
@@ -220,7 +329,13 @@ fn an_order_for_another_machine_or_account_opens_no_file() {
 fn an_order_out_of_its_time_opens_no_file() {
     let scene = Scene::new();
     let minute = Duration::from_secs(60);
-    let at = |issued, expires| scene.owner.sign(&Order { issued, expires, ..scene.order(&scene.owner, SECRET) });
+    let at = |issued, expires| {
+        scene.owner.sign(&Order {
+            issued,
+            expires,
+            ..scene.order(&scene.owner, SECRET)
+        })
+    };
     scene.refuse(&[
         ("expired", at(now().before(HOUR), now().before(11 * minute))),
         ("of the future", at(now() + 11 * minute, now() + HOUR)),

@@ -54,9 +54,15 @@ fn the_id_of_an_order_is_not_used_for_another_one() {
     let mut scene = Scene::new();
     let narrow = scene.order(&scene.owner, DIARY);
     obey_once(&scene, &scene.owner.sign(&narrow));
-    let wide = Order { body: scene.order(&scene.owner, SECRET).body, ..narrow.clone() };
+    let wide = Order {
+        body: scene.order(&scene.owner, SECRET).body,
+        ..narrow.clone()
+    };
     let other = scene.ann.controller(41);
-    let by_other = Order { signer: other.id(), ..wide.clone() };
+    let by_other = Order {
+        signer: other.id(),
+        ..wide.clone()
+    };
     for order in [scene.owner.sign(&wide), other.sign(&by_other)] {
         scene.push(&order);
         assert_not_begun_again(&scene, &order);
@@ -70,12 +76,20 @@ fn the_id_of_an_order_is_not_used_for_another_one() {
 fn a_forged_order_does_not_use_up_the_id_of_an_honest_one() {
     let scene = Scene::new();
     let honest = scene.order(&scene.owner, "witness.txt");
-    let thief = Device { keys: device_keys(67), chain: scene.owner.chain.clone() };
-    scene.push(&thief.sign(&Order { body: scene.order(&scene.owner, SECRET).body, ..honest.clone() }));
+    let thief = Device {
+        keys: device_keys(67),
+        chain: scene.owner.chain.clone(),
+    };
+    scene.push(&thief.sign(&Order {
+        body: scene.order(&scene.owner, SECRET).body,
+        ..honest.clone()
+    }));
     scene.allow(honest.id);
     scene.push(&scene.owner.sign(&honest));
     let honest = honest.id;
-    wait_until("the honest order is begun", LIMIT, || scene.times_begun(honest) > 0);
+    wait_until("the honest order is begun", LIMIT, || {
+        scene.times_begun(honest) > 0
+    });
     scene.assert_untouched();
 }
 
@@ -83,7 +97,10 @@ fn a_forged_order_does_not_use_up_the_id_of_an_honest_one() {
 #[track_caller]
 fn obey_once(scene: &Scene, order: &SignedOrder) {
     scene.obey(order);
-    assert!(scene.opens.take().contains(Path::new(DIARY)), "the first time it opens its files");
+    assert!(
+        scene.opens.take().contains(Path::new(DIARY)),
+        "the first time it opens its files"
+    );
 }
 
 /// Panics if anything was opened, or if the machine asked again for what it needs to carry the order out.

@@ -19,9 +19,9 @@ use beckon_tests::Machine;
 use tempfile::TempDir;
 
 use super::{
-    account::{Account, Device, HOUR, new_transfer_id, now},
+    account::{Account, Device, EPOCH, HOUR, new_transfer_id, now},
     opens::Opens,
-    server::{EvilServer, Lies, Relay},
+    server::{EvilServer, Lies, Relay, Seen},
 };
 
 /// The one file that honest orders of [`Scene::assert_untouched`] ask for.
@@ -53,7 +53,9 @@ impl Scene {
         let code = JoinCode::new([9; 16]);
         let server = EvilServer::start(truths(&ann, &code));
         let opens = Opens::watch(folder.path());
-        let machine = Machine::join_with(server.url(), &code.text(), "desk").root("Documents", folder.path()).start();
+        let machine = Machine::join_with(server.url(), &code.text(), "desk")
+            .root("Documents", folder.path())
+            .start();
         let scene = Self {
             owner: ann.controller(2),
             ann,
@@ -71,9 +73,11 @@ impl Scene {
 
     /// How the machine came in last.
     pub(super) fn auth(&self) -> Auth {
-        let newest = |seen: &super::server::Seen| {
-            let machines = seen.auths.iter().filter(|auth| auth.hello.kind == DeviceKind::Agent);
-            machines.last().cloned()
+        let newest = |seen: &Seen| {
+            let mut newest_first = seen.auths.iter().rev();
+            newest_first
+                .find(|auth| auth.hello.kind == DeviceKind::Agent)
+                .cloned()
         };
         self.server.wait_for("the machine has come", newest)
     }
@@ -139,7 +143,8 @@ impl Scene {
 
     #[track_caller]
     pub(super) fn push(&self, order: &SignedOrder) {
-        self.server.push(&FromServer::Order(Box::new(order.clone())));
+        self.server
+            .push(&FromServer::Order(Box::new(order.clone())));
     }
 
     /// Pushes an order that the machine has to carry out, and waits until it has.
@@ -162,7 +167,9 @@ impl Scene {
     pub(super) fn end_of(&self, id: TransferId) -> TransferState {
         self.server.wait_for("the machine ends the order", |seen| {
             seen.requests.iter().find_map(|request| match request {
-                Request::EndTransfer { transfer, state, .. } if *transfer == id => Some(*state),
+                Request::EndTransfer {
+                    transfer, state, ..
+                } if *transfer == id => Some(*state),
                 _ => None,
             })
         })
@@ -199,10 +206,16 @@ impl Scene {
         self.obey(&order);
         let mut opened = self.opens.take();
         opened.remove(Path::new(""));
-        assert!(opened.remove(Path::new(WITNESS)), "an honest order opens its file, which is seen");
+        assert!(
+            opened.remove(Path::new(WITNESS)),
+            "an honest order opens its file, which is seen"
+        );
         assert!(opened.is_empty(), "opened: {opened:?}");
         let have = format!("POST /bulk/{id}/have");
-        assert!(self.server.seen(|seen| seen.http.contains(&have)), "an honest order asks what is missing");
+        assert!(
+            self.server.seen(|seen| seen.http.contains(&have)),
+            "an honest order asks what is missing"
+        );
         let mut dishonest = self.begun();
         dishonest.retain(|id| !self.honest.borrow().contains(id));
         assert!(dishonest.is_empty(), "begun: {dishonest:?}");
@@ -241,7 +254,7 @@ fn truths(ann: &Account, code: &JoinCode) -> Lies {
         issued: now(),
         not_after: now() + HOUR,
         uses: 1,
-        epoch: 0,
+        epoch: EPOCH,
     };
     let (offer, mac) = code.offer(ann.key(), &terms).unwrap();
     Lies {
@@ -251,8 +264,14 @@ fn truths(ann: &Account, code: &JoinCode) -> Lies {
         orders: Vec::new(),
         devices: Vec::new(),
         relay: Relay::ToMachine,
-        offer: OfferView { offer: Packed(offer), mac: Bytes(mac) },
-        sign_in: SignInStart { salt: Bytes([6; 16]), params: KdfParams::STANDARD },
+        offer: OfferView {
+            offer: Packed(offer),
+            mac: Bytes(mac),
+        },
+        sign_in: SignInStart {
+            salt: Bytes([6; 16]),
+            params: KdfParams::STANDARD,
+        },
         proved: None,
         selection: Vec::new(),
     }

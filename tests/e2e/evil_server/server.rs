@@ -8,7 +8,7 @@ use std::{
 
 use beckon_shared::{
     api::{
-        account::{Proved, SignInStart},
+        account::{Proved, SignInFinish, SignInStart},
         join::OfferView,
     },
     commit::ChainHead,
@@ -81,6 +81,8 @@ pub(super) enum Relay {
 pub(super) struct Seen {
     /// Methods and paths, in order.
     pub(super) http: Vec<String>,
+    /// What devices signed in with.
+    pub(super) finishes: Vec<SignInFinish>,
     /// How devices opened their control sockets.
     pub(super) auths: Vec<Auth>,
     /// What was asked on control sockets.
@@ -190,8 +192,22 @@ impl EvilServer {
     /// The machine's end of the next session that a controller opens, under [`Relay::ToServer`].
     #[track_caller]
     pub(super) fn taken_line(&self) -> Line {
-        let plug = wait_for("a controller asks for a session", LIMIT, || self.state.wiring().taken.pop());
+        let plug = wait_for("a controller asks for a session", LIMIT, || {
+            self.state.wiring().taken.pop()
+        });
         Line::new(plug, self.runtime.handle().clone())
+    }
+
+    /// The machine's ends of all sessions that controllers opened under [`Relay::ToServer`]; those that were not dialled
+    /// are closed.
+    pub(super) fn taken_lines(&self) -> Vec<Line> {
+        let mut wiring = self.state.wiring();
+        wiring.plugs.clear();
+        let taken = std::mem::take(&mut wiring.taken);
+        taken
+            .into_iter()
+            .map(|plug| Line::new(plug, self.runtime.handle().clone()))
+            .collect()
     }
 }
 
@@ -231,7 +247,9 @@ async fn listen(state: Arc<State>, listener: TcpListener) {
 }
 
 async fn serve(state: Arc<State>, mut stream: TcpStream) {
-    let Some(path) = http::peek_path(&stream).await else { return };
+    let Some(path) = http::peek_path(&stream).await else {
+        return;
+    };
     if path == route::SOCKET {
         if let Some(socket) = accept(stream).await {
             control::serve(state, socket).await;
@@ -251,16 +269,27 @@ async fn serve(state: Arc<State>, mut stream: TcpStream) {
 struct TakeOffer;
 
 impl Callback for TakeOffer {
-    fn on_request(self, request: &Upgrade, mut response: Upgraded) -> Result<Upgraded, ErrorResponse> {
+    fn on_request(
+        self,
+        request: &Upgrade,
+        mut response: Upgraded,
+    ) -> Result<Upgraded, ErrorResponse> {
         const HEADER: &str = "sec-websocket-protocol";
-        let offered = request.headers().get(HEADER).and_then(|offered| offered.to_str().ok());
+        let offered = request
+            .headers()
+            .get(HEADER)
+            .and_then(|offered| offered.to_str().ok());
         if let Some(first) = offered.and_then(|offered| offered.split(',').next()) {
-            response.headers_mut().insert(HEADER, first.trim().parse().unwrap());
+            response
+                .headers_mut()
+                .insert(HEADER, first.trim().parse().unwrap());
         }
         Ok(response)
     }
 }
 
 async fn accept(stream: TcpStream) -> Option<WebSocketStream<TcpStream>> {
-    tokio_tungstenite::accept_hdr_async(stream, TakeOffer).await.ok()
+    tokio_tungstenite::accept_hdr_async(stream, TakeOffer)
+        .await
+        .ok()
 }

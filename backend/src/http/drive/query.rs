@@ -11,7 +11,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer, value::Error as ValueError};
 
 use crate::{
     error::{Answer, Failure},
-    store::meta::drive::{Place, Which},
+    store::meta::drive::Place,
 };
 
 /// Rows of a page, where the request does not say.
@@ -50,11 +50,6 @@ impl Query {
     /// `limit`: rows that a page is to have.
     pub(super) fn limit(&self) -> Answer<u64> {
         Ok(self.get("limit")?.unwrap_or(PAGE).clamp(1, PAGE_MAX))
-    }
-
-    /// `deleted=true`: what was deleted from a folder in place of what is there.
-    pub(super) fn which(&self) -> Answer<Which> {
-        Ok(if self.get("deleted")?.unwrap_or(false) { Which::Deleted } else { Which::Live })
     }
 
     /// `after`: the name that a page begins behind.

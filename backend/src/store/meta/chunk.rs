@@ -83,7 +83,6 @@ pub(crate) async fn insert(txn: &Txn, clock: &dyn Clock, new: NewPack, chunks: &
         id: Set(new.id.column()),
         bytes: Set(new.len.cast_signed()),
         created: Set(clock.now().0),
-        retired_at: Set(None),
     };
     pack::Entity::insert(row).exec_without_returning(txn).await?;
     let mut next = no + 1;

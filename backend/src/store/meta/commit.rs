@@ -8,12 +8,12 @@ use beckon_shared::{
     id::{ChunkId, Hash},
     path::Name,
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::{
     BATCH, Error, Meta, Txn,
     chunk::{self, Durable},
-    entity::{Kind, commit_change, node, root_commit, source, version},
+    entity::{Kind, commit_change, node, root_commit, source},
     numbers, source as sources, space, sql,
     tree::{Tree, with_folders},
     version::{Fresh, Head, Written, heads, kind_of},
@@ -40,7 +40,7 @@ pub(crate) async fn apply(meta: &Meta, clock: &dyn Clock, access: &TransferAcces
     let txn = meta.write().await?;
     let space = access.granted();
     let found = sources::find(&txn, &space, access.device, access.root).await?;
-    let source = found.ok_or_else(|| Error::refused(ErrorCode::Conflict, "this root has not begun an upload; begin the transfer again"))?;
+    let source = found.ok_or_else(not_begun)?;
     let next = ChainHead { number: checked.commit.number, hash: checked.hash };
     let head = sources::head(&source)?;
     if next.number <= head.number && is_recorded(&txn, &source, &next).await? {
@@ -61,6 +61,10 @@ pub(crate) async fn apply(meta: &Meta, clock: &dyn Clock, access: &TransferAcces
     let revision = space::bump_revision(&txn, &space).await?;
     txn.commit().await?;
     Ok(Outcome::Committed(next, Some(revision)))
+}
+
+fn not_begun() -> Error {
+    Error::refused(ErrorCode::Conflict, "this root has no folder in the drive; begin the transfer again")
 }
 
 async fn is_recorded(txn: &Txn, source: &source::Model, head: &ChainHead) -> Result<bool, Error> {
@@ -97,7 +101,7 @@ async fn live_source(txn: &Txn, clock: &dyn Clock, access: &TransferAccess, sour
     if sources::is_live(txn, source.folder).await? {
         return Ok(source);
     }
-    let folder = node::Entity::find_by_id(source.folder).one(txn).await?.ok_or_else(|| Error::bad_row("root folder"))?;
+    let folder = node::Entity::find_by_id(source.folder).one(txn).await?.ok_or_else(not_begun)?;
     let above = match folder.parent {
         Some(parent) => node::Entity::find_by_id(parent).one(txn).await?,
         None => None,

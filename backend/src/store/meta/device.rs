@@ -79,9 +79,9 @@ impl Device {
     }
 
     /// The name of a root, as last told; its id where it is not known.
-    pub(crate) fn root_name(&self, root: &RootId) -> String {
-        let known = self.roots.iter().find(|known| known.id == *root);
-        known.map_or_else(|| root.to_string(), |known| known.name.to_string())
+    pub(crate) fn root_name(&self, root: &RootId) -> Result<Label, Error> {
+        let known = self.roots.iter().find(|known| known.id == *root).map(|known| known.name.clone());
+        known.map_or_else(|| Label::new(root.to_string()).map_err(|_| Error::bad_row("root id")), Ok)
     }
 
     /// The key that it signs with, as its certificate says. The certificate was verified before it was stored.

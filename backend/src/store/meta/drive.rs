@@ -1,6 +1,7 @@
 //! What is stored, as people see it: nodes by id or path, what is in a folder, the versions of a file.
 
 pub(crate) mod change;
+pub(crate) mod deleted;
 pub(crate) mod head;
 #[cfg(test)]
 mod test;
@@ -15,7 +16,7 @@ use beckon_shared::{
     path::Name,
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef, Select, SelectTwo,
+    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef, Select, SelectTwo,
 };
 
 use super::{
@@ -69,15 +70,6 @@ impl Row {
     }
 }
 
-/// Which of the nodes in a folder are meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Which {
-    /// Those that are there.
-    Live,
-    /// Those that were deleted and can be restored.
-    Deleted,
-}
-
 /// Finds a node; one of another space is as absent as one that never was.
 pub(crate) async fn find(on: &impl ConnectionTrait, space: &GrantedSpace, place: &Place) -> Result<Row, Error> {
     match place {
@@ -112,24 +104,22 @@ async fn by_id(on: &impl ConnectionTrait, space: &GrantedSpace, id: NodeId) -> R
 
 /// The live node of this name in a folder.
 pub(crate) async fn child(on: &impl ConnectionTrait, folder: &Row, name: &Name) -> Result<Option<Row>, Error> {
-    let query = in_folder(folder, Which::Live).filter(node::Column::Name.eq(name.as_bytes()));
+    let query = in_folder(folder).filter(node::Column::Name.eq(name.as_bytes()));
     one(on, with_head(query).all(on).await?, folder.as_parent()?).await
 }
 
-/// At most `limit` nodes of a folder in the order of their names' bytes, beginning behind `after`.
+/// At most `limit` live nodes of a folder in the order of their names' bytes, beginning behind `after`.
 pub(crate) async fn children(
     on: &impl ConnectionTrait,
     folder: &Row,
-    which: Which,
     after: Option<&[u8]>,
     limit: u64,
 ) -> Result<Vec<Row>, Error> {
-    let mut query = in_folder(folder, which);
+    let mut query = in_folder(folder);
     if let Some(after) = after {
         query = query.filter(node::Column::Name.gt(after));
     }
-    // Among the deleted several can have had one name.
-    let query = query.order_by_asc(node::Column::Name).order_by_desc(node::Column::No).limit(limit);
+    let query = query.order_by_asc(node::Column::Name).limit(limit);
     rows(on, with_head(query).all(on).await?, folder.as_parent()?).await
 }
 
@@ -139,12 +129,8 @@ pub(crate) async fn versions(on: &impl ConnectionTrait, row: &Row) -> Result<Vec
     Ok(query.all(on).await?)
 }
 
-fn in_folder(folder: &Row, which: Which) -> Select<node::Entity> {
-    let mark = match which {
-        Which::Live => node::Column::DeletedAt.is_null(),
-        Which::Deleted => node::Column::DeletedAt.is_not_null(),
-    };
-    node::Entity::find().filter(Condition::all().add(node::Column::Parent.eq(folder.node.no)).add(mark))
+fn in_folder(folder: &Row) -> Select<node::Entity> {
+    node::Entity::find().filter(node::Column::Parent.eq(folder.node.no)).filter(node::Column::DeletedAt.is_null())
 }
 
 fn with_head(query: Select<node::Entity>) -> SelectTwo<node::Entity, version::Entity> {

@@ -313,8 +313,6 @@ pub(crate) mod pack {
         pub(crate) bytes: i64,
         /// When it was sealed.
         pub(crate) created: i64,
-        /// When its last chunk left it; its bytes are deleted a while later.
-        pub(crate) retired_at: Option<i64>,
     }
     no_relations!();
 }

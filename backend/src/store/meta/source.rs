@@ -38,14 +38,15 @@ pub(crate) fn head(source: &source::Model) -> Result<ChainHead, Error> {
     Ok(ChainHead { number: source.head_number.cast_unsigned(), hash })
 }
 
-/// The node that an entry of a root is bound to, deleted ones too.
+/// The live node that an entry of a root is bound to.
 pub(crate) async fn bound(on: &impl ConnectionTrait, source: &source::Model, path: &RootPath) -> Result<Option<node::Model>, Error> {
     let mut at = node::Entity::find_by_id(source.folder).one(on).await?;
     for name in path.names() {
         let Some(folder) = at else { return Ok(None) };
         let child = node::Entity::find()
             .filter(node::Column::SourceParent.eq(folder.no))
-            .filter(node::Column::SourceName.eq(name.as_bytes()));
+            .filter(node::Column::SourceName.eq(name.as_bytes()))
+            .filter(node::Column::DeletedAt.is_null());
         at = child.one(on).await?;
     }
     Ok(at)

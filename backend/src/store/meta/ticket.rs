@@ -15,7 +15,7 @@ use super::{
 use crate::{access::TransferAccess, store::Error};
 
 /// How long the proof of a password counts.
-const PROOF_LIFE: Duration = Duration::from_secs(5 * 60);
+pub(crate) const PROOF_LIFE: Duration = Duration::from_secs(5 * 60);
 /// How long a machine may send bulk requests before it asks for the next ticket.
 const BULK_LIFE: Duration = Duration::from_secs(10 * 60);
 

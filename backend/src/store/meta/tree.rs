@@ -11,6 +11,7 @@ use sea_orm::{ConnectionTrait, EntityTrait, QueryResult, TryGetable, Value};
 
 use super::{
     BATCH, Error, Txn,
+    drive::change::mark_deleted,
     entity::{Kind, node, source},
     name::{is_taken, numbered},
     places, source as sources, sql,
@@ -112,7 +113,7 @@ impl<'a> Tree<'a> {
         for asked in asked.chunks(BATCH) {
             let text = format!(
                 "WITH w(folder, name) AS (VALUES {}) SELECT n.no, n.parent, n.kind, n.head, n.source_parent, n.source_name, n.deleted_at \
-                 FROM w CROSS JOIN node n WHERE n.source_parent = w.folder AND n.source_name = w.name",
+                 FROM w CROSS JOIN node n WHERE n.source_parent = w.folder AND n.source_name = w.name AND n.deleted_at IS NULL",
                 pairs(asked.len())
             );
             let values = asked.iter().flat_map(|(folder, name, _)| [Value::from(*folder), name.as_bytes().into()]);
@@ -228,8 +229,9 @@ impl<'a> Tree<'a> {
     /// Writes what was made, unbound and replaced.
     pub(crate) async fn write(&mut self) -> Result<(), Error> {
         self.update("UPDATE node SET source_parent = NULL, source_name = NULL WHERE no IN", &self.unbound).await?;
-        let text = format!("UPDATE node SET deleted_at = {}, source_parent = NULL, source_name = NULL WHERE no IN", self.now.0);
-        self.update(&text, &self.replaced).await?;
+        for replaced in &self.replaced {
+            mark_deleted(self.txn, *replaced, self.now).await?;
+        }
         let new = std::mem::take(&mut self.new);
         for new in new.chunks(BATCH) {
             let rows = new.iter().cloned().map(node::ActiveModel::from);

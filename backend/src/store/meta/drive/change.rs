@@ -58,10 +58,16 @@ pub(crate) async fn delete(meta: &Meta, space: &GrantedSpace, nodes: &[NodeId], 
             continue;
         }
         bump_epochs(&txn, space, &row).await?;
-        let text = format!("{SUBTREE} IS NULL) UPDATE node SET deleted_at = $2 WHERE no IN (SELECT no FROM below)");
-        txn.execute_raw(sql(&text, &txn, [row.node.no.into(), now.0.into()])).await?;
+        mark_deleted(&txn, row.node.no, now).await?;
     }
     done(txn, space).await
+}
+
+/// Marks a node and all that is live below it. Its binding stays; it only counts among live nodes.
+pub(crate) async fn mark_deleted(txn: &Txn, node: i64, now: Timestamp) -> Result<(), Error> {
+    let text = format!("{SUBTREE} IS NULL) UPDATE node SET deleted_at = $2 WHERE no IN (SELECT no FROM below)");
+    txn.execute_raw(sql(&text, txn, [node.into(), now.0.into()])).await?;
+    Ok(())
 }
 
 /// Brings back what was deleted together with each node. Those that are live already stay so. Returns the new revision.

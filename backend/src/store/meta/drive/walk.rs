@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use beckon_shared::path::RootPath;
 use sea_orm::ConnectionTrait;
 
-use super::{Row, Which, child, children};
+use super::{Row, child, children};
 use crate::store::meta::Error;
 
 /// Rows read at once of a folder.
@@ -85,7 +85,7 @@ impl Open {
 
     async fn take(&mut self, on: &impl ConnectionTrait) -> Result<Option<Row>, Error> {
         if self.waiting.is_empty() && !self.complete {
-            let page = children(on, &self.folder, Which::Live, self.after.as_deref(), PAGE).await?;
+            let page = children(on, &self.folder, self.after.as_deref(), PAGE).await?;
             self.complete = (page.len() as u64) < PAGE;
             self.after = page.last().map(|row| row.node.name.clone());
             self.waiting = page.into();

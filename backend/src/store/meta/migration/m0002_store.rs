@@ -135,8 +135,7 @@ const STATEMENTS: &[&str] = &[
         no INTEGER PRIMARY KEY NOT NULL,
         id BLOB NOT NULL UNIQUE,
         bytes INTEGER NOT NULL,
-        created INTEGER NOT NULL,
-        retired_at INTEGER)",
+        created INTEGER NOT NULL)",
     "CREATE TABLE chunk (
         no INTEGER PRIMARY KEY NOT NULL,
         space BLOB NOT NULL REFERENCES space (id),

@@ -1,0 +1,132 @@
+//! `beckon get`: a file or folder of the drive comes to this machine, whole and verified.
+
+mod download;
+mod file;
+mod local;
+mod part;
+mod range;
+mod tree;
+mod zip;
+
+use std::{ffi::OsString, path::PathBuf};
+
+use beckon_shared::{
+    api::drive::{NodeView, VersionView},
+    entry::EntryKind,
+    error::{ErrorCode, Refusal},
+    id::{Hash, NodeId, VersionId},
+    path::Name,
+    time::Timestamp,
+};
+
+use self::range::ByteRange;
+use super::{Here, drive, place::DrivePlace};
+use crate::{
+    http::Api,
+    output::{Exit, Failure},
+};
+
+/// What `get` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// MACHINE/ROOT/PATH in the drive, or a ref
+    place: OsString,
+    /// File or folder to write to; - is standard output. What is there already is replaced if it differs
+    #[arg(short = 'o', long, value_name = "FILE|DIR")]
+    output: Option<PathBuf>,
+    /// Fetch a folder as one ZIP file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "range", "version_id"])]
+    zip: Option<PathBuf>,
+    /// An older version of the file, as drive versions lists them
+    #[arg(long = "version", id = "version_id", value_name = "V")]
+    version: Option<VersionId>,
+    /// Only these bytes: A-B (both included), A- or -N for the last N; to standard output unless -o says otherwise
+    #[arg(long, value_name = "A-B")]
+    range: Option<ByteRange>,
+}
+
+/// Fetches.
+pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
+    let place = DrivePlace::parse(&args.place)?;
+    let api = here.api(&here.controller()?)?;
+    let node = drive::find(&api, &place).await?;
+    let kind = node.as_ref().map_or(EntryKind::Folder, |node| node.kind);
+    match (kind, node) {
+        (EntryKind::Folder, node) => folder(here, &api, &place, node.as_ref(), &args).await,
+        (_, Some(node)) if args.zip.is_some() => {
+            Err(Failure::usage(format!("{} is no folder; fetch it without --zip", shown_name(&node))))
+        }
+        (EntryKind::File, Some(node)) => {
+            let wanted = Wanted::of(&api, &node, args.version).await?;
+            file::get(here, &api, &wanted, args.output.as_deref(), args.range).await
+        }
+        (_, Some(node)) => file::get_symlink(here, &node, args.output.as_deref()),
+        (_, None) => Err(Failure::usage("this is the top of the drive; name something in it")),
+    }
+}
+
+async fn folder(here: &Here, api: &Api, place: &DrivePlace, node: Option<&NodeView>, args: &Args) -> Result<Exit, Failure> {
+    if args.range.is_some() || args.version.is_some() {
+        return Err(Failure::usage("--range and --version are for files, this is a folder"));
+    }
+    // The node stays the same folder while it is renamed or moved.
+    let place = node.map_or_else(|| place.clone(), |node| DrivePlace::Node(node.id));
+    if let Some(path) = &args.zip {
+        return zip::get(here, api, &place, path).await;
+    }
+    let name = node.and_then(|node| local::os_name(&name_of(node)?));
+    let target = args.output.clone().or_else(|| name.map(PathBuf::from));
+    let target = target.ok_or_else(|| Failure::usage("name a folder with -o DIR"))?;
+    if target.as_os_str() == "-" {
+        return Err(Failure::usage("a folder cannot go to standard output; give -o DIR, or --zip FILE"));
+    }
+    tree::get(here, api, &place, &target).await
+}
+
+/// A file in one of its versions.
+#[derive(Debug, Clone)]
+struct Wanted {
+    node: NodeId,
+    version: VersionId,
+    name: Option<Name>,
+    size: u64,
+    hash: Hash,
+    mtime: Timestamp,
+    mode: u32,
+}
+
+impl Wanted {
+    /// The head, or the version that is asked for.
+    async fn of(api: &Api, node: &NodeView, version: Option<VersionId>) -> Result<Self, Failure> {
+        let Some(version) = version else { return Self::head(node).ok_or_else(nothing_stored) };
+        let versions: Vec<VersionView> = api.get(&format!("/api/drive/versions?node={}", node.id)).await?;
+        let unknown = || Refusal::new(ErrorCode::NotFound, "this file has no such version; see: beckon drive versions");
+        let found = versions.into_iter().find(|known| known.id == version).ok_or_else(unknown)?;
+        let hash = found.hash.ok_or_else(nothing_stored)?;
+        let (name, mode) = (name_of(node), node.mode);
+        Ok(Self { node: node.id, version, name, size: found.size, hash, mtime: found.mtime, mode })
+    }
+
+    fn head(node: &NodeView) -> Option<Self> {
+        let (version, hash) = (node.head?, node.hash?);
+        Some(Self { node: node.id, version, name: name_of(node), size: node.size, hash, mtime: node.mtime, mode: node.mode })
+    }
+
+    /// Names one immutable content, so that a download can go on days later.
+    fn url(&self) -> String {
+        format!("/api/drive/file/{}?version={}", self.node, self.version)
+    }
+}
+
+fn nothing_stored() -> Failure {
+    Refusal::new(ErrorCode::NotFound, "no content of this file is stored; upload it first").into()
+}
+
+/// A node's name as bytes, if it can be the name of a file at all.
+fn name_of(node: &NodeView) -> Option<Name> {
+    node.name_bytes.clone().or_else(|| Name::new(node.name.as_str()).ok())
+}
+
+fn shown_name(node: &NodeView) -> String {
+    crate::output::visible(node.name_bytes.as_ref().map_or(node.name.as_bytes(), Name::as_bytes))
+}

@@ -1,0 +1,224 @@
+//! One file, to a place on the disk or to standard output.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+    sync::Arc,
+};
+
+use beckon_shared::{
+    api::drive::NodeView,
+    error::{ErrorCode, Refusal},
+    id::Hash,
+};
+use cap_std::fs::Dir;
+use reqwest::{StatusCode, header::{HeaderMap, HeaderValue, RANGE}};
+
+use super::{
+    Wanted,
+    download::{Broken, Sink, Source, download},
+    local::{self, Place},
+    name_of,
+    part::{self, Finish, Leftover, Part, Sync},
+    range::ByteRange,
+    shown_name,
+};
+use crate::{
+    cli::Here,
+    http::Api,
+    output::{Exit, Failure, size, visible},
+};
+
+/// What became of one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fetched {
+    /// It came.
+    New,
+    /// It was there already, the same.
+    Same,
+}
+
+/// Fetches a file, or a range of it.
+pub(super) async fn get(here: &Here, api: &Api, wanted: &Wanted, output: Option<&Path>, range: Option<ByteRange>) -> Result<Exit, Failure> {
+    let to_stdout = output.map_or(range.is_some(), |output| output.as_os_str() == "-");
+    match (range, to_stdout) {
+        (Some(range), true) => copy_range(api, wanted, range, &mut Stdout::default()).await?,
+        (None, true) => to_standard_output(api, wanted).await?,
+        (range, false) => {
+            let place = place(wanted, output)?;
+            let path = place.path.clone();
+            let fetched = match range {
+                Some(range) => range_to_place(api, wanted, range, place).await?,
+                None => to_place(api, wanted, place).await?,
+            };
+            report(here, wanted, &path, range, fetched)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn place(wanted: &Wanted, output: Option<&Path>) -> Result<Place, Failure> {
+    let name = wanted.name.as_ref().and_then(local::os_name);
+    Place::of(output, name).map_err(|error| Failure::file(output.unwrap_or(Path::new(".")), &error))
+}
+
+fn report(here: &Here, wanted: &Wanted, path: &Path, range: Option<ByteRange>, fetched: Fetched) -> Result<(), Failure> {
+    let bytes = range.map_or(Some(wanted.size), |range| range.len_of(wanted.size)).unwrap_or(0);
+    let result = serde_json::json!({
+        "path": path.to_string_lossy(), "size": bytes, "hash": range.is_none().then(|| wanted.hash.to_string()),
+        "node": wanted.node, "version": wanted.version, "skipped": fetched == Fetched::Same,
+    });
+    here.out.one(&result, || {
+        let path = visible(path.as_os_str().as_encoded_bytes());
+        match fetched {
+            Fetched::New => format!("{path}: {}", size(bytes)),
+            Fetched::Same => format!("{path}: was there already, the same"),
+        }
+    })
+}
+
+async fn to_place(api: &Api, wanted: &Wanted, place: Place) -> Result<Fetched, Failure> {
+    let result = fetch(api, wanted, Arc::new(place.folder), &place.name, Sync::Each).await;
+    result.map_err(|broken| failure(broken, &place.path))
+}
+
+/// In the words of the command line.
+pub(super) fn failure(broken: Broken, path: &Path) -> Failure {
+    match broken {
+        Broken::Remote(failure) => failure,
+        Broken::Local(error) => Failure::file(path, &error),
+    }
+}
+
+/// Fetches a whole file into a folder, unless the same is there already.
+pub(super) async fn fetch(api: &Api, wanted: &Wanted, folder: Arc<Dir>, name: &std::ffi::OsStr, sync: Sync) -> Result<Fetched, Broken> {
+    if let Some(file) = local::open_same_size(&folder, name, wanted.size) {
+        if part::hash_of(file).await? == wanted.hash {
+            return Ok(Fetched::Same);
+        }
+    }
+    let finish = Finish { mode: wanted.mode, mtime: Some(wanted.mtime), sync };
+    let mut leftover = Leftover::Keep;
+    loop {
+        let mut part = Part::open(Arc::clone(&folder), name, leftover).await?;
+        let resumed = part.len() > 0;
+        let is_whole = part.len() == wanted.size && part.hash() == wanted.hash;
+        if !is_whole {
+            let mut source = Source { url: wanted.url(), etag: None };
+            download(api, &mut source, &mut part, |_| Ok(())).await?;
+        }
+        if part.hash() == wanted.hash {
+            part.finish(finish).await?;
+            return Ok(Fetched::New);
+        }
+        if !resumed {
+            part.discard();
+            return Err(damaged(wanted).into());
+        }
+        // What an earlier try left was of another content.
+        leftover = Leftover::Forget;
+    }
+}
+
+fn damaged(wanted: &Wanted) -> Failure {
+    let name = wanted.name.as_ref().map_or_else(String::new, |name| visible(name.as_bytes()));
+    let advice = format!("{name} came damaged: its content does not match its hash; upload it again, or get an older version (beckon drive versions)");
+    Refusal::new(ErrorCode::Damaged, advice).into()
+}
+
+/// Standard output as a place for bytes: what went out cannot be taken back.
+#[derive(Default)]
+struct Stdout {
+    hasher: blake3::Hasher,
+    len: u64,
+    /// Bytes that come again after a restart and went out already.
+    skip: u64,
+}
+
+impl Sink for Stdout {
+    fn len(&self) -> u64 {
+        self.len - self.skip
+    }
+
+    /// The content of a version never changes, so its first bytes are those that went out.
+    async fn restart(&mut self) -> io::Result<()> {
+        self.skip = self.len;
+        Ok(())
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let again = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
+        self.skip -= again as u64;
+        let bytes = &bytes[again..];
+        self.hasher.update(bytes);
+        self.len += bytes.len() as u64;
+        std::io::stdout().lock().write_all(bytes)
+    }
+
+    async fn pause(&mut self) -> io::Result<()> {
+        std::io::stdout().lock().flush()
+    }
+}
+
+async fn to_standard_output(api: &Api, wanted: &Wanted) -> Result<(), Failure> {
+    let mut out = Stdout::default();
+    let mut source = Source { url: wanted.url(), etag: None };
+    let done = download(api, &mut source, &mut out, |_| Ok(())).await;
+    let done = match done {
+        Ok(_) => out.pause().await.map_err(Broken::Local),
+        Err(broken) => Err(broken),
+    };
+    done.map_err(written)?;
+    if Hash(*out.hasher.finalize().as_bytes()) == wanted.hash { Ok(()) } else { Err(damaged(wanted)) }
+}
+
+fn written(broken: Broken) -> Failure {
+    match broken {
+        Broken::Remote(failure) => failure,
+        Broken::Local(error) => Failure::output(error),
+    }
+}
+
+async fn range_to_place(api: &Api, wanted: &Wanted, range: ByteRange, place: Place) -> Result<Fetched, Failure> {
+    let at = |error: io::Error| Failure::file(&place.path, &error);
+    let mut part = Part::open(Arc::new(place.folder), &place.name, Leftover::Forget).await.map_err(at)?;
+    if let Err(failure) = copy_range(api, wanted, range, &mut part).await {
+        part.discard();
+        return Err(failure);
+    }
+    let finish = Finish { mode: wanted.mode, mtime: None, sync: Sync::Each };
+    part.finish(finish).await.map_err(at)?;
+    Ok(Fetched::New)
+}
+
+/// A range is too short a thing to go on with: it comes in one piece or not at all.
+async fn copy_range(api: &Api, wanted: &Wanted, range: ByteRange, sink: &mut impl Sink) -> Result<(), Failure> {
+    let outside = || {
+        let advice = format!("the file has {} bytes; choose a range inside it", wanted.size);
+        Failure::from(Refusal::new(ErrorCode::BadRequest, advice))
+    };
+    let len = range.len_of(wanted.size).ok_or_else(outside)?;
+    let mut headers = HeaderMap::new();
+    let header = HeaderValue::from_str(&format!("bytes={range}"));
+    headers.insert(RANGE, header.map_err(|_| Failure::internal("a range has no header"))?);
+    let mut response = api.download(&wanted.url(), headers).await?;
+    if response.status() != StatusCode::PARTIAL_CONTENT {
+        return Err(outside());
+    }
+    while let Some(piece) = response.chunk().await.map_err(|error| api.transport(&error))? {
+        sink.write(&piece).await.map_err(Failure::output)?;
+    }
+    sink.pause().await.map_err(Failure::output)?;
+    if sink.len() == len { Ok(()) } else { Err(Failure::unreachable("the server", "the range was cut off")) }
+}
+
+/// A symlink comes as a symlink.
+pub(super) fn get_symlink(here: &Here, node: &NodeView, output: Option<&Path>) -> Result<Exit, Failure> {
+    let target = node.target.as_ref().ok_or_else(super::nothing_stored)?;
+    let at = |error: io::Error| Failure::file(output.unwrap_or(Path::new(".")), &error);
+    let place = Place::of(output, name_of(node).as_ref().and_then(local::os_name)).map_err(at)?;
+    local::make_symlink(&place.folder, &place.name, &target.0).map_err(at)?;
+    let result = serde_json::json!({ "path": place.path.to_string_lossy(), "target": String::from_utf8_lossy(&target.0) });
+    here.out.one(&result, || format!("{} -> {}", shown_name(node), visible(&target.0)))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,271 @@
+//! `beckon run`: keeps the machine reachable until it is told to stop.
+
+mod backoff;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use beckon_shared::{
+    error::{ErrorCode, Refusal},
+    id::DeviceId,
+    order::SignedOrder,
+    path::Label,
+    signature::Signed,
+    statement::Statement,
+    wire::{FromServer, Welcome},
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    agent::Agent,
+    clock,
+    connection::{ConnectError, Connection, LinkEnd},
+    hello,
+    local::{Listener, LocalAsk, Status},
+    server::Server,
+    session,
+    state::StateDir,
+};
+use backoff::Backoff;
+
+/// How often addresses are compared with those last told.
+const ADDRESSES_EVERY: Duration = Duration::from_secs(10);
+/// How long what is under way may take to end, once the agent is to stop.
+const WIND_DOWN: Duration = Duration::from_secs(5);
+/// Pushed orders that wait to be looked at.
+const ORDERS: usize = 64;
+
+/// What `beckon run` was told.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// Where its state is.
+    pub(crate) state: StateDir,
+    /// A certificate authority to trust besides the system's.
+    pub(crate) ca: Option<PathBuf>,
+}
+
+/// Runs the agent until it is told to stop. `on_online` hears each time when the server let it in.
+///
+/// # Errors
+///
+/// [`ErrorCode::Revoked`] once the account ended this machine; otherwise what kept it from starting.
+pub(crate) async fn run(options: Options, on_online: impl Fn(&Label, &DeviceId)) -> Result<(), Refusal> {
+    let Options { state, ca } = options;
+    let _lock = state.lock_run()?;
+    let machine = state.machine()?.ok_or_else(|| {
+        Refusal::new(ErrorCode::NotSignedIn, "this device is no machine yet; use: beckon join URL CODE --root NAME=PATH")
+    })?;
+    let server = Server::new(machine.server.clone(), ca.as_deref())?;
+    let (link_end, link) = LinkEnd::new();
+    let agent = Arc::new(Agent::open(state.clone(), &machine, server, link)?);
+    let listener = Listener::open(&state).await?;
+    let ended = tokio::select! {
+        ended = stay_connected(&agent, &link_end, &on_online) => ended,
+        () = revoked(&agent) => Err(revocation()),
+        asker = serve_locally(&agent, &listener) => {
+            wind_down(&agent, &link_end).await;
+            drop(asker);
+            return Ok(());
+        }
+        () = signalled() => Ok(()),
+    };
+    wind_down(&agent, &link_end).await;
+    ended
+}
+
+async fn wind_down(agent: &Agent, link: &LinkEnd) {
+    tracing::info!("stopping");
+    agent.stop.cancel();
+    link.close().await;
+    agent.tasks.close();
+    if tokio::time::timeout(WIND_DOWN, agent.tasks.wait()).await.is_err() {
+        tracing::warn!("not everything ended in time; it goes on when the agent runs again");
+    }
+}
+
+/// Connects, and connects again, until the account has ended this machine.
+async fn stay_connected(agent: &Arc<Agent>, link: &LinkEnd, on_online: &impl Fn(&Label, &DeviceId)) -> Result<(), Refusal> {
+    let mut backoff = Backoff::default();
+    loop {
+        let mut back_in = None;
+        match Connection::open(&agent.server, &agent.identity, agent.hello()).await {
+            Ok((connection, welcome, events)) => {
+                backoff = Backoff::default();
+                agent.rename(&welcome.name);
+                on_online(&welcome.name, &agent.device());
+                back_in = serve_connection(agent, link, connection, welcome, events).await?;
+            }
+            Err(ConnectError::Refused { reason, .. }) if reason.code == ErrorCode::Revoked => return Err(revocation()),
+            Err(error) => {
+                if let ConnectError::Refused { back_in_ms, .. } = &error {
+                    back_in = back_in_ms.map(|ms| Duration::from_millis(ms.into()));
+                }
+                if error.may_retry() {
+                    tracing::info!(%error, "not connected");
+                } else {
+                    tracing::error!(%error, "not connected");
+                    backoff.give_time();
+                }
+            }
+        }
+        let pause = backoff.next(back_in, clock::random());
+        tracing::debug!(?pause, "connecting again");
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Serves one connection to its end; says when the server wants to see this machine again.
+async fn serve_connection(
+    agent: &Arc<Agent>,
+    link: &LinkEnd,
+    connection: Connection,
+    welcome: Welcome,
+    events: mpsc::Receiver<FromServer>,
+) -> Result<Option<Duration>, Refusal> {
+    if let Some(statement) = &welcome.statement {
+        learn(agent, statement);
+    }
+    link.set(Some(connection.clone()));
+    let ended = tokio::select! {
+        ended = take_events(agent, events) => ended,
+        () = tell_changes(agent, &connection) => Ok(None),
+    };
+    link.set(None);
+    ended
+}
+
+async fn take_events(agent: &Arc<Agent>, mut events: mpsc::Receiver<FromServer>) -> Result<Option<Duration>, Refusal> {
+    let (orders, queue) = mpsc::channel(ORDERS);
+    agent.tasks.spawn(take_orders(Arc::clone(agent), queue));
+    let mut back_in = None;
+    while let Some(event) = events.recv().await {
+        match event {
+            FromServer::Order(order) => {
+                // A server that pushes more than can be looked at pushes them again at the next contact.
+                let _ = orders.try_send(*order);
+            }
+            FromServer::Session { ticket } => begin_session(agent, ticket),
+            FromServer::Statement(statement) => learn(agent, &statement),
+            FromServer::GoAway { reason, .. } if reason.code == ErrorCode::Revoked => return Err(revocation()),
+            FromServer::GoAway { reason, back_in_ms } => {
+                tracing::info!(%reason, back_in_ms, "the server ends the connection");
+                back_in = back_in_ms.map(|ms| Duration::from_millis(ms.into()));
+            }
+            _ => {}
+        }
+    }
+    Ok(back_in)
+}
+
+fn learn(agent: &Agent, statement: &Signed<Statement>) {
+    if let Err(refusal) = agent.take_statement(statement) {
+        tracing::warn!(%refusal, "a statement is not believed");
+    }
+}
+
+async fn take_orders(agent: Arc<Agent>, mut queue: mpsc::Receiver<SignedOrder>) {
+    while let Some(order) = queue.recv().await {
+        agent.take_pushed_order(order).await;
+    }
+}
+
+/// Tells the server when addresses or roots are no longer those of the last hello.
+async fn tell_changes(agent: &Agent, connection: &Connection) {
+    let mut roots = agent.watch_roots();
+    let mut addresses = hello::addresses();
+    loop {
+        tokio::select! {
+            changed = roots.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(ADDRESSES_EVERY) => {
+                let now = hello::addresses();
+                if now == addresses {
+                    continue;
+                }
+                addresses = now;
+            }
+        }
+        connection.send_hello(agent.hello()).await;
+    }
+}
+
+fn begin_session(agent: &Arc<Agent>, ticket: [u8; 32]) {
+    let Ok(permit) = Arc::clone(&agent.sessions).try_acquire_owned() else {
+        tracing::warn!("too many sessions at once; one is not served");
+        return;
+    };
+    let agent = Arc::clone(agent);
+    agent.tasks.clone().spawn(async move {
+        let served = match session::dial_relay(&agent.server, &ticket).await {
+            Ok(socket) => session::serve(socket, Arc::clone(&agent)).await,
+            Err(error) => Err(error.refusal()),
+        };
+        if let Err(refusal) = served {
+            tracing::warn!(%refusal, "a session ends");
+        }
+        drop(permit);
+    });
+}
+
+/// Ends once the account says that this machine counts no more.
+async fn revoked(agent: &Agent) {
+    let mut standing = agent.standing();
+    while !agent.is_revoked() {
+        if standing.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn revocation() -> Refusal {
+    Refusal::new(ErrorCode::Revoked, "this machine was revoked: it belongs to the account no more. If that was a mistake, make a new code with beckon join-code and join again")
+}
+
+/// Answers other processes of the user, until one of them asks for the end; it learns of it when the asker is dropped.
+async fn serve_locally(agent: &Agent, listener: &Listener) -> crate::local::Asker {
+    let started = clock::now();
+    loop {
+        let (asked, mut asker) = listener.next().await;
+        match asked {
+            LocalAsk::Stop => {
+                asker.answer(&Ok(())).await;
+                return asker;
+            }
+            LocalAsk::Reload => asker.answer(&agent.reload()).await,
+            LocalAsk::Status => {
+                let status = Status {
+                    pid: std::process::id(),
+                    version: hello::VERSION.to_owned(),
+                    server: agent.server.origin.to_string(),
+                    id: agent.device().to_string(),
+                    name: agent.name(),
+                    online: agent.link.is_up(),
+                    roots: agent.roots().iter().map(|root| root.name.clone()).collect(),
+                    orders: agent.open_orders(),
+                    started,
+                };
+                asker.answer(&Ok(status)).await;
+            }
+        }
+    }
+}
+
+/// Ends when the system asks this process to end.
+#[cfg(unix)]
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::warn!("signals cannot be listened to; end the agent with: beckon stop");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Ends when the system asks this process to end.
+#[cfg(not(unix))]
+async fn signalled() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

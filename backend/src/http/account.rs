@@ -1,0 +1,163 @@
+//! `/api/sign-up`, `/api/sign-in`, `/api/recover`, `/api/password`: how people come in.
+
+mod admit;
+mod password;
+mod session;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use beckon_shared::{
+    api::{
+        Packed,
+        account::{ChangePassword, Prove, Proved, SignInFinish, SignInName, SignInStart, SignUp, SignedIn},
+    },
+    error::{ErrorCode, Refusal},
+    keys::account_id,
+    password::{AuthSecret, KdfParams, fake_salt},
+    statement::Standing,
+};
+
+use super::{guard::client, limit::address_key};
+use crate::{
+    app::App,
+    clock::random,
+    error::{Answer, Failure},
+    store::{
+        Error,
+        meta::{
+            self,
+            account::{Account, Proof},
+            setting::Setting,
+            ticket::Proven,
+        },
+    },
+};
+
+pub(super) use admit::{check_device, check_texts};
+pub(super) use password::{__path_change_password, __path_recover_finish};
+pub(super) use session::{__path_current, __path_end, __path_list, __path_sign_out};
+
+/// The paths of this file.
+pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/api/sign-up", web::post().to(sign_up))
+        .route("/api/sign-in/start", web::post().to(start))
+        .route("/api/sign-in", web::post().to(sign_in))
+        .route("/api/sign-in/finish", web::post().to(finish))
+        .route("/api/sign-out", web::post().to(session::sign_out))
+        .route("/api/recover", web::post().to(recover))
+        .route("/api/recover/finish", web::post().to(password::recover_finish))
+        .route("/api/password", web::post().to(password::change_password))
+        .route("/api/sessions", web::get().to(session::list))
+        .route("/api/sessions/current", web::get().to(session::current))
+        .route("/api/sessions/{id}", web::delete().to(session::end));
+}
+
+/// Counts an attempt of an address.
+fn limit(app: &App, request: &HttpRequest) -> Result<(), Failure> {
+    app.limits.sign_in.count(&address_key(client(request).ip()))
+}
+
+/// Makes the first account, by the set-up code.
+#[utoipa::path(post, path = "/api/sign-up", request_body = SignUp, responses((status = 200, body = SignedIn)))]
+pub(super) async fn sign_up(app: web::Data<App>, request: HttpRequest, body: web::Json<SignUp>) -> Answer {
+    limit(&app, &request)?;
+    let now = app.clock.now();
+    if !app.setup.accepts(app.meta(), &body.setup_code, now).await? {
+        let message = "the set-up code is wrong or has expired; run `beckon-server reset-setup` on the server for a new one";
+        return Err(Failure::new(ErrorCode::BadSetupCode, message));
+    }
+    let key = body.account_key.0;
+    let certificate = check_device(&app, &body.device, &key, &Standing::default())?;
+    let txn = app.meta().write().await?;
+    if meta::account::count(&txn).await? > 0 {
+        return Err(Failure::new(ErrorCode::NotAllowed, "this server has its account already; ask its owner for an invitation"));
+    }
+    let id = account_id(&key);
+    let account = Account {
+        id,
+        name: body.name.to_string(),
+        key,
+        admin: true,
+        space: meta::space::create(&txn, &*app.clock, id).await?,
+        password: password::checked(&body.password, now)?,
+        recovery: Proof {
+            hash: AuthSecret::from_bytes(body.recovery_auth.0).hash(),
+            wrapped: password::checked_wrap(&body.recovery_wrapped.0)?,
+        },
+        standing: Standing::default(),
+    };
+    meta::account::insert(&txn, &account, now).await?;
+    meta::setting::clear(&txn, Setting::SetUpCode).await?;
+    admit::admit(&app, &request, txn, &account, &body.device, &certificate).await
+}
+
+/// How to derive keys from the password; unknown names get a fake that stays the same.
+#[utoipa::path(post, path = "/api/sign-in/start", request_body = SignInName, responses((status = 200, body = SignInStart)))]
+pub(super) async fn start(app: web::Data<App>, request: HttpRequest, body: web::Json<SignInName>) -> Answer<web::Json<SignInStart>> {
+    limit(&app, &request)?;
+    let known = meta::account::by_name(app.meta().read(), &body.name).await?;
+    let (salt, params) = match known {
+        Some(account) => (account.password.salt, account.password.params),
+        None => (fake_salt(&app.secret, &body.name.to_lowercase()), KdfParams::STANDARD),
+    };
+    Ok(web::Json(SignInStart { salt: beckon_shared::api::Bytes(salt), params }))
+}
+
+/// Proves the password.
+#[utoipa::path(post, path = "/api/sign-in", request_body = Prove, responses((status = 200, body = Proved)))]
+pub(super) async fn sign_in(app: web::Data<App>, request: HttpRequest, body: web::Json<Prove>) -> Answer<web::Json<Proved>> {
+    prove(&app, &request, &body, Proven::Password).await
+}
+
+/// Proves the recovery words.
+#[utoipa::path(post, path = "/api/recover", request_body = Prove, responses((status = 200, body = Proved)))]
+pub(super) async fn recover(app: web::Data<App>, request: HttpRequest, body: web::Json<Prove>) -> Answer<web::Json<Proved>> {
+    prove(&app, &request, &body, Proven::Recovery).await
+}
+
+async fn prove(app: &App, request: &HttpRequest, body: &Prove, what: Proven) -> Answer<web::Json<Proved>> {
+    limit(app, request)?;
+    app.limits.guess.count(&body.name.to_lowercase())?;
+    let secret = AuthSecret::from_bytes(body.auth.0);
+    let known = meta::account::by_name(app.meta().read(), &body.name).await?;
+    let right = known.map(|account| {
+        let proof = match what {
+            Proven::Password => account.password.proof.clone(),
+            Proven::Recovery => account.recovery.clone(),
+        };
+        (account, proof)
+    });
+    let (account, proof) = right.filter(|(_, proof)| secret.matches(&proof.hash)).ok_or_else(|| wrong(what))?;
+    let ticket = random(&*app.clock);
+    let txn = app.meta().write().await?;
+    meta::ticket::add_proof(&txn, &ticket, &account.id, what, app.clock.now()).await?;
+    txn.commit().await.map_err(Error::from)?;
+    Ok(web::Json(Proved {
+        account: account.id,
+        account_key: Packed(account.key),
+        wrapped: Packed(proof.wrapped),
+        statement: account.standing.newest().cloned().map(Packed),
+        epoch: account.standing.lowest_epoch(),
+        ticket: beckon_shared::api::Bytes(ticket),
+    }))
+}
+
+/// One answer for a wrong name and a wrong secret.
+fn wrong(what: Proven) -> Refusal {
+    let message = match what {
+        Proven::Password => "the name or the password is wrong; check both and try again",
+        Proven::Recovery => "the name or the recovery words are wrong; check both and try again",
+    };
+    Refusal::new(ErrorCode::WrongPassword, message)
+}
+
+/// Signs a device in.
+#[utoipa::path(post, path = "/api/sign-in/finish", request_body = SignInFinish, responses((status = 200, body = SignedIn)))]
+pub(super) async fn finish(app: web::Data<App>, request: HttpRequest, body: web::Json<SignInFinish>) -> Answer {
+    limit(&app, &request)?;
+    let txn = app.meta().write().await?;
+    let proven = meta::ticket::take_proof(&txn, &body.ticket.0, app.clock.now()).await?;
+    let (id, _) = proven.ok_or_else(password::lapsed)?;
+    let account = meta::account::by_id(&txn, &id).await?.ok_or_else(password::lapsed)?;
+    let certificate = check_device(&app, &body.device, &account.key, &account.standing)?;
+    admit::admit(&app, &request, txn, &account, &body.device, &certificate).await
+}

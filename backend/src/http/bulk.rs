@@ -1,0 +1,120 @@
+//! `/bulk/TRANSFER/have`, `chunks`, `commit`: what a machine uploads with, by the bearer ticket of its transfer.
+
+mod body;
+
+use std::{io, time::Duration};
+
+use actix_web::{HttpResponse, web};
+use beckon_shared::{
+    bulk::{CHUNKS_BODY_MAX, COMMIT_BODY_MAX, CommitUpload, HAVE_MAX, HaveRequest},
+    chunk::ChunkKey,
+    error::ErrorCode,
+    wire,
+};
+use tokio::task::spawn_blocking;
+
+use self::body::{Body, Frame};
+use super::guard::Bulk;
+use crate::{
+    app::App,
+    error::{Answer, Failure},
+    store::{
+        Error,
+        meta::device,
+        read::content,
+        writer::{Batch, VerifiedChunk},
+    },
+};
+
+/// A have-query of [`HAVE_MAX`] ids, with room for what is around them. Bytes.
+const HAVE_BODY_MAX: usize = HAVE_MAX * 32 + 16;
+
+/// Chunks are verified in groups of about so many bytes: less would spend its time on changing threads.
+const GROUP: usize = 1 << 20;
+
+/// A body that stands still for so long is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The paths of this file.
+pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/bulk/{transfer}/have", web::post().to(have))
+        .route("/bulk/{transfer}/chunks", web::post().to(chunks))
+        .route("/bulk/{transfer}/commit", web::post().to(commit));
+}
+
+/// Which chunks are missing; the others are pinned.
+async fn have(bulk: Bulk, payload: web::Payload, app: web::Data<App>) -> Answer {
+    let Bulk(access, cut) = bulk;
+    let bytes = Body::new(payload, cut, HAVE_BODY_MAX).whole().await?;
+    let request: HaveRequest = wire::decode(&bytes).map_err(|_| malformed())?;
+    if request.chunks.len() > HAVE_MAX {
+        return Err(malformed());
+    }
+    let missing = app.store.have(&access, &request.chunks).await?;
+    Ok(binary(wire::encode(&missing)))
+}
+
+/// Takes chunks; answers once all of them are durable.
+async fn chunks(bulk: Bulk, payload: web::Payload, app: web::Data<App>) -> Answer {
+    let Bulk(access, cut) = bulk;
+    let mut body = Body::new(payload, cut.clone(), CHUNKS_BODY_MAX);
+    let taken = async {
+        let key = app.store.chunk_key(&access.granted()).await?;
+        let batch = app.store.batch(&access).await?;
+        take(&mut body, &key, &batch).await?;
+        Ok::<Batch, Failure>(batch)
+    };
+    match taken.await {
+        Ok(batch) => cut.run_until_cancelled(batch.durable()).await.ok_or_else(body::cut_off)??,
+        Err(failure) => {
+            // Who is still sending would otherwise find the connection closed and never read why.
+            body.drain().await;
+            return Err(failure);
+        }
+    }
+    Ok(HttpResponse::Ok().finish())
+}
+
+async fn take(body: &mut Body, key: &ChunkKey, batch: &Batch) -> Result<(), Failure> {
+    loop {
+        let group = body.frames(GROUP).await?;
+        if group.is_empty() {
+            return Ok(());
+        }
+        for chunk in verify(key.clone(), group).await? {
+            batch.push(chunk).await?;
+        }
+    }
+}
+
+async fn verify(key: ChunkKey, group: Vec<Frame>) -> Result<Vec<VerifiedChunk>, Failure> {
+    let verified = spawn_blocking(move || group.into_iter().map(|frame| verify_one(&key, frame)).collect::<Result<Vec<_>, _>>());
+    verified.await.map_err(|error| Error::from(io::Error::other(error)))?
+}
+
+fn verify_one(key: &ChunkKey, frame: Frame) -> Result<VerifiedChunk, Failure> {
+    let Frame { header, stored } = frame;
+    match content(stored.clone(), header.encoding, header.len) {
+        Ok(content) if key.id(&content) == header.id => Ok(VerifiedChunk { header, stored }),
+        _ => Err(Failure::new(ErrorCode::BadRequest, "a chunk is not what its id says; send it again")),
+    }
+}
+
+/// Takes a commit.
+async fn commit(bulk: Bulk, payload: web::Payload, app: web::Data<App>) -> Answer {
+    let Bulk(access, cut) = bulk;
+    let bytes = Body::new(payload, cut, COMMIT_BODY_MAX).whole().await?;
+    let upload: CommitUpload = wire::decode(&bytes).map_err(|_| malformed())?;
+    drop(bytes);
+    let device = device::find(app.store.meta.read(), &access.account, &access.device).await?;
+    let reply = app.store.commit(&access, &device.signing_key()?, upload).await?;
+    Ok(binary(wire::encode(&reply)))
+}
+
+fn binary(bytes: Vec<u8>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/octet-stream").body(bytes)
+}
+
+fn malformed() -> Failure {
+    Failure::new(ErrorCode::BadRequest, "the request is malformed; update the agent")
+}

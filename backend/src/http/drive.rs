@@ -1,0 +1,225 @@
+//! `/api/drive/...`: listings and changes of what is stored. Downloads are in `drive/download.rs`.
+
+pub(crate) mod download;
+mod query;
+#[cfg(test)]
+mod test;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use beckon_shared::{
+    api::drive::{Deleted, Heads, Listing, Move, Nodes, Tree, TreeRow, VersionView},
+    error::{ErrorCode, Refusal},
+    path::{Name, RootPath},
+};
+
+use self::query::Query;
+use super::guard::SignedIn;
+use crate::{
+    access::{GrantedSpace, Right},
+    app::App,
+    drive::view::{head_view, node_view, version_view},
+    error::{Answer, Failure},
+    store::meta::drive::{
+        Row,
+        change::{delete, move_node, restore},
+        children,
+        deleted::deleted,
+        find,
+        head::{Origin, heads},
+        versions,
+        walk::Walk,
+    },
+};
+
+/// Adds the paths.
+pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/api/drive/list", web::get().to(list_folder))
+        .route("/api/drive/tree", web::get().to(list_tree))
+        .route("/api/drive/heads", web::get().to(list_heads))
+        .route("/api/drive/versions", web::get().to(list_versions))
+        .route("/api/drive/deleted", web::get().to(list_deleted))
+        .route("/api/drive/move", web::post().to(move_one))
+        .route("/api/drive/delete", web::post().to(delete_nodes))
+        .route("/api/drive/restore", web::post().to(restore_nodes));
+    for path in ["/api/drive/file", "/api/drive/file/{node}"] {
+        cfg.service(web::resource(path).route(web::get().to(download::file)).route(web::head().to(download::file)));
+    }
+    for path in ["/api/drive/zip", "/api/drive/zip/{node}"] {
+        cfg.service(web::resource(path).route(web::get().to(download::zip)).route(web::head().to(download::zip)));
+    }
+}
+
+/// A folder and a page of what is in it.
+#[utoipa::path(
+    get, path = "/api/drive/list", tag = "drive",
+    params(
+        ("node" = Option<String>, Query, description = "The node; else `path` counts"),
+        ("path" = Option<String>, Query, description = "Names from the top, joined by `/`, any bytes percent-encoded; absent means the top"),
+        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u64>, Query, description = "At most so many rows; 500, and never more than 1,000"),
+    ),
+    responses((status = 200, body = Listing), (status = 404, body = Refusal)),
+)]
+pub(crate) async fn list_folder(signed_in: SignedIn, app: web::Data<App>, request: HttpRequest) -> Answer {
+    let query = Query::of(&request);
+    let (folder, limit) = (found(&signed_in, &app, &query).await?.1, query.limit()?);
+    let mut rows = Vec::new();
+    if folder.is_folder() {
+        let after = query.after()?;
+        rows = children(app.meta().read(), &folder, after.as_ref().map(Name::as_bytes), limit + 1).await?;
+    }
+    let more = cut(&mut rows, limit);
+    let children = rows.iter().map(node_view).collect::<Result<Vec<_>, _>>()?;
+    let next = more.then(|| rows.last().and_then(|row| Name::new(row.node.name.clone()).ok())).flatten();
+    let node = if folder.is_top() { None } else { Some(node_view(&folder)?) };
+    Ok(HttpResponse::Ok().json(Listing { node, children, next }))
+}
+
+/// A page of all that lies below a folder, each folder before what is in it.
+#[utoipa::path(
+    get, path = "/api/drive/tree", tag = "drive",
+    params(
+        ("node" = Option<String>, Query, description = "The folder; else `path` counts"),
+        ("path" = Option<String>, Query, description = "Names from the top, joined by `/`, any bytes percent-encoded; absent means the top"),
+        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u64>, Query, description = "At most so many rows; 500, and never more than 1,000"),
+    ),
+    responses((status = 200, body = Tree), (status = 404, body = Refusal)),
+)]
+pub(crate) async fn list_tree(signed_in: SignedIn, app: web::Data<App>, request: HttpRequest) -> Answer {
+    let query = Query::of(&request);
+    let (folder, limit) = (found(&signed_in, &app, &query).await?.1, query.limit()?);
+    let on = app.meta().read();
+    let mut walk = match query.root_path("after")? {
+        Some(after) => Walk::resume(on, folder, &after).await?,
+        None => Walk::below(folder),
+    };
+    let mut rows = Vec::new();
+    while (rows.len() as u64) < limit
+        && let Some(step) = walk.next(on).await?
+    {
+        rows.push(TreeRow { path: root_path(step.path)?, node: node_view(&step.row)? });
+    }
+    let more = walk.next(on).await?.is_some();
+    let next = more.then(|| rows.last().map(|row| row.path.clone())).flatten();
+    Ok(HttpResponse::Ok().json(Tree { rows, next }))
+}
+
+/// What the drive holds of a folder of a machine, wherever it was moved since.
+#[utoipa::path(
+    get, path = "/api/drive/heads", tag = "drive",
+    params(
+        ("device" = String, Query, description = "The machine"),
+        ("root" = String, Query, description = "The root"),
+        ("path" = Option<String>, Query, description = "The folder below the root, in base64 as in JSON; absent means the root itself"),
+        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u64>, Query, description = "At most so many rows; 500, and never more than 1,000"),
+    ),
+    responses((status = 200, body = Heads), (status = 400, body = Refusal)),
+)]
+pub(crate) async fn list_heads(signed_in: SignedIn, app: web::Data<App>, request: HttpRequest) -> Answer {
+    let query = Query::of(&request);
+    let space = signed_in.access.own_space(Right::Read)?;
+    let (path, after, limit) = (query.root_path("path")?.unwrap_or_default(), query.after()?, query.limit()?);
+    let origin = Origin { device: query.required("device")?, root: query.required("root")?, path: &path };
+    let mut rows = heads(app.meta().read(), &space, &origin, after.as_ref(), limit + 1).await?;
+    let more = cut(&mut rows, limit);
+    let heads = rows.iter().map(head_view).collect::<Result<Vec<_>, _>>()?;
+    let next = more.then(|| heads.last().map(|head| head.name.clone())).flatten();
+    Ok(HttpResponse::Ok().json(Heads { heads, next }))
+}
+
+/// The versions of a node, newest first.
+#[utoipa::path(
+    get, path = "/api/drive/versions", tag = "drive",
+    params(
+        ("node" = Option<String>, Query, description = "The node; else `path` counts"),
+        ("path" = Option<String>, Query, description = "Names from the top, joined by `/`, any bytes percent-encoded"),
+    ),
+    responses((status = 200, body = Vec<VersionView>), (status = 404, body = Refusal)),
+)]
+pub(crate) async fn list_versions(signed_in: SignedIn, app: web::Data<App>, request: HttpRequest) -> Answer {
+    let row = found(&signed_in, &app, &Query::of(&request)).await?.1;
+    let versions = versions(app.meta().read(), &row).await?;
+    let views = versions.iter().map(|version| version_view(version, row.node.head)).collect::<Result<Vec<_>, _>>()?;
+    Ok(HttpResponse::Ok().json(views))
+}
+
+/// What was deleted and can be restored.
+#[utoipa::path(
+    get, path = "/api/drive/deleted", tag = "drive",
+    params(
+        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u64>, Query, description = "At most so many rows; 500, and never more than 1,000"),
+    ),
+    responses((status = 200, body = Deleted)),
+)]
+pub(crate) async fn list_deleted(signed_in: SignedIn, app: web::Data<App>, request: HttpRequest) -> Answer {
+    let query = Query::of(&request);
+    let space = signed_in.access.own_space(Right::Read)?;
+    let limit = query.limit()?;
+    let mut gone = deleted(app.meta().read(), &space, query.get("after")?, limit + 1).await?;
+    let more = cut(&mut gone, limit);
+    let mut rows = Vec::new();
+    for gone in gone {
+        rows.push(TreeRow { node: node_view(&gone.row)?, path: root_path(gone.path)? });
+    }
+    let next = more.then(|| rows.last().map(|row| row.node.id)).flatten();
+    Ok(HttpResponse::Ok().json(Deleted { rows, next }))
+}
+
+/// Gives a node another name, folder or both.
+#[utoipa::path(
+    post, path = "/api/drive/move", tag = "drive", request_body = Move,
+    responses((status = 204), (status = 404, body = Refusal), (status = 409, body = Refusal)),
+)]
+pub(crate) async fn move_one(signed_in: SignedIn, app: web::Data<App>, asked: web::Json<Move>) -> Answer {
+    let space = signed_in.access.own_space(Right::Write)?;
+    let revision = move_node(app.meta(), &space, &asked).await?;
+    changed(&app, &space, revision)
+}
+
+/// Puts nodes and all that lies below them to Deleted, for 30 days.
+#[utoipa::path(
+    post, path = "/api/drive/delete", tag = "drive", request_body = Nodes,
+    responses((status = 204), (status = 404, body = Refusal)),
+)]
+pub(crate) async fn delete_nodes(signed_in: SignedIn, app: web::Data<App>, asked: web::Json<Nodes>) -> Answer {
+    let space = signed_in.access.own_space(Right::Write)?;
+    let revision = delete(app.meta(), &space, &asked.nodes, app.clock.now()).await?;
+    changed(&app, &space, revision)
+}
+
+/// Brings back what was deleted.
+#[utoipa::path(
+    post, path = "/api/drive/restore", tag = "drive", request_body = Nodes,
+    responses((status = 204), (status = 404, body = Refusal), (status = 409, body = Refusal)),
+)]
+pub(crate) async fn restore_nodes(signed_in: SignedIn, app: web::Data<App>, asked: web::Json<Nodes>) -> Answer {
+    let space = signed_in.access.own_space(Right::Write)?;
+    let revision = restore(app.meta(), &space, &asked.nodes).await?;
+    changed(&app, &space, revision)
+}
+
+fn changed(app: &App, space: &GrantedSpace, revision: u64) -> Answer {
+    app.store.changed(space, revision);
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The node that a query names, in the space of whoever asks.
+async fn found(signed_in: &SignedIn, app: &App, query: &Query) -> Answer<(GrantedSpace, Row)> {
+    let space = signed_in.access.own_space(Right::Read)?;
+    let row = find(app.meta().read(), &space, &query.place()?).await?;
+    Ok((space, row))
+}
+
+/// Shortens to `limit` rows; true if there were more.
+fn cut<T>(rows: &mut Vec<T>, limit: u64) -> bool {
+    let more = rows.len() as u64 > limit;
+    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    more
+}
+
+fn root_path(path: Vec<u8>) -> Answer<RootPath> {
+    RootPath::new(path).map_err(|_| Failure::new(ErrorCode::TooLarge, "the paths below this folder are too long; ask for a folder further down"))
+}

@@ -1,0 +1,56 @@
+//! `/api/openapi.json`: the HTTP interface, described by its own code.
+
+use actix_web::{HttpResponse, web};
+use utoipa::OpenApi;
+
+use super::{account, device, join, status, transfer};
+
+/// The paths of this file.
+pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/api/openapi.json", web::get().to(show));
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Beckon", description = "What the Beckon server answers over HTTP. Errors are `Refusal` objects. Requests that change something carry the header `x-beckon`."),
+    paths(
+        status::status,
+        account::sign_up,
+        account::start,
+        account::sign_in,
+        account::finish,
+        account::recover,
+        account::recover_finish,
+        account::change_password,
+        account::sign_out,
+        account::list,
+        account::current,
+        account::end,
+        device::list,
+        device::visits,
+        device::rename,
+        device::say,
+        join::make,
+        join::list,
+        join::withdraw,
+        join::offer,
+        join::join,
+        transfer::list,
+        transfer::show,
+        transfer::problems,
+        transfer::put_selection,
+        transfer::get_selection,
+    ),
+    components(schemas(beckon_shared::error::Refusal))
+)]
+struct Document;
+
+/// The description as JSON.
+pub fn document() -> String {
+    // The document is plain data, which always has a JSON form.
+    Document::openapi().to_pretty_json().unwrap_or_default()
+}
+
+async fn show() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(document())
+}

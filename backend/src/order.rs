@@ -1,0 +1,45 @@
+//! Orders and the transfers that they start: placed by controllers, carried out by machines, seen by every terminal.
+
+mod live;
+mod place;
+mod presence;
+mod work;
+
+pub(crate) use live::{Live, run as tell_progress};
+pub(crate) use place::{Signer, place};
+pub(crate) use presence::{expire, machine_came, machine_went, machines_are_away, withdraw_of_device};
+pub(crate) use work::{Outcome, begin, end, report};
+
+use beckon_shared::{
+    id::AccountId,
+    time::Timestamp,
+    transfer::TransferView,
+    wire::{FromServer, Part, Place},
+};
+
+use crate::{
+    app::App,
+    store::{Error, meta},
+};
+
+/// The next revision of a transfer. It follows the clock, so that it grows also after a server was killed that had
+/// told more than it had stored.
+fn next_revision(last: u64, now: Timestamp) -> u64 {
+    (last + 1).max(u64::try_from(now.0).unwrap_or(0))
+}
+
+/// Records a change of a transfer's life durably, then tells it.
+async fn record(app: &App, account: &AccountId, mut view: TransferView) -> Result<TransferView, Error> {
+    view.revision = next_revision(app.live.newest(view.clone()).revision, app.clock.now());
+    let txn = app.meta().write().await?;
+    meta::transfer::update(&txn, &view).await?;
+    txn.commit().await?;
+    app.live.replace(account, &view);
+    tell(app, account, view.clone());
+    Ok(view)
+}
+
+/// Tells every controller of the account how a transfer stands.
+fn tell(app: &App, account: &AccountId, view: TransferView) {
+    app.hub.to_controllers(account, &FromServer::Transfers(Part { place: Place::Change, rows: vec![view] }));
+}

@@ -1,0 +1,102 @@
+//! Orders wait while their machine is away, are pushed again when it comes, and lapse in the end.
+
+use beckon_shared::{
+    error::ErrorCode,
+    id::{AccountId, DeviceId},
+    order::CLOCK_GRACE,
+    transfer::{Hold, TransferState, TransferView},
+    wire::FromServer,
+};
+
+use super::record;
+use crate::{
+    app::App,
+    error::refusal_of,
+    store::{
+        Error,
+        meta::{self, transfer::Transfer},
+    },
+};
+
+/// A machine is here again: its orders go on. The frames to push to it.
+pub(crate) async fn machine_came(app: &App, account: &AccountId, device: &DeviceId) -> Result<Vec<FromServer>, Error> {
+    let open = meta::transfer::open_of(app.meta().read(), account, device).await?;
+    let mut frames = Vec::with_capacity(open.len());
+    for transfer in open {
+        let view = app.live.newest(transfer.view);
+        if view.hold == Hold::Away {
+            record(app, account, TransferView { hold: Hold::None, ..view }).await?;
+        }
+        frames.push(FromServer::Order(Box::new(transfer.order)));
+    }
+    Ok(frames)
+}
+
+/// A machine is gone: its orders wait.
+pub(crate) async fn machine_went(app: &App, account: &AccountId, device: &DeviceId) {
+    if let Err(error) = hold_away(app, account, device).await {
+        refusal_of(&error);
+    }
+}
+
+async fn hold_away(app: &App, account: &AccountId, device: &DeviceId) -> Result<(), Error> {
+    let open = meta::transfer::open_of(app.meta().read(), account, device).await?;
+    for transfer in open {
+        // It may have come back meanwhile.
+        if !app.hub.is_online(account, device) {
+            wait(app, transfer).await?;
+        }
+    }
+    Ok(())
+}
+
+/// When the server starts, no machine is here yet.
+pub(crate) async fn machines_are_away(app: &App) -> Result<(), Error> {
+    for transfer in meta::transfer::all_open(app.meta().read()).await? {
+        wait(app, transfer).await?;
+    }
+    Ok(())
+}
+
+async fn wait(app: &App, transfer: Transfer) -> Result<(), Error> {
+    let view = app.live.newest(transfer.view);
+    // What waits for a person goes on waiting for that person.
+    if matches!(view.hold, Hold::None | Hold::NoRoom | Hold::Schedule) {
+        record(app, &transfer.account, TransferView { hold: Hold::Away, ..view }).await?;
+    }
+    Ok(())
+}
+
+/// Ends the transfers whose orders have lapsed.
+pub(crate) async fn expire(app: &App) -> Result<(), Error> {
+    let now = app.clock.now();
+    for transfer in meta::transfer::all_open(app.meta().read()).await? {
+        // What runs is let run: the machine began it in time.
+        if transfer.view.state == TransferState::Queued && now > transfer.view.expires + CLOCK_GRACE {
+            fail(app, transfer, "the order has expired; give it again").await?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the transfers of a machine that was revoked.
+pub(crate) async fn withdraw_of_device(app: &App, account: &AccountId, device: &DeviceId) -> Result<(), Error> {
+    for transfer in meta::transfer::open_of(app.meta().read(), account, device).await? {
+        fail(app, transfer, "the machine was revoked; join it again and give the order again").await?;
+    }
+    Ok(())
+}
+
+async fn fail(app: &App, transfer: Transfer, why: &str) -> Result<(), Error> {
+    let id = transfer.id();
+    let view = app.live.newest(transfer.view);
+    let ended = Some(app.clock.now());
+    let over = TransferView { state: TransferState::Failed, hold: Hold::None, error: Some(why.to_owned()), ended, ..view };
+    record(app, &transfer.account, over).await?;
+    app.store.end_transfer(id).await
+}
+
+/// What a machine that asks for such a transfer is told.
+pub(super) fn lapsed() -> Error {
+    Error::refused(ErrorCode::BadOrder, "the order has expired; give it again")
+}

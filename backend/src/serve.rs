@@ -1,0 +1,208 @@
+//! From settings to a running server, and its orderly end.
+
+use std::{
+    fs::File,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::{HttpServer, dev::ServerHandle, middleware::from_fn, web};
+use anyhow::Context;
+
+use crate::{
+    app::{self, App},
+    clock::{Clock, SystemClock, random},
+    config::Config,
+    http::{guard, limit::Limits, origin::Origins},
+    hub::Hub,
+    order,
+    relay::Relays,
+    setup::SetUp,
+    store::{
+        Store, StoreOptions,
+        meta::{self, setting::Setting},
+    },
+    tls,
+};
+
+/// Threads that answer requests.
+const WORKERS: usize = 2;
+
+/// How long running bodies may go on when the server stops. Seconds.
+const LAST_BODIES: u64 = 10;
+
+/// How long control sockets get to say good-bye.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How often what has lapsed is removed.
+const UPKEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// A join code is remembered so long after it lapsed, so that a machine that lost its answer still gets it.
+const CODE_KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// A selection waits so long for its order.
+const SELECTION_KEPT: Duration = Duration::from_secs(3600);
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to and did.
+    Stopped,
+}
+
+/// Serves until `stop` completes. `announce` gets a line when the server listens, and one that says how to set it up.
+///
+/// The data folder belongs to one server at a time: a second one is refused.
+pub async fn run(config: Config, announce: impl Fn(String), stop: impl Future<Output = ()>) -> anyhow::Result<Ended> {
+    let data = config.data_dir();
+    let _lock = lock(&data)?;
+    let tls = config.tls_cert.as_deref().zip(config.tls_key.as_deref()).map(|(cert, key)| tls::load(cert, key)).transpose()?;
+    let listener = TcpListener::bind(config.listen)
+        .with_context(|| format!("{} is not free; stop what listens there, or choose another --listen", config.listen))?;
+    let address = listener.local_addr()?;
+    let app = web::Data::new(open(config, &data, address, tls.is_some()).await?);
+    let server = {
+        let app = app.clone();
+        let server = HttpServer::new(move || {
+            actix_web::App::new().app_data(app.clone()).wrap(from_fn(guard::front)).configure(app::routes)
+        });
+        let server = server.workers(WORKERS).shutdown_timeout(LAST_BODIES).disable_signals();
+        match tls {
+            Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+            None => server.listen(listener)?,
+        }
+        .run()
+    };
+    tell_where(&app, address, &announce).await?;
+    let tasks = [
+        tokio::spawn(order::tell_progress(app.clone())),
+        tokio::spawn(tell_drive_changes(app.clone())),
+        tokio::spawn(keep_up(app.clone())),
+    ];
+    let handle = server.handle();
+    let running = tokio::spawn(server);
+    stop.await;
+    end(&app, &handle).await;
+    running.await??;
+    for task in tasks {
+        task.abort();
+    }
+    app.store.close().await?;
+    tracing::info!("stopped");
+    Ok(Ended::Stopped)
+}
+
+/// Takes the data folder for this process alone.
+fn lock(data: &Path) -> anyhow::Result<File> {
+    make_private(data).with_context(|| format!("the data folder {} cannot be made; choose another --data", data.display()))?;
+    let file = File::create(data.join("lock")).with_context(|| format!("the data folder {} cannot be written to", data.display()))?;
+    file.try_lock().with_context(|| format!("another beckon-server runs on {}; stop it, or choose another --data", data.display()))?;
+    Ok(file)
+}
+
+fn make_private(data: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(data)
+}
+
+async fn open(config: Config, data: &Path, address: SocketAddr, tls: bool) -> anyhow::Result<App> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let options = StoreOptions { data: data.to_owned(), database: config.database_url(), reserve: config.reserve.0, clock: clock.clone() };
+    let store = Store::open(options).await.context("the store cannot be opened; check --data and --database")?;
+    let secret = own_secret(&store, &*clock).await?;
+    let txn = store.meta.write().await?;
+    meta::visit::end_left_open(&txn).await?;
+    txn.commit().await?;
+    let app = App {
+        origins: Origins::new(config.public_url.clone(), address, tls).context("--listen is no address")?,
+        config,
+        clock,
+        store,
+        hub: Hub::default(),
+        live: order::Live::default(),
+        relays: Relays::default(),
+        limits: Limits::default(),
+        setup: SetUp::default(),
+        secret,
+    };
+    order::machines_are_away(&app).await?;
+    Ok(app)
+}
+
+/// The secret of this server, made when it first starts.
+async fn own_secret(store: &Store, clock: &dyn Clock) -> anyhow::Result<[u8; 32]> {
+    let txn = store.meta.write().await?;
+    if let Some(secret) = meta::setting::get(&txn, Setting::Secret).await? {
+        return secret.try_into().map_err(|_| anyhow::anyhow!("the database is damaged; restore it from a back-up"));
+    }
+    let secret: [u8; 32] = random(clock);
+    meta::setting::set(&txn, Setting::Secret, secret.to_vec()).await?;
+    txn.commit().await?;
+    Ok(secret)
+}
+
+async fn tell_where(app: &App, address: SocketAddr, announce: &impl Fn(String)) -> anyhow::Result<()> {
+    let origin = app.origins.listen();
+    announce(format!("listening on {origin}"));
+    tracing::info!(%address, "listening");
+    if meta::account::count(app.meta().read()).await? == 0 {
+        let code = app.setup.issue(&*app.clock);
+        announce(format!("set up at {}/setup#{}", app.origins.main(), code.text().as_str()));
+    }
+    Ok(())
+}
+
+/// Sends devices away, lets bodies finish, and waits until the visits are recorded.
+async fn end(app: &App, handle: &ServerHandle) {
+    app.hub.stopping().cancel();
+    let visits = async {
+        while app.hub.has_guests() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let (_, left) = tokio::join!(handle.stop(true), tokio::time::timeout(LAST_WORDS, visits));
+    if left.is_err() {
+        tracing::warn!("some control sockets did not end in time");
+    }
+}
+
+async fn tell_drive_changes(app: web::Data<App>) {
+    use tokio::sync::broadcast::error::RecvError;
+    let mut changes = app.store.changes();
+    loop {
+        match changes.recv().await {
+            Ok(change) => app.hub.drive_changed(&change.account, change.space, change.revision),
+            // Each change says "read again", so those that were missed are told by the next one.
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Removes what has lapsed, again and again.
+async fn keep_up(app: web::Data<App>) {
+    let mut tick = tokio::time::interval(UPKEEP_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Err(error) = sweep(&app).await {
+            tracing::error!(cause = %error, "what has lapsed was not removed");
+        }
+    }
+}
+
+async fn sweep(app: &App) -> Result<(), crate::store::Error> {
+    let now = app.clock.now();
+    order::expire(app).await?;
+    let txn = app.meta().write().await?;
+    meta::session::sweep(&txn, now).await?;
+    meta::ticket::sweep(&txn, now).await?;
+    meta::join::sweep(&txn, now.before(CODE_KEPT)).await?;
+    meta::transfer::selection::sweep(&txn, now.before(SELECTION_KEPT)).await?;
+    Ok(txn.commit().await?)
+}

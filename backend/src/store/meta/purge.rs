@@ -1,0 +1,72 @@
+//! Removing for good what was deleted long ago.
+
+use sea_orm::{ConnectionTrait, Value};
+
+use super::{BATCH, Error, Meta, Txn, places, sql};
+
+/// Nodes that were deleted before a moment.
+pub(crate) async fn deleted_before(on: &impl ConnectionTrait, before: i64, limit: u32) -> Result<Vec<i64>, Error> {
+    let text = format!("SELECT no FROM node WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT {limit}");
+    nos(on, &text, vec![before.into()]).await
+}
+
+/// Removes nodes that are still deleted since before a moment, with all below them. Returns how many went.
+///
+/// The deepest go first, some hundred in a transaction: whenever it stops, what is left is a whole tree.
+pub(crate) async fn purge(meta: &Meta, node: i64, before: i64) -> Result<u64, Error> {
+    let mut order = vec![node];
+    let mut at = 0;
+    while at < order.len() {
+        let end = order.len().min(at + BATCH);
+        let parents = &order[at..end];
+        let children = children(meta, parents).await?;
+        at = end;
+        order.extend(children);
+    }
+    order.reverse();
+    let mut gone = 0;
+    for nodes in order.chunks(BATCH) {
+        let txn = meta.write().await?;
+        let text = "SELECT no FROM node WHERE no = $1 AND deleted_at <= $2";
+        if nos(&txn, text, vec![node.into(), before.into()]).await?.is_empty() {
+            // Restored meanwhile.
+            return Ok(gone);
+        }
+        remove(&txn, nodes).await?;
+        txn.commit().await?;
+        gone += nodes.len() as u64;
+    }
+    Ok(gone)
+}
+
+/// Live and deleted children are asked for apart, because each question has an index of its own.
+async fn children(meta: &Meta, parents: &[i64]) -> Result<Vec<i64>, Error> {
+    let mut found = Vec::new();
+    for state in ["IS NULL", "IS NOT NULL"] {
+        let text = format!("SELECT no FROM node WHERE parent IN ({}) AND deleted_at {state}", places(1, parents.len()));
+        found.extend(nos(meta.read(), &text, parents.iter().map(|no| (*no).into()).collect()).await?);
+    }
+    Ok(found)
+}
+
+async fn remove(txn: &Txn, nodes: &[i64]) -> Result<(), Error> {
+    let list = places(1, nodes.len());
+    let versions = format!("SELECT no FROM version WHERE node IN ({list})");
+    let statements = [
+        format!("DELETE FROM chunk_use WHERE version IN ({versions})"),
+        format!("DELETE FROM manifest WHERE version IN ({versions})"),
+        format!("DELETE FROM version WHERE node IN ({list})"),
+        // What was moved out of a folder lives on, bound to nothing.
+        format!("UPDATE node SET source_parent = NULL, source_name = NULL WHERE source_parent IN ({list})"),
+        format!("DELETE FROM node WHERE no IN ({list})"),
+    ];
+    for text in statements {
+        txn.execute_raw(sql(&text, txn, nodes.iter().map(|no| (*no).into()))).await?;
+    }
+    Ok(())
+}
+
+async fn nos(on: &impl ConnectionTrait, text: &str, values: Vec<Value>) -> Result<Vec<i64>, Error> {
+    let rows = on.query_all_raw(sql(text, on, values)).await?;
+    rows.iter().map(|row| Ok(row.try_get("", "no")?)).collect()
+}

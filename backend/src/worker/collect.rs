@@ -1,0 +1,194 @@
+//! Collection in two phases: what nothing needs is marked, and a day later deleted if still nothing does.
+//! Packs that became sparse, and many small ones, are written anew into full ones.
+
+use std::{collections::HashSet, fmt, io, time::Duration};
+
+use beckon_shared::time::Timestamp;
+use tokio::task::spawn_blocking;
+
+use crate::store::{
+    Error, Store,
+    blob::Blobs,
+    meta::{
+        chunk::{NewPack, mark_damaged},
+        collect::{self, Kept, Move, PackFill},
+    },
+    pack::{self, PackId},
+};
+
+/// How long a chunk stays marked, and how old a pack without an index row must be: longer than any upload or read
+/// that may have seen it can last without pinning it.
+pub(crate) const GRACE: Duration = Duration::from_secs(24 * 3600);
+
+/// Chunks that one round marks or deletes at most.
+const ROUND: u32 = 100_000;
+
+/// A new pack is filled up to this. Bytes.
+const TARGET: u64 = 16 << 20;
+
+/// A pack below this is small: worth being joined with others. Bytes.
+const SMALL: u64 = 1 << 20;
+
+/// So many small packs are joined, fewer are left.
+const SMALL_MIN: usize = 8;
+
+/// What a round would do; nothing in it has happened yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Chunks that nothing needs, by row number.
+    pub(crate) mark: Vec<i64>,
+    /// Chunks that nothing has needed for a day.
+    pub(crate) delete: Vec<i64>,
+    /// Packs in which nothing is indexed.
+    pub(crate) empty: Vec<PackFill>,
+    /// Packs that are written anew, each group into one.
+    pub(crate) rewrite: Vec<Vec<PackFill>>,
+    /// Packs that no row names: left behind by a stop between sealing and indexing.
+    pub(crate) orphans: Vec<PackId>,
+    marked_before: i64,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub(crate) fn is_empty(&self) -> bool {
+        let chunks = self.mark.is_empty() && self.delete.is_empty();
+        chunks && self.empty.is_empty() && self.rewrite.is_empty() && self.orphans.is_empty()
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "mark {} chunks, delete {} chunks, drop {} empty and {} unknown packs, write {} packs anew into {}",
+            self.mark.len(),
+            self.delete.len(),
+            self.empty.len(),
+            self.orphans.len(),
+            self.rewrite.iter().map(Vec::len).sum::<usize>(),
+            self.rewrite.len()
+        )
+    }
+}
+
+/// Looks for what can be collected.
+pub(crate) async fn plan(store: &Store) -> Result<Plan, Error> {
+    let now = store.clock.now();
+    let marked_before = now.before(GRACE).0;
+    let on = store.meta.read();
+    let blobs = store.blobs.clone();
+    // The packs on the disk are listed before those in the database: one that is indexed in between is in both.
+    let listed = spawn_blocking(move || blobs.list()).await.map_err(io::Error::other)??;
+    let packs = collect::packs(on).await?;
+    let known: HashSet<PackId> = packs.iter().map(|pack| pack.id).collect();
+    let orphans = listed.into_iter().filter(|id| !known.contains(id) && is_old(*id, now)).collect();
+    Ok(Plan {
+        mark: collect::to_mark(on, ROUND).await?,
+        delete: collect::to_delete(on, marked_before, ROUND).await?,
+        empty: packs.iter().filter(|pack| pack.chunks == 0).copied().collect(),
+        rewrite: groups(packs.into_iter().filter(|pack| pack.sound > 0 && pack.created <= marked_before)),
+        orphans,
+        marked_before,
+    })
+}
+
+/// By the time in its id.
+fn is_old(pack: PackId, now: Timestamp) -> bool {
+    let Some((seconds, _)) = pack.0.get_timestamp().map(|time| time.to_unix()) else { return false };
+    let made = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
+    now.since(Timestamp(made)) >= GRACE
+}
+
+/// Groups of packs that are worth being written anew.
+fn groups(packs: impl Iterator<Item = PackFill>) -> Vec<Vec<PackFill>> {
+    let (small, large): (Vec<PackFill>, Vec<PackFill>) = packs.partition(|pack| pack.len < SMALL);
+    let small = if small.len() >= SMALL_MIN { small } else { Vec::new() };
+    let sparse = large.into_iter().filter(|pack| pack.live * 2 < pack.len);
+    let mut groups: Vec<Vec<PackFill>> = Vec::new();
+    let mut len = TARGET;
+    for pack in small.into_iter().chain(sparse) {
+        if len + pack.live > TARGET {
+            groups.push(Vec::new());
+            len = 0;
+        }
+        len += pack.live;
+        if let Some(group) = groups.last_mut() {
+            group.push(pack);
+        }
+    }
+    groups
+}
+
+/// Does what is planned, as far as it is still right.
+pub(crate) async fn execute(store: &Store, plan: &Plan) -> Result<(), Error> {
+    let deleted = collect::delete(&store.meta, &plan.delete, plan.marked_before).await?;
+    let marked = collect::mark(&store.meta, &plan.mark, store.clock.now().0).await?;
+    for group in &plan.rewrite {
+        rewrite(store, group).await?;
+    }
+    let mut empty = plan.empty.clone();
+    empty.extend(plan.rewrite.iter().flatten());
+    let mut gone = collect::forget_empty(&store.meta, &empty).await?;
+    gone.extend(&plan.orphans);
+    let dropped = gone.len();
+    let blobs = store.blobs.clone();
+    spawn_blocking(move || gone.into_iter().try_for_each(|pack| blobs.delete(pack))).await.map_err(io::Error::other)??;
+    tracing::info!(marked, deleted, packs = dropped, "collected");
+    Ok(())
+}
+
+/// Copies what is needed of some packs into a new one.
+async fn rewrite(store: &Store, group: &[PackFill]) -> Result<(), Error> {
+    let mut kept = Vec::new();
+    for pack in group {
+        let chunks = collect::chunks_of(store.meta.read(), pack.no).await?;
+        kept.extend(chunks.into_iter().map(|kept| (pack.no, kept)));
+    }
+    let (blobs, id) = (store.blobs.clone(), PackId::new(&*store.clock));
+    let copied = spawn_blocking(move || copy(&*blobs, id, &kept)).await.map_err(io::Error::other)??;
+    for chunk in copied.damaged {
+        mark_damaged(&store.meta, &*store.clock, chunk).await?;
+    }
+    collect::move_chunks(&store.meta, &*store.clock, NewPack { id, len: copied.len }, &copied.moves).await
+}
+
+struct Copied {
+    len: u64,
+    moves: Vec<Move>,
+    damaged: Vec<i64>,
+}
+
+fn copy(blobs: &dyn Blobs, id: PackId, kept: &[(i64, Kept)]) -> Result<Copied, Error> {
+    let mut sink = blobs.begin(id)?;
+    sink.write(&pack::header(id))?;
+    let mut copied = Copied { len: pack::HEADER_LEN as u64, moves: Vec::new(), damaged: Vec::new() };
+    for (from, kept) in kept {
+        let Some(record) = sound_record(blobs, kept)? else {
+            copied.damaged.push(kept.place.no);
+            continue;
+        };
+        sink.write(&record)?;
+        let start = copied.len + pack::RECORD_LEN as u64;
+        copied.moves.push(Move { chunk: kept.place.no, from: *from, start });
+        copied.len += record.len() as u64;
+    }
+    let count = u32::try_from(copied.moves.len()).unwrap_or(u32::MAX);
+    sink.write(&pack::footer(count))?;
+    copied.len += pack::FOOTER_LEN as u64;
+    sink.seal()?;
+    Ok(copied)
+}
+
+/// A record as it stands in its pack; nothing where it is damaged, which must not be copied under a new check.
+fn sound_record(blobs: &dyn Blobs, kept: &Kept) -> Result<Option<Vec<u8>>, Error> {
+    let place = &kept.place;
+    let Some(start) = place.start.checked_sub(pack::RECORD_LEN as u64) else { return Ok(None) };
+    let end = place.start + u64::from(place.header.stored_len);
+    let bytes = match blobs.read(place.pack, start..end) {
+        Ok(bytes) => bytes,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let sound = bytes[..pack::RECORD_LEN] == pack::record(kept.space, &place.header, &bytes[pack::RECORD_LEN..]);
+    Ok(sound.then_some(bytes))
+}

@@ -1,0 +1,29 @@
+//! Ending what has expired: deleted nodes after 30 days, tickets, pins of transfers that are over.
+
+use std::time::Duration;
+
+use crate::store::{Error, Store, meta};
+
+/// How long deleted nodes can be restored.
+pub(crate) const DELETED_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Subtrees that are removed in one round.
+const ROUND: u32 = 1000;
+
+/// Ends what has expired.
+pub(crate) async fn run(store: &Store) -> Result<(), Error> {
+    let now = store.clock.now();
+    let txn = store.meta.write().await?;
+    meta::ticket::sweep(&txn, now).await?;
+    txn.commit().await?;
+    meta::collect::release_stale_pins(&store.meta).await?;
+    let before = now.before(DELETED_KEPT).0;
+    let mut removed = 0;
+    for node in meta::purge::deleted_before(store.meta.read(), before, ROUND).await? {
+        removed += meta::purge::purge(&store.meta, node, before).await?;
+    }
+    if removed > 0 {
+        tracing::info!(nodes = removed, "removed what was deleted 30 days ago");
+    }
+    Ok(())
+}

@@ -1,0 +1,405 @@
+//! What a machine uploads comes back equal: as files, trees, ZIPs, ranges and older versions.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, symlink},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use beckon_tests::{
+    Account, Machine, Proxy, Server, Way, sample,
+    tree::{self, assert_same_tree, tree_modes},
+};
+
+use crate::scene::{Desk, LONG, MIB, SOON, expect_refusal, get, hash, json, number, order, rows, run, text, upload};
+
+/// A folder for what comes back.
+struct Back(tempfile::TempDir);
+
+impl Back {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+/// The times of change of everything below a folder but symlinks, whose own times no program needs.
+fn times(folder: &Path) -> Vec<(PathBuf, i64, i64)> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(next) = open.pop() {
+        for path in fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
+            let metadata = path.symlink_metadata().unwrap();
+            if metadata.is_dir() {
+                open.push(path.clone());
+            }
+            if !metadata.is_symlink() {
+                found.push((path.strip_prefix(folder).unwrap().to_owned(), metadata.mtime(), metadata.mtime_nsec() / 1_000_000));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_tree_comes_back_with_its_names_contents_links_modes_and_times() {
+    let desk = Desk::with(sample::small_tree);
+    let transfer = desk.upload();
+    let tree = tree::tree_hashes(desk.root());
+    let files = tree.values().filter(|entry| matches!(entry, tree::Entry::File(..))).count() as u64;
+    assert_eq!((number(&transfer, "files_done"), number(&transfer, "files_total")), (files, files), "{transfer}");
+    assert_eq!(number(&transfer, "bytes_done"), number(&transfer, "bytes_total"));
+    assert!(transfer["error"].is_null() && transfer["hold"] == "none", "{transfer}");
+
+    let back = Back::new();
+    let to = back.path("copy");
+    get(desk.cli(), "desk/Documents", &to);
+    assert_same_tree(desk.root(), &to);
+    assert_eq!(tree_modes(desk.root()), tree_modes(&to));
+    assert_eq!(times(desk.root()), times(&to));
+}
+
+#[test]
+fn a_part_of_a_root_and_a_single_file_come_alone() {
+    let desk = Desk::with(sample::small_tree);
+    let transfer = upload(desk.cli(), "desk:Documents/notes/today.md");
+    assert_eq!(number(&transfer, "files_total"), 1, "{transfer}");
+    let transfer = upload(desk.cli(), "desk:Documents/tables");
+    assert_eq!(number(&transfer, "files_total"), 1, "{transfer}");
+    let list = json(desk.cli(), &["drive", "ls", "desk/Documents"]);
+    let mut names: Vec<_> = rows(&list).iter().map(|node| text(node, "name")).collect();
+    names.sort();
+    assert_eq!(names, ["notes", "tables"]);
+    let back = Back::new();
+    get(desk.cli(), "desk/Documents/notes/today.md", &back.path("today.md"));
+    assert_eq!(fs::read(back.path("today.md")).unwrap(), fs::read(desk.path("notes/today.md")).unwrap());
+}
+
+#[test]
+fn a_file_is_written_to_standard_output_or_into_a_folder_that_is_there() {
+    let desk = Desk::with(sample::small_tree);
+    desk.upload();
+    let piped = desk.cli().run(["get", "desk/Documents/tables/trips.csv", "-o", "-"]).expect_ok();
+    assert_eq!(piped.stdout_bytes(), fs::read(desk.path("tables/trips.csv")).unwrap());
+    let back = Back::new();
+    let folder = back.0.path().display().to_string();
+    desk.cli().run(["get", "desk/Documents/tables/trips.csv", "-o", &folder]).expect_ok();
+    assert_eq!(hash(&back.path("trips.csv")), hash(&desk.path("tables/trips.csv")));
+}
+
+#[test]
+fn the_same_again_sends_nothing() {
+    let desk = Desk::with(sample::small_tree);
+    let first = desk.upload();
+    assert!(number(&first, "bytes_sent") > 3 * MIB, "{first}");
+    let again = desk.upload();
+    assert_eq!((number(&again, "bytes_sent"), number(&again, "files_done")), (0, number(&first, "files_done")), "{again}");
+    // A copy under another name is known by its content, and so is the same on another machine.
+    fs::copy(desk.path("video.bin"), desk.path("copy of video.bin")).unwrap();
+    let copy = desk.upload();
+    assert_eq!(number(&copy, "bytes_sent"), 0, "{copy}");
+    let versions = json(desk.cli(), &["drive", "versions", "desk/Documents/video.bin"]);
+    assert_eq!(rows(&versions).len(), 1, "a version came without a change: {versions}");
+}
+
+#[test]
+fn another_machine_with_the_same_files_sends_nothing() {
+    let desk = Desk::with(sample::small_tree);
+    desk.upload();
+    let _laptop = Machine::join(&desk.ann, "laptop").root("Same", desk.root()).start();
+    let transfer = upload(desk.cli(), "laptop:Same");
+    assert_eq!(number(&transfer, "bytes_sent"), 0, "{transfer}");
+    let back = Back::new();
+    get(desk.cli(), "laptop/Same", &back.path("copy"));
+    assert_same_tree(desk.root(), &back.path("copy"));
+}
+
+#[test]
+fn after_one_changed_byte_in_64_mib_less_than_4_mib_are_sent() {
+    let desk = Desk::with(|folder| sample::random_file(&folder.join("big"), 64 * MIB, 4));
+    let first = desk.upload();
+    assert!(number(&first, "bytes_sent") >= 64 * MIB, "{first}");
+    sample::change_byte(&desk.path("big"), 33 * MIB + 7);
+    let second = desk.upload();
+    assert!((1..4 * MIB).contains(&number(&second, "bytes_sent")), "{second}");
+    // All that stands behind an insertion has moved, and is known all the same.
+    sample::insert(&desk.path("big"), 5 * MIB + 3, b"seven b");
+    let third = desk.upload();
+    assert!((1..4 * MIB).contains(&number(&third, "bytes_sent")), "{third}");
+    let back = Back::new();
+    get(desk.cli(), "desk/Documents/big", &back.path("big"));
+    assert_eq!(hash(&back.path("big")), hash(&desk.path("big")));
+}
+
+#[test]
+fn every_older_version_comes_back_as_it_was() {
+    let desk = Desk::with(|folder| sample::text(&folder.join("letter"), "Dear Bob"));
+    let drafts = ["Dear Bob", "Dear Bob, hello", "Hi"];
+    for draft in drafts {
+        fs::write(desk.path("letter"), draft).unwrap();
+        desk.upload();
+    }
+    let versions = json(desk.cli(), &["drive", "versions", "desk/Documents/letter"]);
+    let heads: Vec<_> = rows(&versions).iter().map(|version| version["head"] == true).collect();
+    assert_eq!(heads, [true, false, false], "newest first: {versions}");
+    let back = Back::new();
+    for (version, draft) in rows(&versions).iter().rev().zip(drafts) {
+        let to = back.path(&text(version, "id"));
+        let words = ["get", "desk/Documents/letter", "--version", &text(version, "id"), "-o", &to.display().to_string()];
+        desk.cli().run(words).expect_ok();
+        assert_eq!(fs::read_to_string(to).unwrap(), draft);
+    }
+    get(desk.cli(), "desk/Documents/letter", &back.path("head"));
+    assert_eq!(fs::read_to_string(back.path("head")).unwrap(), "Hi");
+}
+
+#[test]
+fn a_range_is_just_those_bytes() {
+    let desk = Desk::with(|folder| sample::random_file(&folder.join("file"), 3 * MIB + 5, 9));
+    desk.upload();
+    let whole = fs::read(desk.path("file")).unwrap();
+    let last = whole.len() - 1;
+    let range = |range: &str| {
+        let words = ["get", "desk/Documents/file", "--range", range, "-o", "-"];
+        desk.cli().run(words).expect_ok().stdout_bytes().to_vec()
+    };
+    assert_eq!(range("0-0"), whole[..1]);
+    assert_eq!(range("1000000-2000000"), whole[1_000_000..=2_000_000]);
+    assert_eq!(range(&format!("{last}-{last}")), whole[last..]);
+    let beyond = run(desk.cli(), &["get", "desk/Documents/file", "--range", "9000000-9000001", "-o", "-"]);
+    assert!([1, 2].contains(&beyond.code()) && beyond.stdout().is_empty(), "{beyond}");
+}
+
+#[test]
+fn files_are_moved_deleted_and_restored_in_the_drive_and_uploads_follow() {
+    let desk = Desk::with(sample::small_tree);
+    desk.upload();
+    let cli = desk.cli();
+    let names = |place: &str| -> Vec<_> { rows(&json(cli, &["drive", "ls", place])).iter().map(|node| text(node, "name")).collect() };
+    run(cli, &["drive", "mv", "desk/Documents/notes", "desk/Documents/diary"]).expect_ok();
+    assert!(names("desk/Documents").contains(&"diary".into()));
+    // The folder keeps its tie to the machine's folder: what is new there comes to its new place.
+    sample::text(&desk.path("notes/tomorrow.md"), "later");
+    desk.upload();
+    assert!(names("desk/Documents/diary").contains(&"tomorrow.md".into()));
+    assert!(!names("desk/Documents").contains(&"notes".into()));
+
+    run(cli, &["drive", "rm", "desk/Documents/diary/today.md"]).expect_ok();
+    expect_refusal(&run(cli, &["get", "desk/Documents/diary/today.md", "-o", "-"]), 1, "not-found");
+    assert_eq!(desk.in_drive("desk:Documents/notes/today.md"), [("today.md".into(), "no".into())]);
+    run(cli, &["drive", "restore", "desk/Documents/diary/today.md"]).expect_ok();
+    let back = Back::new();
+    get(cli, "desk/Documents/diary/today.md", &back.path("today.md"));
+    assert_eq!(hash(&back.path("today.md")), hash(&desk.path("notes/today.md")));
+}
+
+#[test]
+fn what_was_deleted_in_the_drive_is_uploaded_again_when_it_is_ordered_again() {
+    let desk = Desk::with(sample::small_tree);
+    desk.upload();
+    run(desk.cli(), &["drive", "rm", "desk/Documents/tables"]).expect_ok();
+    let again = desk.upload();
+    assert_eq!(number(&again, "bytes_sent"), 0, "its chunks are still there: {again}");
+    let back = Back::new();
+    get(desk.cli(), "desk/Documents", &back.path("copy"));
+    assert_same_tree(desk.root(), &back.path("copy"));
+}
+
+#[test]
+fn a_folder_comes_as_one_zip_that_others_can_open() {
+    let desk = Desk::with(|folder| {
+        sample::text(&folder.join("notes/今日は.md"), "hello");
+        sample::text(&folder.join("notes/empty"), "");
+        sample::random_file(&folder.join("video.bin"), 2 * MIB + 1, 3);
+        fs::create_dir(folder.join("empty folder")).unwrap();
+        symlink("video.bin", folder.join("link")).unwrap();
+    });
+    desk.upload();
+    let back = Back::new();
+    let zip = back.path("all.zip").display().to_string();
+    desk.cli().run(["get", "desk/Documents", "--zip", &zip]).expect_ok();
+    assert_same_tree(desk.root(), &unzipped(&back, &zip));
+}
+
+/// Tests a ZIP and unpacks it, by a program that is not ours. The one folder in it, or where its entries lie.
+#[track_caller]
+fn unzipped(back: &Back, zip: &str) -> PathBuf {
+    let to = back.path("unzipped");
+    let run = |args: &[&str]| {
+        let output = Command::new("unzip").env("LC_ALL", "C.UTF-8").args(args).output().expect("unzip starts");
+        assert!(output.status.success(), "unzip {args:?}: {}", String::from_utf8_lossy(&output.stdout));
+    };
+    run(&["-t", "-qq", zip]);
+    run(&["-q", zip, "-d", &to.display().to_string()]);
+    let inside: Vec<_> = fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().path()).collect();
+    match &inside[..] {
+        [folder] if folder.is_dir() => folder.clone(),
+        _ => to,
+    }
+}
+
+/// Where a Linux system keeps many files, and how many of them are wanted at most.
+const PLACES: &[&str] = &["share/doc", "share/zoneinfo", "lib/python3", "lib/python3.11", "share/perl", "share/man", "include"];
+const ENTRIES_MAX: usize = 25_000;
+
+/// Folders below `/usr` that nobody made for this test, with tens of thousands of entries together.
+fn found_places() -> Vec<&'static str> {
+    let count = |place: &&str| tree_size(&Path::new("/usr").join(place));
+    let mut left = ENTRIES_MAX;
+    let places: Vec<_> = PLACES
+        .iter()
+        .filter(|place| {
+            let size = count(place);
+            let fits = (1..=left).contains(&size);
+            left -= if fits { size } else { 0 };
+            fits
+        })
+        .copied()
+        .collect();
+    let found = ENTRIES_MAX - left;
+    assert!(found >= 2_000, "only {found} entries below /usr: this test needs a system with more in it");
+    places
+}
+
+fn tree_size(folder: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let sizes = entries.map(|entry| {
+        let entry = entry.unwrap();
+        1 + if entry.file_type().unwrap().is_dir() { tree_size(&entry.path()) } else { 0 }
+    });
+    sizes.sum()
+}
+
+#[test]
+fn a_real_tree_that_nobody_made_for_this_test_comes_back_as_tree_and_as_zip() {
+    let server = Server::start();
+    let ann = Account::sign_up(&server, "ann");
+    let cli = ann.cli().with_limit(2 * LONG);
+    let _desk = Machine::join(&ann, "desk").root("usr", "/usr").start();
+    let places = found_places();
+    let live: Vec<_> = places.iter().map(|place| format!("desk:usr/{place}")).collect();
+    let words: Vec<_> = ["upload", "--wait"].into_iter().chain(live.iter().map(String::as_str)).collect();
+    let transfer = json(&cli, &words);
+    assert_eq!((text(&transfer, "state"), number(&transfer, "failed")), ("done".into(), 0), "{transfer}");
+    let again = json(&cli, &words);
+    assert_eq!(number(&again, "bytes_sent"), 0, "{again}");
+
+    let back = Back::new();
+    get(&cli, "desk/usr", &back.path("usr"));
+    for place in &places {
+        assert_same_tree(&Path::new("/usr").join(place), &back.path("usr").join(place));
+    }
+    let zip = back.path("usr.zip").display().to_string();
+    cli.run(["get", "desk/usr", "--zip", &zip]).expect_ok();
+    let unzipped = unzipped(&back, &zip);
+    let unzipped = if unzipped.ends_with("share") { unzipped.parent().unwrap().to_owned() } else { unzipped };
+    for place in &places {
+        assert_same_tree(&Path::new("/usr").join(place), &unzipped.join(place));
+    }
+}
+
+/// A desk with one large file in the drive, and a terminal that reaches the server through a proxy.
+fn far_away(size: u64) -> (Desk, Proxy, beckon_tests::Cli) {
+    let desk = Desk::with(|folder| sample::random_file(&folder.join("big"), size, 8));
+    desk.upload();
+    let proxy = Proxy::to(desk.server.address());
+    let cli = beckon_tests::Cli::new();
+    let password = desk.ann.password_file().display().to_string();
+    cli.run(["login", &proxy.url(), "--name", "ann", "--password-file", &password]).expect_ok();
+    (desk, proxy, cli)
+}
+
+#[test]
+fn a_download_that_was_killed_goes_on_where_it_was() {
+    let (desk, proxy, cli) = far_away(64 * MIB);
+    let back = Back::new();
+    let to = back.path("big");
+    let words = ["get", "desk/Documents/big", "-o", &to.display().to_string()].map(str::to_owned);
+    proxy.allow(Way::Down, 40 * MIB);
+    let mut download = cli.start(&words);
+    proxy.wait_held_up(Way::Down, SOON);
+    // What is in the client's own hands by now differs; most of what came through must be on its disk.
+    let on_disk = || fs::read_dir(back.0.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum::<u64>();
+    beckon_tests::wait_until("the bytes that came are written", SOON, || on_disk() >= 30 * MIB);
+    assert!(!to.exists(), "half a file stands under the name of the whole");
+    download.kill();
+    proxy.cut();
+    proxy.open();
+    let before = proxy.passed(Way::Down);
+    cli.run(&words).expect_ok();
+    let sent = proxy.passed(Way::Down) - before;
+    assert!((24 * MIB..36 * MIB).contains(&sent), "{sent} bytes came after the break");
+    assert_eq!(hash(&to), hash(&desk.path("big")));
+    assert_eq!(fs::read_dir(back.0.path()).unwrap().count(), 1, "a temporary file stays behind");
+}
+
+#[test]
+fn a_download_whose_connection_breaks_ends_whole_or_with_an_error_and_goes_on() {
+    let (desk, proxy, cli) = far_away(32 * MIB);
+    let back = Back::new();
+    let to = back.path("big");
+    let words = ["get", "desk/Documents/big", "-o", &to.display().to_string()].map(str::to_owned);
+    proxy.allow(Way::Down, 20 * MIB);
+    let mut download = cli.start(&words);
+    proxy.wait_held_up(Way::Down, SOON);
+    proxy.open();
+    proxy.cut();
+    if !download.wait(LONG).success() {
+        assert!(!to.exists(), "half a file stands under the name of the whole");
+        cli.run(&words).expect_ok();
+    }
+    assert_eq!(hash(&to), hash(&desk.path("big")));
+    assert!(proxy.passed(Way::Down) < 42 * MIB, "all of it came twice");
+}
+
+#[test]
+fn a_part_of_another_version_is_never_joined_to_this_one() {
+    let (desk, proxy, cli) = far_away(16 * MIB);
+    let back = Back::new();
+    let to = back.path("big");
+    let words = ["get", "desk/Documents/big", "-o", &to.display().to_string()].map(str::to_owned);
+    proxy.allow(Way::Down, 10 * MIB);
+    let mut download = cli.start(&words);
+    proxy.wait_held_up(Way::Down, SOON);
+    download.kill();
+    proxy.cut();
+    proxy.open();
+    sample::random_file(&desk.path("big"), 16 * MIB, 99);
+    desk.upload();
+    cli.run(&words).expect_ok();
+    assert_eq!(hash(&to), hash(&desk.path("big")));
+}
+
+#[test]
+fn what_is_already_there_is_not_overwritten_unasked() {
+    let desk = Desk::with(sample::small_tree);
+    desk.upload();
+    let back = Back::new();
+    let to = back.path("today.md");
+    fs::write(&to, "my own").unwrap();
+    let output = run(desk.cli(), &["get", "desk/Documents/notes/today.md", "-o", &to.display().to_string()]);
+    if output.code() == 0 {
+        assert_eq!(hash(&to), hash(&desk.path("notes/today.md")), "{output}");
+    } else {
+        assert_eq!(fs::read_to_string(&to).unwrap(), "my own");
+    }
+}
+
+#[test]
+fn several_orders_at_once_all_end_well() {
+    let desk = Desk::with(|folder| sample::many_files(folder, 60, 6));
+    let folders = (0..6).map(|number| format!("desk:Documents/folder-{number:03}"));
+    let ids: Vec<_> = folders.map(|place| order(desk.cli(), &place)).collect();
+    for id in ids {
+        let ended = json(&desk.cli().with_limit(LONG), &["wait", &id]);
+        assert_eq!((text(&ended, "state"), number(&ended, "files_done")), ("done".into(), 10), "{ended}");
+    }
+    let back = Back::new();
+    get(desk.cli(), "desk/Documents", &back.path("copy"));
+    assert_same_tree(desk.root(), &back.path("copy"));
+}
