@@ -200,3 +200,6 @@ impl Agent {
 fn open_roots(machine: &Machine) -> Arc<[Arc<Root>]> {
     machine.roots.iter().map(|config| Arc::new(Root::new(config))).collect()
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -35,7 +35,7 @@ use crate::{
 
 /// Reaches your files on every machine that you ever used.
 #[derive(Debug, Parser)]
-#[command(name = "beckon", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "beckon", version, max_term_width = 100)]
 struct Args {
     #[command(flatten)]
     global: Global,
@@ -174,7 +174,8 @@ fn not_understood(error: &clap::Error, arguments: &[OsString]) -> Exit {
             Exit::Done
         }
         _ if json => {
-            output::report(&Failure::usage(error.render().to_string().trim()), Format::Json);
+            let text = error.render().to_string();
+            output::report(&Failure::usage(text.trim().trim_start_matches("error: ")), Format::Json);
             Exit::Usage
         }
         _ => {

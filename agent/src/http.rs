@@ -150,8 +150,8 @@ impl Api {
         if error.is_timeout() {
             return self.silent();
         }
-        let causes = causes(error);
-        if causes.iter().any(|cause| cause.contains("certificate")) {
+        let causes = chain(error);
+        if says(&causes, "certificate") {
             let message = format!(
                 "{} shows a certificate that is not trusted here; check the address, or name its authority with --ca FILE",
                 self.origin
@@ -184,20 +184,31 @@ fn session_cookie(headers: &HeaderMap) -> Option<String> {
     cookie.split(';').next().map(|pair| pair.trim().to_owned())
 }
 
-fn causes(error: &reqwest::Error) -> Vec<String> {
-    std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string).collect()
+/// The error's causes, the nearest first.
+fn chain(error: &reqwest::Error) -> Vec<&(dyn Error + 'static)> {
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(cause);
+        next = cause.source();
+    }
+    causes
 }
 
 /// The cause in words that help.
-fn why(error: &reqwest::Error, causes: &[String]) -> &'static str {
-    let io = std::iter::successors(error.source(), |cause| cause.source()).find_map(|cause| cause.downcast_ref::<io::Error>());
+fn why(error: &reqwest::Error, causes: &[&(dyn Error + 'static)]) -> &'static str {
+    let io = causes.iter().find_map(|cause| cause.downcast_ref::<io::Error>());
     match io.map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => "nothing listens there",
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) => "the connection broke",
-        _ if causes.iter().any(|cause| cause.contains("dns error")) => "this name is not known",
+        _ if says(causes, "dns error") => "this name is not known",
         _ if error.is_connect() => "no connection",
         _ => "the connection broke",
     }
+}
+
+fn says(causes: &[&(dyn Error + 'static)], words: &str) -> bool {
+    causes.iter().any(|cause| cause.to_string().contains(words))
 }
 
 /// Bytes as one part of a path or a query (RFC 3986, 2.1): all but unreserved characters are escaped.

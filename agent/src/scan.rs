@@ -1,7 +1,8 @@
 //! Walks what was selected below a root, by directory handles and never through a symlink.
 //!
 //! Pipes, sockets and devices are passed over: nobody expects them in a store of files. What vanishes between being listed
-//! and being looked at is passed over too, as if the walk had come a moment later. Only what was named by itself must be there.
+//! and being looked at is no problem of its own, as if the walk had come a moment later. Only what was named by itself must be
+//! there.
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -35,6 +36,8 @@ pub(crate) enum Step {
     Found(Found),
     /// Something that could not be looked at.
     Problem(Problem),
+    /// Something that was listed and then was not there.
+    Vanished,
 }
 
 /// A folder that is still to be read.
@@ -104,7 +107,7 @@ impl<V: FnMut(Step) -> ControlFlow<()>> Walk<'_, V> {
                 self.found(path.clone(), entry, mode)?;
                 self.contents(folder, &path)
             }
-            Err(refusal) => self.passed_over_or_problem(&path, refusal),
+            Err(refusal) => self.vanished_or_problem(&path, refusal),
         }
     }
 
@@ -134,7 +137,7 @@ impl<V: FnMut(Step) -> ControlFlow<()>> Walk<'_, V> {
                 }
                 Ok(entry) if entry.kind == EntryKind::Other => {}
                 Ok(entry) => self.found(below, entry, 0)?,
-                Err(refusal) => self.passed_over_or_problem(&below, refusal)?,
+                Err(refusal) => self.vanished_or_problem(&below, refusal)?,
             }
         }
         self.pending[first_below..].reverse();
@@ -145,10 +148,10 @@ impl<V: FnMut(Step) -> ControlFlow<()>> Walk<'_, V> {
         (self.visit)(Step::Found(Found { path, entry, mode }))
     }
 
-    fn passed_over_or_problem(&mut self, path: &RootPath, refusal: Refusal) -> ControlFlow<()> {
+    fn vanished_or_problem(&mut self, path: &RootPath, refusal: Refusal) -> ControlFlow<()> {
         if refusal.code == ErrorCode::NotFound {
             tracing::debug!(?path, "it vanished while the walk went on");
-            return ControlFlow::Continue(());
+            return (self.visit)(Step::Vanished);
         }
         self.problem(path, refusal)
     }

@@ -30,26 +30,25 @@ const CA_FILE_MAX: usize = 4 << 20;
 pub(crate) struct Server {
     /// Where it is.
     pub(crate) origin: Origin,
-    tls: Option<Arc<ClientConfig>>,
+    tls: Arc<ClientConfig>,
 }
 
 impl Server {
     /// A server that the system's certificate authorities vouch for, or those in the PEM file `ca` besides.
     pub(crate) fn new(origin: Origin, ca: Option<&Path>) -> Result<Self, Refusal> {
-        let tls = if origin.is_tls() { Some(Arc::new(tls_config(ca)?)) } else { None };
-        Ok(Self { origin, tls })
+        // Reading the system's authorities takes its time, and without TLS nobody is to be vouched for.
+        let roots = if origin.is_tls() { trusted(ca)? } else { RootCertStore::empty() };
+        Ok(Self { origin, tls: Arc::new(tls_config(roots)?) })
     }
 
     /// An HTTP client for this server, with the same trust. It follows no redirects, so that nothing secret leaves the origin.
     pub(crate) fn http(&self) -> Result<reqwest::Client, Refusal> {
-        let mut builder = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(ClientConfig::clone(&self.tls))
             .connect_timeout(DIAL_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .tcp_nodelay(true)
             .no_proxy();
-        if let Some(tls) = &self.tls {
-            builder = builder.tls_backend_preconfigured(ClientConfig::clone(tls));
-        }
         builder.build().map_err(|cause| {
             tracing::error!(%cause, "no HTTP client");
             Refusal::new(ErrorCode::Internal, "the HTTP client could not be set up; see the log")
@@ -81,7 +80,7 @@ impl Server {
             .write_buffer_size(0)
             .max_message_size(Some(message_max))
             .max_frame_size(Some(message_max));
-        let connector = self.tls.clone().map_or(Connector::Plain, Connector::Rustls);
+        let connector = if self.origin.is_tls() { Connector::Rustls(Arc::clone(&self.tls)) } else { Connector::Plain };
         let opened = tokio_tungstenite::client_async_tls_with_config(request, tcp, Some(config), Some(connector)).await;
         let (socket, response) = opened.map_err(|error| ConnectError::from_handshake(error, &self.origin))?;
         let taken = response.headers().get(PROTOCOL_HEADER).and_then(|taken| taken.to_str().ok()).unwrap_or_default();
@@ -89,7 +88,7 @@ impl Server {
     }
 }
 
-fn tls_config(ca: Option<&Path>) -> Result<ClientConfig, Refusal> {
+fn trusted(ca: Option<&Path>) -> Result<RootCertStore, Refusal> {
     let mut roots = RootCertStore::empty();
     for certificate in rustls_native_certs::load_native_certs().certs {
         // The system's store may hold what this library does not understand.
@@ -98,6 +97,10 @@ fn tls_config(ca: Option<&Path>) -> Result<ClientConfig, Refusal> {
     if let Some(path) = ca {
         add_file(&mut roots, path)?;
     }
+    Ok(roots)
+}
+
+fn tls_config(roots: RootCertStore) -> Result<ClientConfig, Refusal> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|_| Refusal::new(ErrorCode::Internal, "TLS could not be set up; see the log"))?;

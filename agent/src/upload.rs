@@ -30,12 +30,15 @@ use beckon_shared::{
     path::RootPath,
     transfer::{Problem, Progress, TransferState},
 };
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::mpsc,
+    task::{JoinHandle, spawn_blocking},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     connection::Link,
-    index::{Index, Source, View},
+    index::{Index, Row, Source, View},
     origin::Origin,
     root::Root,
     scan,
@@ -169,7 +172,7 @@ async fn work<R: Remote>(job: Job, shared: &Arc<Shared<R>>, index: Index, buffer
     let paths = selected(&job, shared).await?;
     let source = {
         let (index, space, root) = (index.clone(), job.space, job.root.id);
-        tokio::task::spawn_blocking(move || index.source(space, root, grant.epoch)).await.map_err(|_| broken())??
+        spawn_blocking(move || index.source(space, root, grant.epoch)).await.map_err(|_| broken())??
     };
     let (problems, reported) = mpsc::channel(256);
     let upload = Upload { job, shared: Arc::clone(shared), index, buffers, grant, source };
@@ -257,14 +260,28 @@ impl<R: Remote> Upload<R> {
             thread.await.map_err(|_| broken())?;
         }
         again.append(&mut site.again.lock().unwrap_or_else(PoisonError::into_inner));
+        if again.is_empty() {
+            self.look_for_the_root(site).await?;
+        }
         Ok(again)
+    }
+
+    /// A disk that was taken away must not look like an upload that went well.
+    async fn look_for_the_root(&self, site: Arc<Site>) -> Result<(), Refusal> {
+        let gone = spawn_blocking(move || site.gone().map(|problem| (problem, site)));
+        if let Some((problem, site)) = gone.await.map_err(|_| broken())? {
+            self.shared.counters.failed.fetch_add(1, Relaxed);
+            // Nobody takes problems any more only when the upload ends.
+            let _ = site.problems.send(problem).await;
+        }
+        Ok(())
     }
 
     fn threads(&self, site: &Arc<Site>, feed: Feed, out: mpsc::Sender<batch::Batch>) -> Vec<JoinHandle<()>> {
         let (queue, queued) = blocking::sync_channel(QUEUE);
         let queued = Arc::new(Mutex::new(queued));
         let walking = Arc::clone(site);
-        let mut threads = vec![tokio::task::spawn_blocking(move || match feed {
+        let mut threads = vec![spawn_blocking(move || match feed {
             Feed::Walk(paths, view) => read::pick(&walking, &paths, &view, &queue),
             // An error only says that nobody reads any more.
             Feed::Again(items) => _ = items.into_iter().try_for_each(|item| queue.send(item)),
@@ -272,12 +289,12 @@ impl<R: Remote> Upload<R> {
         threads.extend((0..READERS).map(|_| {
             let batches = Batches::new(self.grant.chunk_key.clone(), Arc::clone(&self.buffers), out.clone());
             let (site, queued) = (Arc::clone(site), Arc::clone(&queued));
-            tokio::task::spawn_blocking(move || read::read_all(&site, &queued, batches))
+            spawn_blocking(move || read::read_all(&site, &queued, batches))
         }));
         threads
     }
 
-    fn chain(&self, rows: mpsc::Sender<Vec<(RootPath, crate::index::Row)>>, problems: mpsc::Sender<Problem>) -> Chain<R> {
+    fn chain(&self, rows: mpsc::Sender<Vec<(RootPath, Row)>>, problems: mpsc::Sender<Problem>) -> Chain<R> {
         Chain {
             shared: Arc::clone(&self.shared),
             space: self.job.space,
@@ -290,10 +307,10 @@ impl<R: Remote> Upload<R> {
         }
     }
 
-    fn record(&self, committed: mpsc::Receiver<Vec<(RootPath, crate::index::Row)>>) -> JoinHandle<()> {
+    fn record(&self, committed: mpsc::Receiver<Vec<(RootPath, Row)>>) -> JoinHandle<()> {
         let (index, source, transfer) = (self.index.clone(), self.source, self.job.transfer);
         let counters = Arc::clone(&self.shared.counters);
-        tokio::task::spawn_blocking(move || record::record_all(&index, source, transfer, &counters, committed))
+        spawn_blocking(move || record::record_all(&index, source, transfer, &counters, committed))
     }
 }
 

@@ -62,6 +62,8 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         .configure(http::device::routes)
         .configure(http::join::routes)
         .configure(http::transfer::routes)
+        .configure(http::drive::routes)
+        .configure(http::bulk::routes)
         .route(route::SOCKET, web::get().to(control::open))
         .route(&format!("{}/{{ticket}}", route::RELAY), web::get().to(relay::open))
         .default_service(web::to(|| async { Err::<&str, _>(Failure::not_found()) }));

@@ -33,12 +33,12 @@ pub struct Cli {
 /// What the program does instead of serving.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Check what is stored; run it while the server is stopped
+    /// Check what is stored
     Check {
         /// Read every stored byte and name each damaged chunk with the versions that need it
         #[arg(long)]
         read_data: bool,
-        /// Make the index of chunks anew out of the packs
+        /// Make the index of chunks anew out of the packs; the server must be stopped
         #[arg(long)]
         rebuild_index: bool,
     },

@@ -1,7 +1,9 @@
 //! The HTTP interface: one thin file for each resource, and the guards before them.
 
 pub(crate) mod account;
+pub(crate) mod bulk;
 pub(crate) mod device;
+pub(crate) mod drive;
 pub(crate) mod guard;
 pub(crate) mod join;
 pub(crate) mod limit;

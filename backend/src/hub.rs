@@ -56,6 +56,13 @@ pub(crate) struct Connection {
     pub(crate) epoch: u64,
     /// Frames to pass on.
     pub(crate) frames: mpsc::Receiver<Bytes>,
+    /// What ends it.
+    pub(crate) ends: Ends,
+}
+
+/// What ends a connection from the hub's side.
+#[derive(Debug)]
+pub(crate) struct Ends {
     /// Fires when the reader was too slow for its frames.
     pub(crate) overflow: CancellationToken,
     /// Fires when the device is revoked or its session ends.
@@ -71,7 +78,7 @@ impl Hub {
         let mut accounts = self.lock();
         let entry = accounts.entry(account).or_default().devices.entry(device).or_default();
         entry.lines.push(Line { epoch, kind, frames, overflow: overflow.clone() });
-        Connection { epoch, frames: receiver, overflow, cut: entry.cut.clone() }
+        Connection { epoch, frames: receiver, ends: Ends { overflow, cut: entry.cut.clone() } }
     }
 
     /// Forgets a control socket.
@@ -202,7 +209,7 @@ mod tests {
             hub.to_controllers(&ACCOUNT, &frame());
             assert!(quick.frames.try_recv().is_ok());
         }
-        assert!(slow.overflow.is_cancelled() && !quick.overflow.is_cancelled());
+        assert!(slow.ends.overflow.is_cancelled() && !quick.ends.overflow.is_cancelled());
     }
 
     #[test]
@@ -211,7 +218,7 @@ mod tests {
         let before = hub.connect(ACCOUNT, DEVICE, DeviceKind::Agent);
         let body = hub.cut_token(ACCOUNT, DEVICE);
         hub.cut(&ACCOUNT, &DEVICE);
-        assert!(before.cut.is_cancelled() && body.is_cancelled());
+        assert!(before.ends.cut.is_cancelled() && body.is_cancelled());
         assert!(!hub.cut_token(ACCOUNT, DEVICE).is_cancelled());
     }
 

@@ -2,9 +2,11 @@
 
 mod access;
 mod app;
+mod check;
 mod clock;
 pub mod config;
 mod control;
+mod drive;
 mod error;
 mod http;
 mod hub;
@@ -15,7 +17,11 @@ mod setup;
 mod socket;
 mod store;
 mod tls;
+mod worker;
 
 pub use http::openapi::document as openapi;
-pub use serve::{Ended, run};
+pub use serve::{Ended, check, run};
 pub use setup::{Reset, reset as reset_setup};
+
+#[cfg(test)]
+mod tests;

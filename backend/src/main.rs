@@ -40,9 +40,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 async fn check(config: &Config, read_data: bool, rebuild_index: bool) -> anyhow::Result<ExitCode> {
-    let _ = (config, read_data, rebuild_index);
-    complain("check is not there yet");
-    Ok(ExitCode::FAILURE)
+    let sound = beckon_server::check(config, read_data, rebuild_index, &mut std::io::stdout()).await?;
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn reset_setup(config: &Config) -> anyhow::Result<ExitCode> {
@@ -81,7 +80,9 @@ fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
 
 /// Logs to standard error; standard output is for the lines that scripts wait for.
 fn log(config: &Config) {
-    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    // Not the start of each worker and step: whoever wants those names them.
+    let quiet = "actix_server=warn,sea_orm_migration=warn";
+    let filter = EnvFilter::try_new(format!("{quiet},{}", config.log)).unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     if config.log_json {
         log.json().init();

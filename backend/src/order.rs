@@ -19,7 +19,13 @@ use beckon_shared::{
 
 use crate::{
     app::App,
-    store::{Error, meta},
+    store::{
+        Error,
+        meta::{
+            self,
+            transfer::{Transfer, selection},
+        },
+    },
 };
 
 /// The next revision of a transfer. It follows the clock, so that it grows also after a server was killed that had
@@ -37,6 +43,17 @@ async fn record(app: &App, account: &AccountId, mut view: TransferView) -> Resul
     app.live.replace(account, &view);
     tell(app, account, view.clone());
     Ok(view)
+}
+
+/// Records that a transfer is over, and lets go of what was kept for it.
+async fn conclude(app: &App, transfer: &Transfer, over: TransferView) -> Result<(), Error> {
+    record(app, &transfer.account, over).await?;
+    if let Some(hash) = &transfer.selection {
+        let txn = app.meta().write().await?;
+        selection::release(&txn, &transfer.account, hash).await?;
+        txn.commit().await?;
+    }
+    app.store.end_transfer(transfer.id()).await
 }
 
 /// Tells every controller of the account how a transfer stands.

@@ -13,6 +13,7 @@ use anyhow::Context;
 
 use crate::{
     app::{self, App},
+    check::{self, CheckOptions},
     clock::{Clock, SystemClock, random},
     config::Config,
     http::{guard, limit::Limits, origin::Origins},
@@ -24,7 +25,7 @@ use crate::{
         Store, StoreOptions,
         meta::{self, setting::Setting},
     },
-    tls,
+    tls, worker,
 };
 
 /// Threads that answer requests.
@@ -36,14 +37,8 @@ const LAST_BODIES: u64 = 10;
 /// How long control sockets get to say good-bye.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// How often what has lapsed is removed.
+/// How often orders that have lapsed are looked for.
 const UPKEEP_EVERY: Duration = Duration::from_secs(60);
-
-/// A join code is remembered so long after it lapsed, so that a machine that lost its answer still gets it.
-const CODE_KEPT: Duration = Duration::from_secs(24 * 3600);
-
-/// A selection waits so long for its order.
-const SELECTION_KEPT: Duration = Duration::from_secs(3600);
 
 /// How a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +75,7 @@ pub async fn run(config: Config, announce: impl Fn(String), stop: impl Future<Ou
         tokio::spawn(order::tell_progress(app.clone())),
         tokio::spawn(tell_drive_changes(app.clone())),
         tokio::spawn(keep_up(app.clone())),
+        tokio::spawn(worker::run(app.store.clone(), app.hub.stopping().clone())),
     ];
     let handle = server.handle();
     let running = tokio::spawn(server);
@@ -92,6 +88,13 @@ pub async fn run(config: Config, announce: impl Fn(String), stop: impl Future<Ou
     app.store.close().await?;
     tracing::info!("stopped");
     Ok(Ended::Stopped)
+}
+
+/// Checks what is stored and tells what it finds, a line each; true if all is well.
+pub async fn check(config: &Config, read_data: bool, rebuild_index: bool, out: &mut (dyn std::io::Write + Send)) -> anyhow::Result<bool> {
+    let (data, database) = (config.data_dir(), config.database_url());
+    let _lock = rebuild_index.then(|| lock(&data)).transpose()?;
+    Ok(check::check(CheckOptions { data, database, read_data, rebuild_index }, out).await?)
 }
 
 /// Takes the data folder for this process alone.
@@ -184,25 +187,14 @@ async fn tell_drive_changes(app: web::Data<App>) {
     }
 }
 
-/// Removes what has lapsed, again and again.
+/// Ends the transfers whose orders have lapsed, again and again.
 async fn keep_up(app: web::Data<App>) {
     let mut tick = tokio::time::interval(UPKEEP_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        if let Err(error) = sweep(&app).await {
-            tracing::error!(cause = %error, "what has lapsed was not removed");
+        if let Err(error) = order::expire(&app).await {
+            tracing::error!(cause = %error, "orders that have lapsed were not ended");
         }
     }
-}
-
-async fn sweep(app: &App) -> Result<(), crate::store::Error> {
-    let now = app.clock.now();
-    order::expire(app).await?;
-    let txn = app.meta().write().await?;
-    meta::session::sweep(&txn, now).await?;
-    meta::ticket::sweep(&txn, now).await?;
-    meta::join::sweep(&txn, now.before(CODE_KEPT)).await?;
-    meta::transfer::selection::sweep(&txn, now.before(SELECTION_KEPT)).await?;
-    Ok(txn.commit().await?)
 }

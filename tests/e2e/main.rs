@@ -1,3 +1,20 @@
 //! Stories of users, told with real servers, machines and terminals. One file per story.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a story fails by panicking, and says on standard error what it could not tell"
+)]
+
+mod bad_ends;
 mod evil_server;
+mod http_for_browsers_and_curl;
+mod look_into_folders;
+mod machine_joins;
+mod revoke;
+mod scene;
+mod sign_up_and_sign_in;
+mod upload_and_get;
+mod upload_goes_on;
+mod what_cannot_be_read;

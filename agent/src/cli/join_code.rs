@@ -60,7 +60,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let opened = account::open(&api, &controller.account_name, password, pinned).await?;
     let code = JoinCode::new(clock::random());
     let issued = clock::now();
-    let epoch = opened.proved.epoch.max(opened.standing.lowest_epoch());
+    let epoch = opened.standing.lowest_epoch();
     let terms = Terms { role: args.role.into(), issued, not_after: issued + args.life, uses: args.uses, epoch };
     let (offer, mac) = code.offer(&opened.key, &terms).map_err(|cause| Failure::usage(cause.to_string()))?;
     let request = NewJoinCode { lookup: code.lookup(), offer: Packed(offer), mac: Bytes(mac) };

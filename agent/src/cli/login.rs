@@ -65,7 +65,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let pinned = known.as_ref().map(|known| (&known.account_key, &known.standing));
     let opened = account::open(&api, &args.name, password, pinned).await?;
     let keys = usable_keys(known, &opened.standing);
-    let chain = account::certify(&opened.key, &keys, opened.proved.epoch.max(opened.standing.lowest_epoch()));
+    let chain = account::certify(&opened.key, &keys, opened.standing.lowest_epoch());
     let request = SignInFinish {
         ticket: opened.proved.ticket.clone(),
         device: account::new_device(chain.clone(), args.device.name(), DeviceKind::Cli),

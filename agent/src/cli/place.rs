@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_drive_path_has_no_colon_in_its_first_part() {
-        let parse = |text| DrivePlace::parse(OsStr::new(text)).map(|place| place.query()).map_err(|failure| failure.code);
+        let parse = |text: &str| DrivePlace::parse(OsStr::new(text)).map(|place| place.query()).map_err(|failure| failure.code);
         assert_eq!(parse("laptop/docs/a b.txt").as_deref(), Ok("path=laptop%2Fdocs%2Fa%20b.txt"));
         assert_eq!(parse("/laptop/docs/").as_deref(), Ok("path=laptop%2Fdocs"));
         assert_eq!(parse("laptop/docs/a:b").as_deref(), Ok("path=laptop%2Fdocs%2Fa%3Ab"));

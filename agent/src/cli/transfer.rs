@@ -244,7 +244,7 @@ pub(crate) fn report(here: &Here, transfer: &TransferView) -> Result<(), Failure
 
 /// Follows a transfer until it is over, also through broken connections.
 pub(crate) async fn until_over(here: &Here, control: &mut Control<'_>, transfer: TransferView) -> Result<TransferView, Failure> {
-    let mut line = ProgressLine::new(here.out);
+    let line = ProgressLine::new(here.out);
     let mut latest = transfer;
     while !latest.state.is_over() {
         line.show(&latest);

@@ -62,6 +62,13 @@ impl Family {
         }
     }
 
+    pub(crate) fn order_for(&self, root: RootId) -> Order {
+        let mut order = self.order(clock::now());
+        let OrderBody::Upload(upload) = &mut order.body;
+        upload.root = root;
+        order
+    }
+
     pub(crate) fn sign(&self, order: &Order) -> SignedOrder {
         SignedOrder { order: Signed::sign(order, self.controller.signing()), signer: self.controller_chain() }
     }

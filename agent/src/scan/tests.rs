@@ -25,6 +25,7 @@ fn walked(root: &Root, paths: &[&str]) -> (Vec<String>, Vec<(String, ErrorCode)>
         match step {
             Step::Found(one) => found.push(one.path.display()),
             Step::Problem(problem) => problems.push((problem.path.display(), problem.code)),
+            Step::Vanished => panic!("nothing changes during the walk"),
         }
         ControlFlow::Continue(())
     });

@@ -1,14 +1,13 @@
 //! Both ends of a session over a line that the test holds, with an honest and with a dishonest middle.
-#![allow(clippy::disallowed_methods, reason = "a test makes the folder that is looked into")]
 
-use std::{fs, sync::Arc};
+use std::sync::Arc;
 
 use beckon_shared::{
     browse::{Answer, Ask, ListAsk},
     certificate::Role,
     device::{DeviceKind, DeviceView, Platform},
     entry::{Direction, InDrive, SortKey},
-    id::{DeviceId, RootId, SpaceId},
+    id::{DeviceId, RootId},
     keys::DeviceKeys,
     path::{Label, RootPath},
     signature::Signed,
@@ -21,51 +20,14 @@ use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role as End};
 
 use super::*;
 use crate::{
-    agent::Agent,
+    agent::tests::{ROOT, Scene},
     clock,
-    connection::LinkEnd,
     identity::{Identity, copy_keys},
     orders::tests::{Family, certify},
-    origin::Origin,
-    state::{Machine, RootConfig, StateDir},
+    state::StateDir,
 };
 
-const ROOT: RootId = RootId([4; 16]);
-
-/// A machine with one root, and the controller that looks into it.
-struct Scene {
-    folder: tempfile::TempDir,
-    family: Family,
-    agent: Arc<Agent>,
-    _link: LinkEnd,
-}
-
 impl Scene {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let files = folder.path().join("files");
-        fs::create_dir(&files).unwrap();
-        fs::write(files.join("letter"), b"dear reader").unwrap();
-        let family = Family::new(1);
-        let state = StateDir::open(&folder.path().join("state")).unwrap();
-        let machine = Machine {
-            server: Origin::parse("http://127.0.0.1:1").unwrap(),
-            account_key: family.account.public(),
-            space: SpaceId::new(clock::now(), [1; 10]),
-            name: Label::new("studio").unwrap(),
-            keys: copy_keys(&family.machine.keys),
-            chain: family.machine.chain.clone(),
-            standing: Standing::default(),
-            roots: vec![RootConfig { id: ROOT, name: Label::new("files").unwrap(), path: fs::canonicalize(&files).unwrap(), writable: false }],
-            has_journal: false,
-        };
-        state.save_machine(&machine).unwrap();
-        let (end, link) = LinkEnd::new();
-        let server = Server::new(machine.server.clone(), None).unwrap();
-        let agent = Arc::new(Agent::open(state, &machine, server, link).unwrap());
-        Self { folder, family, agent, _link: end }
-    }
-
     fn controller(&self) -> Identity {
         Identity {
             keys: copy_keys(&self.family.controller),
@@ -141,7 +103,7 @@ fn refusal<T>(result: Result<T, Refusal>) -> ErrorCode {
 
 #[tokio::test]
 async fn a_controller_looks_into_a_machine() {
-    let scene = Scene::new();
+    let scene = Scene::alone();
     let (session, _) = scene.open().await;
     let Answer::Roots(roots) = session.ask(Ask::Roots).await.unwrap() else { panic!("no roots") };
     assert_eq!(roots[0].id, ROOT);
@@ -157,7 +119,7 @@ async fn a_controller_looks_into_a_machine() {
 
 #[tokio::test]
 async fn several_asks_are_under_way_at_once_and_each_gets_its_answer() {
-    let scene = Scene::new();
+    let scene = Scene::alone();
     let (session, _) = scene.open().await;
     let asks = (0..40).map(|at| session.ask(Ask::Read { root: ROOT, path: letter(), offset: at % 11, len: 1 }));
     let answers = futures_util::future::join_all(asks).await;
@@ -168,7 +130,7 @@ async fn several_asks_are_under_way_at_once_and_each_gets_its_answer() {
 
 #[tokio::test]
 async fn what_is_not_there_is_refused_and_the_session_goes_on() {
-    let scene = Scene::new();
+    let scene = Scene::alone();
     let (session, _) = scene.open().await;
     let absent = RootPath::new("absent").unwrap();
     assert_eq!(refusal(session.ask(Ask::Stat { root: ROOT, path: absent }).await), ErrorCode::NotFound);
@@ -178,7 +140,7 @@ async fn what_is_not_there_is_refused_and_the_session_goes_on() {
 
 #[tokio::test]
 async fn a_controller_of_another_account_sees_nothing() {
-    let scene = Scene::new();
+    let scene = Scene::alone();
     let stranger = Family::new(50);
     let me = Identity { keys: copy_keys(&stranger.controller), chain: stranger.controller_chain(), account_key: scene.family.account.public() };
     let (socket, served) = scene.serve().await;
@@ -188,7 +150,7 @@ async fn a_controller_of_another_account_sees_nothing() {
 
 #[tokio::test]
 async fn a_machine_of_the_same_account_is_no_controller() {
-    let scene = Scene::new();
+    let scene = Scene::alone();
     let keys = DeviceKeys::from_bytes(&[77; 64]);
     let chain = certify(&scene.family.account, &keys, Role::Source, None);
     let me = Identity { keys, chain, account_key: scene.family.account.public() };
@@ -199,7 +161,7 @@ async fn a_machine_of_the_same_account_is_no_controller() {
 
 #[tokio::test]
 async fn a_swapped_machine_certificate_is_not_believed() {
-    let scene = Scene::new();
+    let scene = Scene::alone();
     let (evil, me) = (Family::new(90), scene.controller());
     // The server names keys of its own for the machine.
     let mut view = scene.view();
@@ -221,7 +183,7 @@ async fn a_swapped_machine_certificate_is_not_believed() {
 
 #[tokio::test]
 async fn a_revoked_controller_is_not_let_in() {
-    let scene = Scene::new();
+    let scene = Scene::alone();
     scene.agent.take_statement(&scene.revocation(&Standing::default(), scene.family.controller.id())).unwrap();
     let (socket, served) = scene.serve().await;
     assert!(Session::initiate(socket, &scene.controller(), &scene.view(), &Standing::default()).await.is_err());
@@ -230,7 +192,7 @@ async fn a_revoked_controller_is_not_let_in() {
 
 #[tokio::test]
 async fn a_revocation_ends_the_sessions_that_stand() {
-    let scene = Scene::new();
+    let scene = Scene::alone();
     let (session, served) = scene.open().await;
     assert!(session.ask(Ask::Roots).await.is_ok());
     scene.agent.take_statement(&scene.revocation(&Standing::default(), scene.family.controller.id())).unwrap();
@@ -240,7 +202,7 @@ async fn a_revocation_ends_the_sessions_that_stand() {
 
 #[tokio::test]
 async fn news_of_revocations_travel_both_ways() {
-    let scene = Scene::new();
+    let scene = Scene::alone();
     let first = scene.revocation(&Standing::default(), DeviceId([1; 32]));
     scene.agent.take_statement(&first).unwrap();
     let (session, _served) = scene.open().await;
@@ -259,7 +221,7 @@ async fn news_of_revocations_travel_both_ways() {
 
 #[tokio::test]
 async fn a_recorded_handshake_played_again_yields_nothing() {
-    let scene = Scene::new();
+    let scene = Scene::alone();
     let (mut middle_near, middle_far) = (line().await, scene.serve().await.0);
     let (near, mut recording) = (middle_near.0, Vec::new());
     let me = scene.controller();
@@ -278,7 +240,7 @@ async fn a_recorded_handshake_played_again_yields_nothing() {
 
 #[tokio::test]
 async fn an_altered_record_ends_the_session() {
-    let scene = Scene::new();
+    let scene = Scene::alone();
     let (near, mut middle) = line().await;
     let (mut far, served) = scene.serve().await;
     let me = scene.controller();
@@ -297,7 +259,7 @@ async fn an_altered_record_ends_the_session() {
 
 #[tokio::test]
 async fn a_forged_order_is_refused_inside_a_session_too() {
-    let scene = Scene::new();
+    let scene = Scene::alone();
     let (session, _served) = scene.open().await;
     let mut order = scene.family.order(clock::now());
     order.target = DeviceId([8; 32]);
@@ -308,7 +270,7 @@ async fn a_forged_order_is_refused_inside_a_session_too() {
 
 #[tokio::test]
 async fn an_agent_that_stops_ends_its_sessions() {
-    let scene = Scene::new();
+    let scene = Scene::alone();
     let (session, served) = scene.open().await;
     scene.agent.stop.cancel();
     assert_eq!(served.await.unwrap(), Ok(()));

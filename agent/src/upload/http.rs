@@ -176,3 +176,6 @@ fn not_understood() -> Failure {
     let advice = "the server's answer cannot be understood; update the older of the two programs and upload again";
     Failure::Refused(Refusal::new(ErrorCode::BadVersion, advice))
 }
+
+#[cfg(test)]
+mod tests;

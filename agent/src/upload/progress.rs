@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use beckon_shared::transfer::{Hold, Progress};
 
+/// So many entries may always vanish during an upload, and otherwise a tenth of all.
+const VANISHED_MAX: u64 = 50;
+
 /// The counts, shared by all parts of an upload.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
@@ -16,6 +19,8 @@ pub(super) struct Counters {
     pub(super) torn: AtomicU64,
     /// Entries of any kind that the server holds, old and new.
     pub(super) held: AtomicU64,
+    /// Entries that were gone when they were to be read.
+    pub(super) vanished: AtomicU64,
     /// Whether the totals are final.
     pub(super) walked: AtomicBool,
     /// Requests that wait for room on the server.
@@ -43,6 +48,13 @@ impl Counters {
     pub(super) fn lost_file(&self, size: u64) {
         self.files_total.fetch_sub(1, Relaxed);
         self.bytes_total.fetch_sub(size, Relaxed);
+        self.vanished.fetch_add(1, Relaxed);
+    }
+
+    /// Whether so much vanished that a disk is gone rather than a few files.
+    pub(super) fn lost_many(&self) -> bool {
+        let (vanished, left) = (self.vanished.load(Relaxed), self.files_total.load(Relaxed));
+        vanished > VANISHED_MAX.max(left / 10)
     }
 
     /// The server holds a file.

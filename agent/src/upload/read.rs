@@ -81,6 +81,19 @@ pub(super) struct Site {
 }
 
 impl Site {
+    /// What is to be said if the root itself seems to have gone while it was read.
+    pub(super) fn gone(&self) -> Option<Problem> {
+        let many = || {
+            let advice = "many files vanished while they were to be read; check that their disk is still there, then upload again";
+            self.counters.lost_many().then(|| Refusal::new(ErrorCode::NotFound, advice))
+        };
+        let refusal = match self.counters.vanished.load(Relaxed) {
+            0 => None,
+            _ => self.root.folder(&RootPath::root()).err().or_else(many),
+        }?;
+        Some(Problem { path: RootPath::root(), code: refusal.code, message: refusal.message })
+    }
+
     fn problem(&self, problem: Problem) -> ControlFlow<()> {
         self.counters.failed.fetch_add(1, Relaxed);
         going(self.problems.blocking_send(problem))
@@ -103,6 +116,10 @@ pub(super) fn pick(site: &Site, paths: &[RootPath], view: &View, queue: &SyncSen
         match step {
             Step::Found(found) => pick_one(site, found, view, queue),
             Step::Problem(problem) => site.problem(problem),
+            Step::Vanished => {
+                site.counters.vanished.fetch_add(1, Relaxed);
+                ControlFlow::Continue(())
+            }
         }
     });
     site.counters.walked.store(walked.is_continue(), Relaxed);

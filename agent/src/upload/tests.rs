@@ -283,7 +283,7 @@ async fn an_unsettled_file_is_read_again_until_it_is_settled() {
 async fn what_is_not_there_fails_and_the_rest_is_stored() {
     let bench = Bench::new();
     bench.write("there", b"content");
-    rustix_fifo(&bench.path("pipe"));
+    make_pipe(&bench.path("pipe"));
     let (state, progress, error) = bench.upload(&["there", "away", "pipe"]).await;
     assert_eq!((state, error, progress.failed, progress.files_done), (TransferState::Partly, None, 2, 1));
     let codes: Vec<_> = bench.server.with(|store| store.problems.iter().map(|problem| problem.code).collect());
@@ -313,7 +313,28 @@ async fn a_large_selection_comes_beside_the_order() {
     assert!(matches!(forged, Outcome::Ended { state: TransferState::Failed, error: Some(error), .. } if error.code == ErrorCode::BadOrder));
 }
 
-fn rustix_fifo(path: &Path) {
+fn make_pipe(path: &Path) {
     let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
     assert!(made.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_that_goes_away_during_the_upload_is_no_success() {
+    let bench = Bench::new();
+    bench.write("file", b"content");
+    let job = bench.job(&[""]);
+    let remote = bench.server.clone();
+    let shared = Arc::new(Shared { remote, counters: Arc::default(), pace: Pace::NORMAL, compression: Compression::Off });
+    let grant = bench.server.begin().await.unwrap();
+    let source = bench.index.source(job.space, job.root.id, 1).unwrap();
+    let upload = Upload { job, shared: Arc::clone(&shared), index: bench.index.clone(), buffers: Arc::default(), grant, source };
+    fs::remove_dir_all(bench.path("")).unwrap();
+    let (problems, mut reported) = mpsc::channel(8);
+    let (rows, _committed) = mpsc::channel(8);
+    let mut chain = upload.chain(rows, problems.clone());
+    shared.counters.found_file(7);
+    let feed = Feed::Again(vec![Item::file(below("file"), 7)]);
+    assert!(upload.round(feed, &mut chain, &problems).await.unwrap().is_empty());
+    assert_eq!(reported.recv().await.unwrap().code, ErrorCode::NotFound);
+    assert_eq!(shared.counters.progress().failed, 1);
 }

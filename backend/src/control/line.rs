@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::App,
     clock::random,
-    hub::Connection,
+    hub::{Connection, Ends},
     order,
     socket::{Close, Incoming, Outgoing, Socket},
     store::{Error, meta},
@@ -127,7 +127,7 @@ impl Line<'_> {
                     let Some(frame) = frame else { return Ok(()) };
                     self.send_bytes(frame).await?;
                 }
-                end = interrupted(self.app, &self.connection, &self.guest) => return Err(end),
+                end = interrupted(self.app, &self.connection.ends, &self.guest) => return Err(end),
                 _ = seen.tick() => self.record_life().await?,
                 () = tokio::time::sleep_until(deadline.into()) => {
                     return Err(End::refused(ErrorCode::NotSignedIn, "the sign-in of this device has expired; sign in again"));
@@ -180,18 +180,18 @@ impl Line<'_> {
     async fn send_bytes(&mut self, bytes: Bytes) -> Result<(), End> {
         tokio::select! {
             sent = self.socket.outgoing.send(Outgoing::Frame(bytes)) => sent.map_err(|_| End::Gone),
-            end = interrupted(self.app, &self.connection, &self.guest) => Err(end),
+            end = interrupted(self.app, &self.connection.ends, &self.guest) => Err(end),
         }
     }
 }
 
 /// Waits for whatever ends a connection from our side.
-async fn interrupted(app: &App, connection: &Connection, guest: &Guest) -> End {
+async fn interrupted(app: &App, ends: &Ends, guest: &Guest) -> End {
     tokio::select! {
-        () = connection.cut.cancelled() => {
+        () = ends.cut.cancelled() => {
             auth::why_cut(app, &guest.account.id, &guest.device).await.unwrap_or_else(End::from)
         }
-        () = connection.overflow.cancelled() => {
+        () = ends.overflow.cancelled() => {
             End::soon(ErrorCode::TooMany, "this device read too slowly; it comes back by itself", 1000)
         }
         () = app.hub.stopping().cancelled() => going_away(app),

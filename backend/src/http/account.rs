@@ -4,11 +4,11 @@ mod admit;
 mod password;
 mod session;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use beckon_shared::{
     api::{
         Packed,
-        account::{ChangePassword, Prove, Proved, SignInFinish, SignInName, SignInStart, SignUp, SignedIn},
+        account::{Prove, Proved, SignInFinish, SignInName, SignInStart, SignUp, SignedIn},
     },
     error::{ErrorCode, Refusal},
     keys::account_id,

@@ -131,9 +131,12 @@ fn not_signed_in() -> Failure {
 /// The hash of what the session cookie holds.
 pub(crate) fn session_token(request: &HttpRequest) -> Option<Hash> {
     let app = app(request).ok()?;
-    let cookie = request.cookie(cookie_name(&app))?;
+    let name = cookie_name(&app);
+    let headers = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
+    let mut pairs = headers.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let (_, value) = pairs.find(|(key, _)| *key == name)?;
     let mut token = [0; 32];
-    hex::decode_to_slice(cookie.value(), &mut token).ok()?;
+    hex::decode_to_slice(value, &mut token).ok()?;
     Some(Hash::of(&token))
 }
 

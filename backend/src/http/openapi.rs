@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
-use super::{account, device, join, status, transfer};
+use super::{account, device, drive, join, status, transfer};
 
 /// The paths of this file.
 pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
@@ -40,6 +40,16 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         transfer::problems,
         transfer::put_selection,
         transfer::get_selection,
+        drive::list_folder,
+        drive::list_tree,
+        drive::list_heads,
+        drive::list_versions,
+        drive::list_deleted,
+        drive::move_one,
+        drive::delete_nodes,
+        drive::restore_nodes,
+        drive::download::file,
+        drive::download::zip,
     ),
     components(schemas(beckon_shared::error::Refusal))
 )]

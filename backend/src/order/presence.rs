@@ -8,7 +8,7 @@ use beckon_shared::{
     wire::FromServer,
 };
 
-use super::record;
+use super::{conclude, record};
 use crate::{
     app::App,
     error::refusal_of,
@@ -88,12 +88,10 @@ pub(crate) async fn withdraw_of_device(app: &App, account: &AccountId, device: &
 }
 
 async fn fail(app: &App, transfer: Transfer, why: &str) -> Result<(), Error> {
-    let id = transfer.id();
-    let view = app.live.newest(transfer.view);
+    let view = app.live.newest(transfer.view.clone());
     let ended = Some(app.clock.now());
     let over = TransferView { state: TransferState::Failed, hold: Hold::None, error: Some(why.to_owned()), ended, ..view };
-    record(app, &transfer.account, over).await?;
-    app.store.end_transfer(id).await
+    conclude(app, &transfer, over).await
 }
 
 /// What a machine that asks for such a transfer is told.

@@ -8,7 +8,7 @@ use beckon_shared::{
     transfer::{Hold, Problem, Progress, TransferState, TransferView},
 };
 
-use super::{presence::lapsed, record};
+use super::{conclude, presence::lapsed, record};
 use crate::{
     access::TransferAccess,
     app::App,
@@ -82,8 +82,7 @@ pub(crate) async fn end(app: &App, account: &AccountId, device: &DeviceId, id: &
         progress: outcome.progress,
         error: outcome.error.map(|error| error.message.chars().take(300).collect()),
         ended: Some(app.clock.now()),
-        ..app.live.newest(transfer.view)
+        ..app.live.newest(transfer.view.clone())
     };
-    record(app, account, view).await?;
-    app.store.end_transfer(*id).await
+    conclude(app, &transfer, view).await
 }

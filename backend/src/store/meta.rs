@@ -27,7 +27,7 @@ use std::time::Duration;
 
 pub(crate) use sea_orm::{DatabaseConnection, DatabaseTransaction as Txn, DbErr};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DbBackend, RuntimeErr, SqliteTransactionMode, SqlxError, Statement, TransactionOptions,
+    ConnectOptions, ConnectionTrait, Database, RuntimeErr, SqliteTransactionMode, SqlxError, Statement, TransactionOptions,
     TransactionTrait, Value,
 };
 use sea_orm_migration::MigratorTrait;
@@ -54,9 +54,9 @@ impl Meta {
     /// Opens `sqlite:PATH` (made if absent) or `postgres://...`, and brings its tables up to date.
     pub(crate) async fn open(url: &str) -> Result<Self, Error> {
         if url.starts_with("sqlite:") {
-            let write = Database::connect(sqlite(url, 1, "OFF")).await?;
+            let write = Database::connect(sqlite(url, WRITER)).await?;
             migration::Migrator::up(&write, None).await?;
-            let read = Database::connect(sqlite(url, READERS, "ON")).await?;
+            let read = Database::connect(sqlite(url, READER)).await?;
             return Ok(Self { read, write });
         }
         let write = Database::connect(options(url, READERS * 2)).await?;
@@ -89,8 +89,20 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
     options
 }
 
-fn sqlite(url: &str, connections: u32, query_only: &'static str) -> ConnectOptions {
-    let mut options = options(url, connections);
+/// How the connections to SQLite differ.
+struct Pool {
+    connections: u32,
+    query_only: &'static str,
+    /// Of each connection, in KiB (negative, as SQLite wants it).
+    cache: &'static str,
+}
+
+/// The index of chunk ids is written at random places: a larger cache saves it from reading pages again and again.
+const WRITER: Pool = Pool { connections: 1, query_only: "OFF", cache: "-8000" };
+const READER: Pool = Pool { connections: READERS, query_only: "ON", cache: "-2000" };
+
+fn sqlite(url: &str, pool: Pool) -> ConnectOptions {
+    let mut options = options(url, pool.connections);
     options.test_before_acquire(false).map_sqlx_sqlite_opts(move |sqlite| {
         sqlite
             .create_if_missing(true)
@@ -99,9 +111,9 @@ fn sqlite(url: &str, connections: u32, query_only: &'static str) -> ConnectOptio
             .pragma("synchronous", "FULL")
             .pragma("foreign_keys", "ON")
             .pragma("temp_store", "MEMORY")
-            .pragma("cache_size", "-8000")
+            .pragma("cache_size", pool.cache)
             .pragma("wal_autocheckpoint", "4000")
-            .pragma("query_only", query_only)
+            .pragma("query_only", pool.query_only)
     });
     options
 }
@@ -135,9 +147,4 @@ pub(crate) fn is_database_full(error: &DbErr) -> bool {
         SqlxError::Io(cause) => super::error::is_disk_full(cause),
         _ => false,
     }
-}
-
-/// Whether the database is SQLite.
-pub(crate) fn is_sqlite(on: &impl ConnectionTrait) -> bool {
-    on.get_database_backend() == DbBackend::Sqlite
 }

@@ -32,6 +32,9 @@ const LOOKUP: usize = 256;
 /// Stored bytes that are read at once, where chunks lie side by side in a pack.
 const READ_MAX: u64 = 2 << 20;
 
+/// Content that is unpacked at once: what compresses well is far longer than what is read for it.
+const CONTENT_MAX: u64 = 4 << 20;
+
 /// Content that waits for a slow reader: this many chunks, at most 1 MiB each.
 const AHEAD: usize = 3;
 
@@ -194,11 +197,13 @@ fn next_run(left: &mut VecDeque<(Wanted, Place)>) -> Option<Vec<(Wanted, Place)>
     let first = left.pop_front()?;
     let mut run = vec![first];
     let mut end = first.1.start + u64::from(first.1.header.stored_len);
+    let mut content = u64::from(first.1.header.len);
     while let Some((_, next)) = left.front() {
         let gap = next.start.checked_sub(end);
         let len = next.start + u64::from(next.header.stored_len) - first.1.start.min(next.start);
         let beside = next.pack == first.1.pack && gap.is_some_and(|gap| gap <= super::pack::RECORD_LEN as u64);
-        if !beside || len > READ_MAX {
+        content += u64::from(next.header.len);
+        if !beside || len > READ_MAX || content > CONTENT_MAX {
             break;
         }
         end = next.start + u64::from(next.header.stored_len);

@@ -1,4 +1,4 @@
-//! Ending what has expired: deleted nodes after 30 days, tickets, pins of transfers that are over.
+//! Ending what has expired: deleted nodes after 30 days, tickets, sessions, join codes, pins of transfers that are over.
 
 use std::time::Duration;
 
@@ -6,6 +6,9 @@ use crate::store::{Error, Store, meta};
 
 /// How long deleted nodes can be restored.
 pub(crate) const DELETED_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How long spent join codes and selections without an order are kept: whoever comes late is told why it does not count.
+const SPENT_KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// Subtrees that are removed in one round.
 const ROUND: u32 = 1000;
@@ -15,6 +18,9 @@ pub(crate) async fn run(store: &Store) -> Result<(), Error> {
     let now = store.clock.now();
     let txn = store.meta.write().await?;
     meta::ticket::sweep(&txn, now).await?;
+    meta::session::sweep(&txn, now).await?;
+    meta::join::sweep(&txn, now.before(SPENT_KEPT)).await?;
+    meta::transfer::selection::sweep(&txn, now.before(SPENT_KEPT)).await?;
     txn.commit().await?;
     meta::collect::release_stale_pins(&store.meta).await?;
     let before = now.before(DELETED_KEPT).0;

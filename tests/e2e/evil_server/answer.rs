@@ -27,6 +27,11 @@ pub(super) fn answer(state: &State, request: &Request) -> Response {
     state.seen().http.push(format!("{} {path}", request.method));
     let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
     match (request.method.as_str(), parts.as_slice()) {
+        ("POST", ["api", "join-codes"]) => {
+            let code = serde_json::from_slice(&request.body).unwrap();
+            state.seen().join_codes.push(code);
+            bytes(Vec::new())
+        }
         ("GET", ["api", "join", _]) => json(&state.lies().offer),
         ("POST", ["api", "join", _]) => json(&joined(state, &request.body)),
         ("POST", ["api", "sign-in", "start"]) => json(&state.lies().sign_in),

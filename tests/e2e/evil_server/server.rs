@@ -9,7 +9,7 @@ use std::{
 use beckon_shared::{
     api::{
         account::{Proved, SignInFinish, SignInStart},
-        join::OfferView,
+        join::{NewJoinCode, OfferView},
     },
     commit::ChainHead,
     device::DeviceView,
@@ -83,6 +83,8 @@ pub(super) struct Seen {
     pub(super) http: Vec<String>,
     /// What devices signed in with.
     pub(super) finishes: Vec<SignInFinish>,
+    /// The join codes that controllers made.
+    pub(super) join_codes: Vec<NewJoinCode>,
     /// How devices opened their control sockets.
     pub(super) auths: Vec<Auth>,
     /// What was asked on control sockets.

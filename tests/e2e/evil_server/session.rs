@@ -56,8 +56,17 @@ impl Session {
     #[track_caller]
     pub(super) fn mislead(scene: &Scene, device: &Device, statement: &Signed<Statement>) {
         let mut session = Self::shake(scene, device);
-        session.say(&ToMachine::Open { statement: Some(Box::new(statement.clone())) });
+        session.say(&ToMachine::Open {
+            statement: Some(Box::new(statement.clone())),
+        });
         session.hear();
+    }
+
+    /// Panics unless the machine ends the session without another answer.
+    #[track_caller]
+    pub(super) fn assert_over(&mut self) {
+        let answer = self.hear();
+        assert!(answer.is_none(), "{answer:?}");
     }
 
     /// Only the handshake: nothing was said yet.

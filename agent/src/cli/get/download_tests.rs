@@ -116,11 +116,12 @@ async fn another_content_meanwhile_begins_anew() {
     .await;
     let mut sink = Memory::default();
     let mut tags = Vec::new();
-    let len = download(&api, &mut source(), &mut sink, |tag| {
+    let mut source = source();
+    let remember = |tag: &HeaderValue| {
         tags.push(tag.clone());
         Ok(())
-    });
-    assert_eq!(len.await.unwrap(), 300_000);
+    };
+    assert_eq!(download(&api, &mut source, &mut sink, remember).await.unwrap(), 300_000);
     assert_eq!(sink.0, expected);
     assert_eq!(tags, ["\"old\"", "\"new\""]);
 }

@@ -92,10 +92,10 @@ pub(super) fn failure(broken: Broken, path: &Path) -> Failure {
 
 /// Fetches a whole file into a folder, unless the same is there already.
 pub(super) async fn fetch(api: &Api, wanted: &Wanted, folder: Arc<Dir>, name: &std::ffi::OsStr, sync: Sync) -> Result<Fetched, Broken> {
-    if let Some(file) = local::open_same_size(&folder, name, wanted.size) {
-        if part::hash_of(file).await? == wanted.hash {
-            return Ok(Fetched::Same);
-        }
+    if let Some(file) = local::open_same_size(&folder, name, wanted.size)
+        && part::hash_of(file).await? == wanted.hash
+    {
+        return Ok(Fetched::Same);
     }
     let finish = Finish { mode: wanted.mode, mtime: Some(wanted.mtime), sync };
     let mut leftover = Leftover::Keep;

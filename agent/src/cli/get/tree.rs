@@ -15,7 +15,7 @@ use beckon_shared::{
     time::Timestamp,
 };
 use cap_std::fs::Dir;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{TryStreamExt, stream};
 use serde::Serialize;
 
 use super::{
@@ -114,7 +114,7 @@ impl Fetch<'_> {
             Ok(_) => {
                 // Folders that the server made have no time or permissions of their own.
                 let own = row.node.head.is_some();
-                Ok(own.then(|| FolderEnd { path: row.path, mtime: row.node.mtime, mode: row.node.mode }))
+                Ok(own.then_some(FolderEnd { path: row.path, mtime: row.node.mtime, mode: row.node.mode }))
             }
             Err(error) => self.problem(&row.path, Broken::Local(error)).map(|()| None),
         }

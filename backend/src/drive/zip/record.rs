@@ -8,7 +8,7 @@ const BIG: u64 = 0xffff_ffff;
 /// Bit 11: the name is UTF-8 (APPNOTE 4.4.4).
 const UTF8: u16 = 1 << 11;
 /// Made on Unix (the upper byte), by version 6.3 of the specification: then modes stand in the external attributes.
-const MADE_BY: u16 = 3 << 8 | 63;
+const MADE_BY: u16 = (3 << 8) | 63;
 /// MS-DOS attribute of a directory, in the lower half of the external attributes.
 const DOS_DIRECTORY: u32 = 0x10;
 
@@ -171,7 +171,7 @@ fn attributes(kind: &Kind, mode: u32) -> u32 {
         Kind::Symlink(_) => (0o120_000, 0o777, 0),
     };
     let permissions = if mode == 0 { usual } else { mode & 0o777 };
-    (file_type | permissions) << 16 | dos
+    ((file_type | permissions) << 16) | dos
 }
 
 /// Date and time as MS-DOS counts them, from 1980 to 2107 in steps of 2 s. In UTC: the reader's zone is not known.
@@ -181,8 +181,8 @@ fn dos_time(seconds: i64) -> (u16, u16) {
     let seconds = seconds.clamp(FIRST, LAST);
     let (year, month, day) = civil(seconds / 86_400);
     let of_day = seconds % 86_400;
-    let date = (year - 1980) << 9 | month << 5 | day;
-    let time = of_day / 3600 << 11 | of_day / 60 % 60 << 5 | of_day % 60 / 2;
+    let date = ((year - 1980) << 9) | (month << 5) | day;
+    let time = ((of_day / 3600) << 11) | ((of_day / 60 % 60) << 5) | (of_day % 60 / 2);
     (date as u16, time as u16)
 }
 

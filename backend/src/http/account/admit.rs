@@ -1,9 +1,6 @@
 //! A controller is let in: its device is recorded, its session opened, its cookie set.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    cookie::{Cookie, SameSite, time},
-};
+use actix_web::{HttpRequest, HttpResponse, http::header};
 use beckon_shared::{
     api::account::{NewDevice, SignedIn},
     certificate::{DeviceCertificate, Role},
@@ -77,17 +74,13 @@ pub(super) async fn admit(app: &App, request: &HttpRequest, txn: Txn, account: &
         session: session.id,
         expires,
     };
-    Ok(HttpResponse::Ok().cookie(cookie(app, hex::encode(token), expires, now)).json(body))
+    Ok(HttpResponse::Ok().insert_header(cookie(app, &hex::encode(token), expires, now)).json(body))
 }
 
-/// The session cookie: sent to this server alone, by its own pages alone, out of reach of scripts.
-pub(super) fn cookie(app: &App, value: String, expires: Timestamp, now: Timestamp) -> Cookie<'static> {
-    let seconds = i64::try_from(expires.since(now).as_secs()).unwrap_or(i64::MAX);
-    Cookie::build(cookie_name(app), value)
-        .path("/")
-        .secure(app.origins.main().is_secure())
-        .http_only(true)
-        .same_site(SameSite::Strict)
-        .max_age(time::Duration::seconds(seconds))
-        .finish()
+/// The session cookie as a header (RFC 6265bis): sent to this server alone, by its own pages alone, out of reach of scripts.
+pub(super) fn cookie(app: &App, value: &str, expires: Timestamp, now: Timestamp) -> (header::HeaderName, String) {
+    let secure = if app.origins.main().is_secure() { "; Secure" } else { "" };
+    let seconds = expires.since(now).as_secs();
+    let cookie = format!("{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}", cookie_name(app));
+    (header::SET_COOKIE, cookie)
 }

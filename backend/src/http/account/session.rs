@@ -55,5 +55,5 @@ pub(in crate::http) async fn sign_out(app: web::Data<App>, by: SignedIn) -> Answ
     meta::session::end(&txn, &by.access.account, &by.session).await?;
     txn.commit().await.map_err(Error::from)?;
     app.hub.cut(&by.access.account, &by.device);
-    Ok(HttpResponse::NoContent().cookie(cookie(&app, String::new(), now, now)).finish())
+    Ok(HttpResponse::NoContent().insert_header(cookie(&app, "", now, now)).finish())
 }

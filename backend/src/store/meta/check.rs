@@ -149,3 +149,8 @@ fn version_id(row: &QueryResult) -> Result<VersionId, Error> {
     let id: Vec<u8> = row.try_get("", "id")?;
     VersionId::from_slice(&id).map_err(|_| Error::bad_row("version id"))
 }
+
+#[cfg(test)]
+mod inspect;
+#[cfg(test)]
+pub(crate) use inspect::{live_names, versions_of, whole_index};

@@ -10,7 +10,7 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, QueryResult, Value
 
 use super::{
     BATCH, Error, Meta, Txn,
-    entity::{pack, pin},
+    entity::pack,
     numbers, places, sql,
 };
 use crate::{clock::Clock, store::pack::PackId};
@@ -172,9 +172,10 @@ pub(crate) async fn durable(on: &impl ConnectionTrait, space: SpaceId, ids: &[Ch
 pub(crate) async fn pin(txn: &Txn, transfer: TransferId, chunks: impl IntoIterator<Item = Durable>) -> Result<(), Error> {
     let chunks: Vec<Durable> = chunks.into_iter().collect();
     for chunks in chunks.chunks(BATCH) {
-        let rows = chunks.iter().map(|chunk| pin::ActiveModel { chunk: Set(chunk.no), transfer: Set(transfer.as_bytes().to_vec()) });
-        let nothing = sea_orm::sea_query::OnConflict::new().do_nothing().to_owned();
-        pin::Entity::insert_many(rows).on_conflict(nothing).exec_without_returning(txn).await?;
+        let rows: Vec<String> = (2..2 + chunks.len()).map(|place| format!("(${place},$1)")).collect();
+        let text = format!("INSERT INTO pin (chunk, transfer) VALUES {} ON CONFLICT DO NOTHING", rows.join(","));
+        let values = std::iter::once(transfer.as_bytes().into()).chain(chunks.iter().map(|chunk| chunk.no.into()));
+        txn.execute_raw(sql(&text, txn, values)).await?;
     }
     unmark(txn, &chunks).await
 }

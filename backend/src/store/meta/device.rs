@@ -2,7 +2,7 @@
 
 use beckon_shared::{
     api::account::NewDevice,
-    certificate::{Chain, DeviceCertificate, Role},
+    certificate::{Chain, DeviceCertificate},
     device::{DeviceKind, DeviceView, Hello, NetAddress, Platform, RootView},
     error::{ErrorCode, Refusal},
     id::{AccountId, DeviceId, RootId},
@@ -60,8 +60,6 @@ pub(crate) struct Device {
     pub(crate) name: Label,
     /// The sort of program.
     pub(crate) kind: DeviceKind,
-    /// What it may be.
-    pub(crate) role: Role,
     /// Proof of its keys.
     pub(crate) certificate: Chain,
     /// Whether the account revoked it.
@@ -279,5 +277,5 @@ fn parse(row: Model) -> Result<Device, Error> {
         joined_by_code: row.joined_by_code,
         certificate: certificate.clone(),
     };
-    Ok(Device { id, name, kind, role: from_word(row.role)?, certificate, revoked: row.revoked_at.is_some(), roots, view })
+    Ok(Device { id, name, kind, certificate, revoked: row.revoked_at.is_some(), roots, view })
 }

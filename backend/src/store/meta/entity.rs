@@ -371,21 +371,3 @@ pub(crate) mod chunk_use {
     }
     no_relations!();
 }
-
-pub(crate) mod pin {
-    //! Chunks that a running transfer counts on.
-    use super::*;
-
-    /// A pin.
-    #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "pin")]
-    pub(crate) struct Model {
-        /// The chunk.
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub(crate) chunk: i64,
-        /// `TransferId`.
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub(crate) transfer: Vec<u8>,
-    }
-    no_relations!();
-}

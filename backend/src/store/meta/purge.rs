@@ -57,7 +57,7 @@ async fn remove(txn: &Txn, nodes: &[i64]) -> Result<(), Error> {
         format!("DELETE FROM manifest WHERE version IN ({versions})"),
         format!("DELETE FROM version WHERE node IN ({list})"),
         // What was moved out of a folder lives on, bound to nothing.
-        format!("UPDATE node SET source_parent = NULL, source_name = NULL WHERE source_parent IN ({list})"),
+        format!("UPDATE node SET source_parent = NULL, source_name = NULL WHERE source_parent IN ({list}) AND deleted_at IS NULL"),
         format!("DELETE FROM node WHERE no IN ({list})"),
     ];
     for text in statements {

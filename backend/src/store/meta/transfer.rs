@@ -11,7 +11,7 @@ use beckon_shared::{
     transfer::{Hold, Progress, TransferState, TransferView},
     wire,
 };
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*};
 
 use super::{
     Txn,

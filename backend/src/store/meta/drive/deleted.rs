@@ -1,11 +1,9 @@
 //! What was deleted and can be restored.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use beckon_shared::{id::NodeId, path::PATH_MAX};
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Expr,
-};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Expr};
 
 use super::{Place, Row, find, node_id, rows, with_head};
 use crate::{
@@ -54,11 +52,11 @@ type Folder = (Vec<u8>, Option<NodeId>);
 
 async fn placed(on: &impl ConnectionTrait, mut row: Row, folders: &mut HashMap<i64, Folder>) -> Result<Gone, Error> {
     let parent = row.node.parent.ok_or_else(|| Error::bad_row("parent"))?;
-    if !folders.contains_key(&parent) {
-        folders.insert(parent, folder(on, parent).await?);
-    }
-    let (path, id) = folders.get(&parent).cloned().unwrap_or_default();
-    row.parent = id;
+    let (path, id) = match folders.entry(parent) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(place) => place.insert(folder(on, parent).await?),
+    };
+    row.parent = *id;
     Ok(Gone { path: ending([path.as_slice(), &row.node.name].concat()), row })
 }
 
@@ -80,9 +78,12 @@ async fn folder(on: &impl ConnectionTrait, no: i64) -> Result<Folder, Error> {
 
 /// As many of the last names as fit into a path.
 fn ending(path: Vec<u8>) -> Vec<u8> {
-    let Some(from) = path.len().checked_sub(PATH_MAX) else { return path };
-    let cut = path.iter().enumerate().skip(from.saturating_sub(1)).find(|(_, byte)| **byte == b'/');
-    cut.map_or(path.clone(), |(at, _)| path[at + 1..].to_vec())
+    let over = path.len().saturating_sub(PATH_MAX);
+    if over == 0 {
+        return path;
+    }
+    let from = path[over - 1..].iter().position(|byte| *byte == b'/').map_or(0, |slash| over + slash);
+    path[from..].to_vec()
 }
 
 #[cfg(test)]
@@ -92,9 +93,9 @@ mod tests {
     #[test]
     fn of_a_path_that_is_too_long_the_last_names_are_kept() {
         let long = [vec![b'a'; 5], vec![b'b'; PATH_MAX - 1]].join(&b'/');
-        assert_eq!(ending(long), vec![b'b'; PATH_MAX - 1]);
+        assert!(ending(long) == vec![b'b'; PATH_MAX - 1]);
         let exact = [vec![b'a'; 5], vec![b'b'; PATH_MAX - 6]].join(&b'/');
-        assert_eq!(ending(exact.clone()), exact);
-        assert_eq!(ending([vec![b'x'], exact.clone()].join(&b'/')), exact);
+        assert!(ending(exact.clone()) == exact);
+        assert!(ending([vec![b'x'], exact.clone()].join(&b'/')) == exact);
     }
 }

@@ -45,6 +45,15 @@ pub(crate) async fn exists(on: &impl ConnectionTrait, account: &AccountId, hash:
     Ok(on.query_one_raw(sql(text, on, values)).await?.is_some())
 }
 
+/// Removes a selection unless another open transfer needs it.
+pub(crate) async fn release(txn: &Txn, account: &AccountId, hash: &Hash) -> Result<(), Error> {
+    let text = "DELETE FROM selection WHERE account = $1 AND hash = $2 AND NOT EXISTS (
+        SELECT 1 FROM transfer t WHERE t.account = selection.account AND t.selection = selection.hash AND t.ended IS NULL)";
+    let values = [account.as_bytes().to_vec().into(), hash.as_bytes().to_vec().into()];
+    txn.execute_raw(sql(text, txn, values)).await?;
+    Ok(())
+}
+
 /// Removes the selections that no open transfer needs and that came before this moment.
 pub(crate) async fn sweep(txn: &Txn, came_before: Timestamp) -> Result<(), Error> {
     let text = "DELETE FROM selection WHERE created < $1 AND NOT EXISTS (

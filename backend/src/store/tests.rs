@@ -1,0 +1,7 @@
+//! The store as its callers see it.
+
+mod collection;
+mod commit;
+mod damage;
+mod reading;
+mod speed;

@@ -1,0 +1,113 @@
+//! Collection: what is needed stays, what is not goes after a day, and nothing is lost in between.
+
+use std::time::Duration;
+
+use beckon_shared::bulk::CommitReply;
+
+use crate::{
+    store::testing::{Fixture, noise},
+    worker::collect::{self, GRACE},
+};
+
+async fn collect(fixture: &Fixture) {
+    let plan = collect::plan(&fixture.store).await.unwrap();
+    collect::execute(&fixture.store, &plan).await.unwrap();
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600 + 1);
+
+#[tokio::test]
+async fn what_nothing_needs_goes_after_a_day_and_its_pack_with_it() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let machine = fixture.machine(&access, 1).await;
+    let id = machine.send(&[&noise(1, 2_000_000)]).await.unwrap()[0];
+    fixture.store.end_transfer(machine.access.transfer).await.unwrap();
+    collect(&fixture).await;
+    collect(&fixture).await;
+    assert!(fixture.store.space_usage(&machine.space()).await.unwrap().stored > 0, "only marked yet");
+    fixture.clock.advance(DAY);
+    collect(&fixture).await;
+    collect(&fixture).await;
+    assert_eq!(fixture.store.space_usage(&machine.space()).await.unwrap().stored, 0);
+    assert!(fixture.store.have(&machine.access, &[id]).await.unwrap().get(0));
+    assert!(crate::store::blob::Blobs::list(&*fixture.blobs).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_pinned_or_used_stays() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let mut machine = fixture.machine(&access, 1).await;
+    machine.upload(&[("used", b"used")]).await;
+    fixture.store.end_transfer(machine.access.transfer).await.unwrap();
+    let pinned = machine.send(&[b"pinned"]).await.unwrap()[0];
+    for _ in 0..3 {
+        collect(&fixture).await;
+        fixture.clock.advance(DAY);
+    }
+    assert_eq!(machine.read("used").await.unwrap(), b"used");
+    assert!(!fixture.store.have(&machine.access, &[pinned]).await.unwrap().get(0));
+}
+
+#[tokio::test]
+async fn a_chunk_that_was_called_present_cannot_be_collected_before_its_commit() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let mut machine = fixture.machine(&access, 1).await;
+    let content = noise(1, 100_000);
+    machine.send(&[&content]).await.unwrap();
+    fixture.store.end_transfer(machine.access.transfer).await.unwrap();
+    collect(&fixture).await;
+    fixture.clock.advance(GRACE * 2);
+    // The plan to delete is made, then the chunk is asked for, then the plan is carried out.
+    let plan = collect::plan(&fixture.store).await.unwrap();
+    assert!(!plan.delete.is_empty());
+    assert!(!fixture.store.have(&machine.access, &[machine.key.id(&content)]).await.unwrap().get(0));
+    collect::execute(&fixture.store, &plan).await.unwrap();
+    let reply = machine.commit(machine.sign(&[("f", Some(machine.file(&content)))])).await.unwrap();
+    assert!(matches!(reply, CommitReply::Committed(_)));
+    assert_eq!(machine.read("f").await.unwrap(), content);
+}
+
+#[tokio::test]
+async fn sparse_packs_are_written_anew_and_readers_notice_nothing() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let mut machine = fixture.machine(&access, 1).await;
+    let keep = noise(1, 500_000);
+    machine.send(&[&noise(2, 5_000_000), &keep]).await.unwrap();
+    machine.upload(&[("keep", &keep)]).await;
+    fixture.store.end_transfer(machine.access.transfer).await.unwrap();
+    let (_, version) = machine.head_of("keep").await.unwrap();
+    for _ in 0..3 {
+        collect(&fixture).await;
+        fixture.clock.advance(DAY);
+    }
+    let left: u64 = crate::store::blob::Blobs::list(&*fixture.blobs)
+        .unwrap()
+        .into_iter()
+        .map(|pack| crate::store::blob::Blobs::len(&*fixture.blobs, pack).unwrap())
+        .sum();
+    assert!(left < 1_100_000, "{left} bytes are left");
+    assert_eq!(machine.read("keep").await.unwrap(), keep);
+    assert_eq!(version.size(), 500_000);
+    assert!(collect::plan(&fixture.store).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn many_small_packs_become_one() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let mut machine = fixture.machine(&access, 1).await;
+    for seed in 0..10 {
+        machine.upload(&[(&format!("f{seed}"), &noise(seed, 1000))]).await;
+    }
+    assert_eq!(crate::store::blob::Blobs::list(&*fixture.blobs).unwrap().len(), 10);
+    fixture.clock.advance(DAY);
+    collect(&fixture).await;
+    assert_eq!(crate::store::blob::Blobs::list(&*fixture.blobs).unwrap().len(), 1);
+    for seed in 0..10 {
+        assert_eq!(machine.read(&format!("f{seed}")).await.unwrap(), noise(seed, 1000));
+    }
+}

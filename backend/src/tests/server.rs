@@ -1,0 +1,49 @@
+//! A server in this process, on a free port, in a temporary data folder.
+
+use tempfile::TempDir;
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Cli;
+
+/// A running server.
+pub(super) struct TestServer {
+    /// `http://127.0.0.1:PORT`.
+    pub(super) url: String,
+    /// Makes the first account.
+    pub(super) setup_code: String,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+    _data: TempDir,
+}
+
+impl TestServer {
+    /// Starts a server as it comes.
+    pub(super) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// Starts a server with more options.
+    pub(super) async fn with(options: &[&str]) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let data = tempfile::tempdir().unwrap();
+        let path = data.path().display().to_string();
+        let args = ["beckon-server", "--data", &path, "--listen", "127.0.0.1:0"];
+        let config = Cli::load(args.iter().chain(options).collect::<Vec<_>>()).unwrap().config;
+        let (lines, mut told) = mpsc::unbounded_channel();
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        let running = tokio::spawn(async move {
+            crate::run(config, move |line| lines.send(line).unwrap(), stopped).await.unwrap();
+        });
+        let url = told.recv().await.unwrap().strip_prefix("listening on ").unwrap().to_owned();
+        let setup_code = told.recv().await.unwrap().split_once('#').unwrap().1.to_owned();
+        Self { url, setup_code, stop, running, _data: data }
+    }
+
+    /// Stops it and waits until it has ended.
+    pub(super) async fn stop(self) {
+        self.stop.cancel();
+        self.running.await.unwrap();
+    }
+}
