@@ -2,6 +2,7 @@
 //! It is a cache: without it everything is asked once more, and nothing is sent twice.
 
 mod row;
+mod tally;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageErro
 use crate::state::StateDir;
 
 pub(crate) use row::{Row, Standing};
+pub(crate) use tally::Tally;
 
 /// The file in the state folder.
 const FILE: &str = "index.redb";
@@ -25,13 +27,12 @@ const CACHE: usize = 16 << 20;
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("row.1");
 /// Space and root to the source's number and the epoch last heard.
 const SOURCES: TableDefinition<'_, &[u8], (u32, u64)> = TableDefinition::new("source.1");
-/// Transfer to the stored-chunk bytes that it put on the wire.
-const SENT: TableDefinition<'_, &[u8], u64> = TableDefinition::new("sent.1");
 
 /// The file with all of it.
 #[derive(Clone)]
 pub(crate) struct Index {
     db: Arc<Database>,
+    state: StateDir,
 }
 
 /// One root in one space, at the epoch last heard for it.
@@ -52,7 +53,7 @@ impl Index {
     /// Opens the index of a state folder, or makes it. A damaged one is moved aside: then everything is asked anew.
     pub(crate) fn open(state: &StateDir) -> Result<Self, Refusal> {
         let cause = match open_database(state)? {
-            Ok(db) => return Ok(Self { db: Arc::new(db) }),
+            Ok(db) => return Ok(Self { db: Arc::new(db), state: state.clone() }),
             Err(cause) => cause,
         };
         if matches!(cause, redb::Error::DatabaseAlreadyOpen) {
@@ -62,7 +63,7 @@ impl Index {
         let aside = state.set_aside(FILE)?;
         tracing::warn!(%cause, aside = %aside.display(), "the index of uploads was damaged: it is made anew, and the server is asked again about every file");
         let db = open_database(state)?.map_err(|cause| unusable(&cause))?;
-        Ok(Self { db: Arc::new(db) })
+        Ok(Self { db: Arc::new(db), state: state.clone() })
     }
 
     /// The source of a root's uploads to a space, from now on at this epoch.
@@ -87,14 +88,8 @@ impl Index {
         View { rows, source }
     }
 
-    /// Records what was committed, durably, in one transaction; and how much the transfer has sent.
-    pub(crate) fn record<'a>(
-        &self,
-        source: Source,
-        rows: impl IntoIterator<Item = &'a (RootPath, Row)>,
-        transfer: TransferId,
-        sent: u64,
-    ) -> Result<(), Refusal> {
+    /// Records what was committed, durably, in one transaction.
+    pub(crate) fn record(&self, source: Source, rows: &[(RootPath, Row)]) -> Result<(), Refusal> {
         let write = || -> Result<(), redb::Error> {
             let write = self.db.begin_write()?;
             {
@@ -102,7 +97,6 @@ impl Index {
                 for (path, row) in rows {
                     table.insert(row_key(source.number, path).as_slice(), row.encode(source.epoch).as_slice())?;
                 }
-                write.open_table(SENT)?.insert(transfer.as_bytes(), sent)?;
             }
             write.commit()?;
             Ok(())
@@ -110,26 +104,14 @@ impl Index {
         write().map_err(|cause| unusable(&cause))
     }
 
-    /// What a transfer had put on the wire when that was last recorded.
-    pub(crate) fn sent(&self, transfer: TransferId) -> u64 {
-        let read = || -> Result<Option<u64>, redb::Error> {
-            let sent = self.db.begin_read()?.open_table(SENT)?;
-            Ok(sent.get(transfer.as_bytes())?.map(|sent| sent.value()))
-        };
-        read().ok().flatten().unwrap_or(0)
+    /// What a transfer has put on the wire, to be counted on.
+    pub(crate) fn tally(&self, transfer: TransferId) -> Tally {
+        Tally::open(&self.state, transfer)
     }
 
-    /// Forgets the count of a transfer that is over.
+    /// Forgets what is kept of a transfer that is over.
     pub(crate) fn forget_transfer(&self, transfer: TransferId) {
-        let write = || -> Result<(), redb::Error> {
-            let write = self.db.begin_write()?;
-            write.open_table(SENT)?.remove(transfer.as_bytes())?;
-            write.commit()?;
-            Ok(())
-        };
-        if let Err(cause) = write() {
-            tracing::warn!(%cause, "the index of uploads could not be written");
-        }
+        tally::forget(&self.state, transfer);
     }
 
     fn write_source(&self, space: SpaceId, root: RootId, epoch: u64) -> Result<Source, redb::Error> {
@@ -167,7 +149,6 @@ fn open_database(state: &StateDir) -> Result<Result<Database, redb::Error>, Refu
         let write = db.begin_write()?;
         write.open_table(ROWS)?;
         write.open_table(SOURCES)?;
-        write.open_table(SENT)?;
         write.commit()?;
         Ok(db)
     });

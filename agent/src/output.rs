@@ -11,7 +11,7 @@ use std::io::{BufWriter, StdoutLock, Write};
 use serde::Serialize;
 
 pub(crate) use failure::{Exit, Failure};
-pub(crate) use format::{base64, size, time};
+pub(crate) use format::{base64, count, size, time};
 pub(crate) use table::Table;
 pub(crate) use visible::{visible, visible_text};
 

@@ -7,7 +7,7 @@ use std::{ffi::OsStr, fs::File, io, path::{Component, Path, PathBuf}};
 
 use beckon_shared::{
     device::RootView,
-    entry::{Entry, EntryKind, SourceStamp},
+    entry::{Entry, EntryKind},
     error::{ErrorCode, Refusal},
     id::RootId,
     path::{Label, Name, RootPath},
@@ -187,11 +187,6 @@ impl Folder {
     }
 }
 
-/// The stamp of an open file as it is now.
-pub(crate) fn stamp_of(file: &File) -> Result<SourceStamp, Refusal> {
-    meta_of(file).map(|meta| meta.stamp).map_err(|cause| refusal(&cause))
-}
-
 /// What to say of a failure of the file system; the cause itself stays here.
 pub(crate) fn refusal(cause: &io::Error) -> Refusal {
     tracing::debug!(%cause, "the file system refused");
@@ -237,5 +232,5 @@ fn name_of(name: &OsStr) -> Option<Name> {
 
 #[cfg(test)]
 mod tests;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod swap_tests;

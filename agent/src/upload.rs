@@ -138,7 +138,7 @@ struct Shared<R> {
 }
 
 async fn upload<R: Remote>(job: Job, remote: R, index: Index, buffers: Arc<Buffers>, compression: Compression, pace: Pace) -> Outcome {
-    let counters = Arc::new(Counters::with_sent(index.sent(job.transfer)));
+    let counters = Arc::new(Counters::new(index.tally(job.transfer)));
     let shared = Arc::new(Shared { remote, counters, pace, compression });
     let ended = tokio::select! {
         ended = work(job, &shared, index, buffers) => ended,
@@ -308,9 +308,8 @@ impl<R: Remote> Upload<R> {
     }
 
     fn record(&self, committed: mpsc::Receiver<Vec<(RootPath, Row)>>) -> JoinHandle<()> {
-        let (index, source, transfer) = (self.index.clone(), self.source, self.job.transfer);
-        let counters = Arc::clone(&self.shared.counters);
-        spawn_blocking(move || record::record_all(&index, source, transfer, &counters, committed))
+        let (index, source) = (self.index.clone(), self.source);
+        spawn_blocking(move || record::record_all(&index, source, committed))
     }
 }
 

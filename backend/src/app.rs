@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use actix_web::web;
-use beckon_shared::route;
+use actix_web::{error::JsonPayloadError, web};
+use beckon_shared::{error::ErrorCode, route};
 
 use crate::{
     clock::Clock,
@@ -53,7 +53,7 @@ impl App {
 
 /// Every path that the server answers.
 pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.app_data(web::JsonConfig::default().limit(JSON_MAX).error_handler(|error, _| bad_request(&error).into()))
+    cfg.app_data(web::JsonConfig::default().limit(JSON_MAX).error_handler(|error, _| bad_body(&error).into()))
         .app_data(web::PathConfig::default().error_handler(|_, _| Failure::not_found().into()))
         .app_data(web::QueryConfig::default().error_handler(|error, _| bad_request(&error).into()))
         .configure(http::status::routes)
@@ -69,6 +69,15 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         .default_service(web::to(|| async { Err::<&str, _>(Failure::not_found()) }));
 }
 
+fn bad_body(error: &JsonPayloadError) -> Failure {
+    match error {
+        JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } => {
+            Failure::new(ErrorCode::TooLarge, format!("the request is larger than {} KiB; send less at once", JSON_MAX >> 10))
+        }
+        other => bad_request(other),
+    }
+}
+
 fn bad_request(error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(beckon_shared::error::ErrorCode::BadRequest, format!("the request is malformed ({error}); see /api/openapi.json"))
+    Failure::new(ErrorCode::BadRequest, format!("the request is malformed ({error}); see /api/openapi.json"))
 }

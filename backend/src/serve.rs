@@ -105,7 +105,8 @@ fn lock(data: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-fn make_private(data: &Path) -> std::io::Result<()> {
+/// Makes a folder that only the server's user can look into.
+pub(crate) fn make_private(data: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

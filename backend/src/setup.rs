@@ -5,16 +5,13 @@ use std::{
     time::Duration,
 };
 
-use beckon_shared::{
-    id::Hash,
-    join::SetupCode,
-    time::Timestamp,
-    wire,
-};
+use anyhow::Context;
+use beckon_shared::{id::Hash, join::SetupCode, time::Timestamp, wire};
 
 use crate::{
     clock::{Clock, SystemClock, random},
     config::Config,
+    serve::make_private,
     store::{
         Error,
         meta::{self, Meta, setting::Setting},
@@ -63,7 +60,8 @@ pub enum Reset {
 /// Leaves a new code in the database, for the server that runs on it or will; as long as there is no account.
 pub async fn reset(config: &Config) -> anyhow::Result<Reset> {
     let clock = SystemClock;
-    let meta = Meta::open(&config.database_url()).await?;
+    make_private(&config.data_dir()).context("the data folder cannot be made; choose another --data")?;
+    let meta = Meta::open(&config.database_url()).await.context("the database cannot be opened; check --data and --database")?;
     if meta::account::count(meta.read()).await? > 0 {
         return Ok(Reset::HasAccount);
     }
@@ -74,4 +72,28 @@ pub async fn reset(config: &Config) -> anyhow::Result<Reset> {
     txn.commit().await?;
     meta.close().await?;
     Ok(Reset::Code(code.text().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::fake::FakeClock, config::Cli};
+
+    #[tokio::test]
+    async fn a_printed_code_counts_for_fifteen_minutes_and_so_does_one_of_reset_setup() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().display().to_string();
+        let config = Cli::load(["beckon-server", "--data", &data]).unwrap().config;
+        let Reset::Code(reset_code) = reset(&config).await.unwrap() else { panic!("there is no account") };
+        let meta = Meta::open(&config.database_url()).await.unwrap();
+        let (set_up, clock) = (SetUp::default(), FakeClock::new());
+        let printed = set_up.issue(&clock);
+        let now = clock.now();
+        let accepts = async |text: &str, now| set_up.accepts(&meta, text, now).await.unwrap();
+        assert!(accepts(&printed.text().to_lowercase(), now).await);
+        assert!(!accepts(&printed.text(), now + LIFE + Duration::from_millis(1)).await);
+        assert!(accepts(&reset_code, SystemClock.now()).await);
+        assert!(!accepts(&reset_code, SystemClock.now() + LIFE + LIFE).await);
+        assert!(!accepts("no code", now).await);
+    }
 }

@@ -105,7 +105,7 @@ pub(crate) fn accept(request: &HttpRequest, body: web::Payload, shape: Shape) ->
 }
 
 async fn read(mut session: actix_ws::Session, mut stream: AggregatedMessageStream, to: &mpsc::Sender<Incoming>, dead_after: Duration) {
-    let mut ping = tokio::time::interval(PING_EVERY);
+    let mut ping = tokio::time::interval_at((Instant::now() + PING_EVERY).into(), PING_EVERY);
     ping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut alive = Instant::now();
     loop {

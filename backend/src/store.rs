@@ -209,6 +209,7 @@ impl Store {
     }
 
     /// What a space holds.
+    #[allow(dead_code, reason = "shown by the administrator's pages, which come with the web app")]
     pub(crate) async fn space_usage(&self, space: &GrantedSpace) -> Result<Usage, Error> {
         meta::space::usage(self.meta.read(), space).await
     }

@@ -156,7 +156,7 @@ fn a_terminal_whose_clock_is_a_day_ahead_is_told_so() {
     command.arg("--state").arg(desk.cli().state()).args(["--json", "upload", "desk:Documents", "--wait"]);
     let output = command.envs(clock.env()).output().unwrap();
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!([Some(1), Some(3)].contains(&output.status.code()), "{said}");
     assert!(said.contains("clock"), "{said}");
     upload(desk.cli(), "desk:Documents");
 }

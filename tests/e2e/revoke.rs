@@ -63,13 +63,13 @@ fn a_download_of_a_revoked_device_ends_before_its_end() {
     let mut download = Command::new("curl").args(words).spawn().unwrap();
     proxy.wait_held_up(Way::Down, SOON);
 
-    let revoked = revoke(&desk.ann, "stolen");
-    wait_until("the server has closed the download", FIVE_SECONDS, || proxy.open_at_server() == 0);
-    assert!(revoked.elapsed() < FIVE_SECONDS);
+    revoke(&desk.ann, "stolen");
+    // The reader stood still. What it still gets is what lay in the buffers of the kernels in between.
     proxy.open();
-    let ended = download.wait().unwrap();
-    assert!(!ended.success(), "a whole file came to a revoked device");
-    assert!(proxy.passed(Way::Down) < 63 * MIB, "all of the file came to a revoked device");
+    wait_until("the server has closed the download", FIVE_SECONDS, || proxy.open_at_server() == 0);
+    assert!(!download.wait().unwrap().success(), "a whole file came to a revoked device");
+    let passed = proxy.passed(Way::Down);
+    assert!(passed < 24 * MIB, "{passed} bytes came, of which 8 MiB before");
 }
 
 #[test]

@@ -339,6 +339,28 @@ fn a_download_that_was_killed_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_zip_whose_download_was_killed_goes_on_where_it_was() {
+    let (desk, proxy, cli) = far_away(48 * MIB);
+    let back = Back::new();
+    let to = back.path("all.zip").display().to_string();
+    let words = ["get", "desk/Documents", "--zip", &to].map(str::to_owned);
+    proxy.allow(Way::Down, 36 * MIB);
+    let mut download = cli.start(&words);
+    proxy.wait_held_up(Way::Down, SOON);
+    let on_disk = || fs::read_dir(back.0.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum::<u64>();
+    beckon_tests::wait_until("the bytes that came are written", SOON, || on_disk() >= 28 * MIB);
+    assert!(!Path::new(&to).exists(), "half a ZIP stands under the name of the whole");
+    download.kill();
+    proxy.cut();
+    proxy.open();
+    let before = proxy.passed(Way::Down);
+    cli.run(&words).expect_ok();
+    let sent = proxy.passed(Way::Down) - before;
+    assert!(sent < 24 * MIB, "{sent} bytes came after the break");
+    assert_same_tree(desk.root(), &unzipped(&back, &to));
+}
+
+#[test]
 fn a_download_whose_connection_breaks_ends_whole_or_with_an_error_and_goes_on() {
     let (desk, proxy, cli) = far_away(32 * MIB);
     let back = Back::new();
@@ -388,6 +410,49 @@ fn what_is_already_there_is_not_overwritten_unasked() {
     } else {
         assert_eq!(fs::read_to_string(&to).unwrap(), "my own");
     }
+}
+
+#[test]
+fn a_selection_too_long_for_an_order_travels_beside_it() {
+    let name = |number: u64| format!("{number:03} {}", "a name as long as some people like them ".repeat(3));
+    let desk = Desk::with(|folder| (0..100).for_each(|number| sample::text(&folder.join(name(number)), &number.to_string())));
+    let places: Vec<_> = (0..90).map(|number| format!("desk:Documents/{}", name(number))).collect();
+    let words: Vec<_> = ["upload", "--wait"].into_iter().chain(places.iter().map(String::as_str)).collect();
+    let transfer = json(desk.cli(), &words);
+    assert_eq!((text(&transfer, "state"), number(&transfer, "files_done")), ("done".into(), 90), "{transfer}");
+    assert_eq!(rows(&json(desk.cli(), &["drive", "ls", "desk/Documents"])).len(), 90);
+}
+
+#[test]
+fn every_odd_name_is_uploaded_and_fetched_by_its_ref() {
+    let desk = Desk::with(|folder| drop(sample::odd_names(&folder.join("odd"))));
+    let refs = |words: &[&str]| -> Vec<_> { rows(&json(desk.cli(), words)).iter().map(|entry| text(entry, "ref")).collect() };
+    let live = refs(&["ls", "desk:Documents/odd"]);
+    let words: Vec<_> = ["upload", "--wait"].into_iter().chain(live.iter().map(String::as_str)).collect();
+    let transfer = json(desk.cli(), &words);
+    assert_eq!(number(&transfer, "files_done"), live.len() as u64, "{transfer}");
+    let stored = refs(&["drive", "ls", "desk/Documents/odd"]);
+    assert_eq!(stored.len(), live.len());
+    let mut names: Vec<_> = fs::read_dir(desk.path("odd")).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+    let mut fetched: Vec<_> = stored.iter().map(|place| desk.cli().run(["get", place, "-o", "-"]).expect_ok().stdout_bytes().to_vec()).collect();
+    names.sort();
+    fetched.sort();
+    assert_eq!(fetched, names, "each file holds its own name");
+}
+
+#[test]
+fn a_file_with_holes_comes_back_equal_and_costs_little() {
+    let desk = Desk::with(|folder| {
+        let file = fs::File::create(folder.join("disk.img")).unwrap();
+        file.set_len(128 * MIB).unwrap();
+        sample::change_byte(&folder.join("disk.img"), 77 * MIB + 1);
+    });
+    let transfer = desk.upload();
+    assert_eq!(number(&transfer, "bytes_done"), 128 * MIB);
+    assert!(number(&transfer, "bytes_sent") < 8 * MIB, "{transfer}");
+    let back = Back::new();
+    get(desk.cli(), "desk/Documents/disk.img", &back.path("disk.img"));
+    assert_eq!(hash(&back.path("disk.img")), hash(&desk.path("disk.img")));
 }
 
 #[test]

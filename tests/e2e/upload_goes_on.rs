@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use beckon_tests::{Account, Machine, Proxy, Server, Way, sample, tree::assert_same_tree, wait_until};
+use beckon_tests::{Account, Cli, Machine, Proxy, Server, Way, sample, tree::assert_same_tree, wait_until};
 use tempfile::TempDir;
 
 use crate::scene::{LONG, MIB, SOON, get, json, number, order, rows, run, text, transfer};
@@ -103,7 +103,9 @@ fn a_broken_connection_is_made_again_and_the_upload_goes_on() {
 fn a_server_that_was_killed_has_what_it_called_stored_and_waiting_goes_on() {
     let mut far = Far::new();
     let id = far.half_way();
-    let mut wait = far.ann.cli().start(["wait", &id, "--json"]);
+    let other = far.ann.other_terminal();
+    let mut wait = other.start(["wait", &id, "--json"]);
+    wait_until("the other terminal waits", SOON, || is_online(&far.ann, &other));
     far.server.kill();
     far.proxy.cut();
     far.server.restart();
@@ -112,6 +114,13 @@ fn a_server_that_was_killed_has_what_it_called_stored_and_waiting_goes_on() {
     assert!(wait.wait(SOON).success(), "{}", wait.log());
     let said: serde_json::Value = serde_json::from_str(wait.lines().last().unwrap()).unwrap();
     assert_eq!(text(&said, "state"), "done");
+}
+
+/// Whether a terminal has a connection open.
+fn is_online(ann: &Account, terminal: &Cli) -> bool {
+    let sessions = json(terminal, &["sessions"]);
+    let own = rows(&sessions).iter().find(|session| session["current"] == true).expect("it is signed in");
+    json(ann.cli(), &["device", "show", &text(own, "device")])["online"] == true
 }
 
 #[test]

@@ -81,7 +81,8 @@ impl Scene {
         socket
     }
 
-    async fn settled(&self) {
+    async fn stopped(&self) {
+        self.agent.stop.cancel();
         self.link.close().await;
         self.agent.tasks.close();
         self.agent.tasks.wait().await;
@@ -141,7 +142,7 @@ async fn an_order_for_a_closed_root_fails_and_is_remembered_over_a_restart() {
     let mut socket = scene.connect(&fake).await;
     scene.agent.take_pushed_order(signed.clone()).await;
     assert_eq!(end_of(&mut socket).await, expected);
-    scene.settled().await;
+    scene.stopped().await;
     let scene = scene.restarted();
     let mut socket = scene.connect(&fake).await;
     scene.agent.take_pushed_order(signed).await;

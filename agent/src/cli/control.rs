@@ -102,12 +102,15 @@ impl<'a> Control<'a> {
         self.transfers.rows.get(&id)
     }
 
-    /// The device of this name or id.
+    /// The device of this name or id. A name that a revoked device had may be another's by now, who then is meant.
     pub(crate) fn device(&self, name: &str) -> Result<&DeviceView, Failure> {
-        let by_id = name.parse::<DeviceId>().ok().and_then(|id| self.devices.rows.get(&id));
-        let exact = || self.devices.rows.values().find(|device| device.name.as_str() == name);
-        let folded = || self.devices.rows.values().find(|device| device.name.as_str().to_lowercase() == name.to_lowercase());
-        let found = by_id.or_else(exact).or_else(folded);
+        let devices = self.devices();
+        let by_id = name.parse::<DeviceId>().ok();
+        let folded = name.to_lowercase();
+        let find = |is: &dyn Fn(&DeviceView) -> bool| devices.iter().copied().find(|device| is(device));
+        let found = find(&|device| by_id == Some(device.id))
+            .or_else(|| find(&|device| !device.revoked && device.name.as_str() == name))
+            .or_else(|| find(&|device| device.name.as_str().to_lowercase() == folded));
         found.ok_or_else(|| not_found("no device of this name or id is in the control list; see: beckon devices"))
     }
 

@@ -9,14 +9,14 @@ use beckon_shared::{
     browse::{Answer, Ask, ListAsk, PAGE_MAX, Page},
     device::DeviceView,
     entry::{Direction, EntryKind, SortKey},
-    error::ErrorCode,
+    error::{ErrorCode, Refusal},
     path::RootPath,
 };
 use serde::Serialize;
 
 use self::{
     row::Row,
-    standing::{Folder, Heads},
+    standing::Folder,
 };
 use super::{
     Here,
@@ -151,6 +151,14 @@ async fn roots(here: &Here, machine: &DeviceView, session: &Session) -> Result<E
     Ok(Exit::Done)
 }
 
+/// What was typed may be wrong; a listing that goes out of date is the rarer cause.
+pub(super) fn explain(refusal: Refusal, path: &RootPath) -> Failure {
+    match refusal.code {
+        ErrorCode::NotFound => control::not_found(format!("{} is not there; check the path, or list the folder above it", visible(path.as_bytes()))),
+        _ => refusal.into(),
+    }
+}
+
 pub(super) fn misunderstood() -> Failure {
     Failure::local("not-beckon", "the machine answered something else than was asked; update the older of both programs")
 }
@@ -179,8 +187,7 @@ impl Listing<'_> {
 
     /// Prints page after page; the next one is asked for while this one is compared.
     async fn print_folder(&self, first: Page) -> Result<(), Failure> {
-        let heads = Heads::read(self.api, &self.place, &self.place.path).await?;
-        let folder = Folder { session: self.session, place: &self.place, path: &self.place.path, heads, is_busy: self.is_busy };
+        let folder = self.folder(&self.place.path);
         let mut left = self.args.limit.unwrap_or(u64::MAX);
         let mut rows = self.here.out.rows();
         let mut page = first;
@@ -203,6 +210,10 @@ impl Listing<'_> {
         rows.finish()
     }
 
+    fn folder<'b>(&'b self, path: &'b RootPath) -> Folder<'b> {
+        Folder { api: self.api, session: self.session, place: &self.place, path, is_busy: self.is_busy }
+    }
+
     fn next(&self, page: &Page) -> ListAsk {
         ListAsk {
             offset: page.next,
@@ -219,11 +230,10 @@ impl Listing<'_> {
             return Err(failure);
         }
         let ask = Ask::Stat { root: self.place.root, path: self.place.path.clone() };
-        let Answer::Page(page) = self.session.ask(ask).await? else { return Err(misunderstood()) };
+        let answer = self.session.ask(ask).await.map_err(|refusal| explain(refusal, &self.place.path))?;
+        let Answer::Page(page) = answer else { return Err(misunderstood()) };
         let Some(entry) = page.entries.first().filter(|entry| entry.kind != EntryKind::Folder) else { return Err(failure) };
-        let heads = Heads::read(self.api, &self.place, &folder).await?;
-        let compared = Folder { session: self.session, place: &self.place, path: &folder, heads, is_busy: self.is_busy };
-        let states = compared.states(&page.entries[..1]).await?;
+        let states = self.folder(&folder).states(std::slice::from_ref(entry)).await?;
         let mut rows = self.here.out.rows();
         for state in states {
             let row = Row::new(&self.place, &folder, entry, state)?;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Here, root_list};
 use crate::{
     local::{self, Status},
-    output::{Exit, Failure, visible},
+    output::{Exit, Failure, count, visible},
     run::{self, Options},
 };
 
@@ -57,7 +57,7 @@ struct MachineJson {
     server: String,
     id: String,
     name: String,
-    roots: usize,
+    roots: u64,
 }
 
 /// Says what this device is, and whether its agent runs.
@@ -74,7 +74,7 @@ pub(crate) async fn status(here: &Here) -> Result<Exit, Failure> {
         server: machine.server.to_string(),
         id: machine.keys.id().to_string(),
         name: machine.name.to_string(),
-        roots: machine.roots.len(),
+        roots: machine.roots.len() as u64,
     });
     let status = StatusJson { controller, machine, agent: local::status(&here.state).await? };
     here.out.one(&status, || text(&status))?;
@@ -87,11 +87,13 @@ fn text(status: &StatusJson) -> String {
         _ => "nobody is signed in here; beckon login URL --name NAME".to_owned(),
     };
     let machine = match &status.machine {
-        Some(machine) => format!("machine {} of {}, {} roots", machine.name, machine.server, machine.roots),
+        Some(machine) => format!("machine {} of {}, {}", machine.name, machine.server, count(machine.roots, "root")),
         None => root_list::not_joined().message,
     };
     let agent = match &status.agent {
-        Some(agent) if agent.online => format!("agent running (process {}), online, {} orders under way", agent.pid, agent.orders),
+        Some(agent) if agent.online => {
+            format!("agent running (process {}), online, {} under way", agent.pid, count(agent.orders as u64, "order"))
+        }
         Some(agent) => format!("agent running (process {}), not connected", agent.pid),
         None => "agent not running; beckon run".to_owned(),
     };

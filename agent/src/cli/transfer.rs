@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     http::Api,
-    output::{Exit, Failure, Output, Table, base64, size, time, visible, visible_text},
+    output::{Exit, Failure, Output, Table, base64, count, size, time, visible, visible_text},
 };
 
 /// What `transfers` is told.
@@ -175,7 +175,7 @@ fn state(transfer: &TransferView) -> String {
 }
 
 async fn show(here: &Here, api: &Api, id: TransferId, files: bool) -> Result<Exit, Failure> {
-    let transfer: TransferView = api.get(&format!("/api/transfers/{id}")).await?;
+    let transfer = read(api, id).await?;
     let problems = if files { read_problems(api, id).await? } else { Vec::new() };
     let mut result = TransferJson::from(&transfer);
     if files {
@@ -183,6 +183,17 @@ async fn show(here: &Here, api: &Api, id: TransferId, files: bool) -> Result<Exi
     }
     here.out.one(&result, || description(&transfer, &problems))?;
     Ok(Exit::Done)
+}
+
+async fn read(api: &Api, id: TransferId) -> Result<TransferView, Failure> {
+    api.get(&format!("/api/transfers/{id}")).await.map_err(|failure| match failure.is(ErrorCode::NotFound) {
+        true => unknown(),
+        false => failure,
+    })
+}
+
+fn unknown() -> Failure {
+    not_found("there is no such transfer; see: beckon transfers")
 }
 
 async fn read_problems(api: &Api, id: TransferId) -> Result<Vec<Problem>, Failure> {
@@ -210,10 +221,11 @@ fn description(transfer: &TransferView, problems: &[Problem]) -> String {
     lines.extend(transfer.ended.map(|ended| format!("  ended    {}", time(ended))));
     lines.extend(transfer.error.as_ref().map(|error| format!("  error    {}", visible_text(error))));
     if progress.torn > 0 {
-        lines.push(format!("  {} files changed while they were read; upload them again when they are at rest", progress.torn));
+        let files = count(progress.torn, "file");
+        lines.push(format!("  {files} changed while being read; upload again when they are at rest"));
     }
     if progress.failed > 0 && problems.is_empty() {
-        lines.push(format!("  {} entries could not be stored; see: beckon transfers show {} --files", progress.failed, transfer.id));
+        lines.push(format!("  {} could not be stored; see: beckon transfers show {} --files", progress.failed, transfer.id));
     }
     for problem in problems {
         lines.push(format!("  {}: {}", visible(problem.path.as_bytes()), visible_text(&problem.message)));
@@ -229,7 +241,7 @@ pub(crate) async fn wait(here: &Here, args: WaitArgs) -> Result<Exit, Failure> {
     let known = match control.transfer(args.id) {
         Some(transfer) => transfer.clone(),
         // The control list of transfers holds the newest only.
-        None => api.get(&format!("/api/transfers/{}", args.id)).await?,
+        None => read(&api, args.id).await?,
     };
     let transfer = until_over(here, &mut control, known).await?;
     control.close().await;
@@ -252,7 +264,7 @@ pub(crate) async fn until_over(here: &Here, control: &mut Control<'_>, transfer:
             News::Transfers(_) => {}
             News::Again => {
                 let still = control.transfer(latest.id);
-                still.ok_or_else(|| not_found("the transfer is no longer known to the server; see: beckon transfers"))?;
+                still.ok_or_else(unknown)?;
             }
             News::Devices(_) | News::Drive { .. } => continue,
         }

@@ -15,6 +15,7 @@ use beckon_shared::{
 use super::{
     Here,
     control::{self, Control},
+    ls,
     place::Live,
     span,
     transfer::{self, TransferJson},
@@ -99,7 +100,8 @@ async fn check(control: &Control<'_>, selected: &Selected) -> Result<(), Failure
         }
         let session = control.session(machine).await?;
         for path in named {
-            session.ask(Ask::Stat { root: *root, path: path.clone() }).await?;
+            let ask = Ask::Stat { root: *root, path: path.clone() };
+            session.ask(ask).await.map_err(|refusal| ls::explain(refusal, path))?;
         }
     }
     Ok(())

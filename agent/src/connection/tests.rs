@@ -1,7 +1,7 @@
 //! The connection against a server that the test plays, honest or not.
 
 use beckon_shared::{
-    certificate::{Chain, Role},
+    certificate::Role,
     device::DeviceKind,
     error::{ErrorCode, Refusal},
     id::SpaceId,
@@ -80,7 +80,7 @@ impl FakeSocket {
         self.send(&FromServer::Reply { id, result: result.map(Box::new) }).await;
     }
 
-    async fn is_closed(mut self) -> bool {
+    async fn closes(mut self) -> bool {
         while let Some(Ok(message)) = self.0.next().await {
             if matches!(message, Message::Close(_)) {
                 return true;
@@ -141,7 +141,7 @@ async fn a_server_that_knows_another_account_key_is_left() {
     let (fake, server) = FakeServer::start().await;
     let (opened, socket) = tokio::join!(Connection::open(&server, &family.machine, hello()), fake.admit(&evil.account));
     assert_eq!(opened.unwrap_err(), ConnectError::OtherServer(server.origin));
-    assert!(socket.is_closed().await);
+    assert!(socket.closes().await);
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn a_challenge_that_is_something_else_gets_no_signature() {
         // The bytes of an order, where a challenge belongs.
         let order = family.sign(&family.order(clock::now()));
         socket.send(&FromServer::Order(Box::new(order))).await;
-        socket.is_closed().await
+        socket.closes().await
     };
     let (opened, _) = tokio::join!(Connection::open(&server, &family.machine, hello()), play);
     assert_eq!(opened.unwrap_err(), ConnectError::Protocol);
@@ -239,7 +239,7 @@ async fn a_malformed_frame_ends_the_connection() {
 #[tokio::test]
 async fn closing_says_good_bye() {
     let (connection, _events, socket) = connected().await;
-    let (closed, ()) = tokio::join!(socket.is_closed(), connection.close());
+    let (closed, ()) = tokio::join!(socket.closes(), connection.close());
     assert!(closed);
 }
 
@@ -272,6 +272,6 @@ async fn a_link_without_an_owner_gives_up() {
 fn a_chain_fits_into_the_first_frame_with_the_longest_hello() {
     let account = AccountKey::from_bytes(&[1; 32]);
     let keys = DeviceKeys::from_bytes(&[2; 64]);
-    let chain: Chain = certify(&account, &keys, Role::Source, None);
+    let chain = certify(&account, &keys, Role::Source, None);
     assert!(wire::encode(&chain).len() < 1024);
 }

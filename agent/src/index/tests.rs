@@ -45,7 +45,7 @@ fn a_row_comes_back_in_its_own_source_and_epoch_only() {
     let (_folder, state, index) = opened();
     let source = index.source(SPACE, ROOT, 1).unwrap();
     let other = index.source(SPACE, RootId([4; 16]), 1).unwrap();
-    index.record(source, &[(path("a/b"), row())], TRANSFER, 9).unwrap();
+    index.record(source, &[(path("a/b"), row())]).unwrap();
     drop(index);
     let index = Index::open(&state).unwrap();
     assert_eq!(index.known_source(SPACE, ROOT), Some(source));
@@ -54,7 +54,19 @@ fn a_row_comes_back_in_its_own_source_and_epoch_only() {
     assert_eq!(index.view(other).row(&path("a/b")), None);
     let later = index.source(SPACE, ROOT, 2).unwrap();
     assert_eq!(index.view(later).row(&path("a/b")), None, "the server's side changed");
-    assert_eq!(index.sent(TRANSFER), 9);
+}
+
+#[test]
+fn a_count_goes_on_after_a_restart_until_it_is_forgotten() {
+    let (_folder, _state, index) = opened();
+    let killed = std::mem::ManuallyDrop::new(index.tally(TRANSFER));
+    (0..1000).for_each(|_| killed.add(100_000));
+    let found = index.tally(TRANSFER).sum();
+    assert!((100_000_000 - (256 << 10)..=100_000_000).contains(&found), "{found}");
+    index.tally(TRANSFER).add(1);
+    assert_eq!(index.tally(TRANSFER).sum(), found + 1);
+    index.forget_transfer(TRANSFER);
+    assert_eq!(index.tally(TRANSFER).sum(), 0);
 }
 
 #[test]
@@ -91,7 +103,7 @@ fn a_damaged_index_is_moved_aside_and_made_anew() {
     let (folder, state, index) = opened();
     let source = index.source(SPACE, ROOT, 1).unwrap();
     let rows: Vec<_> = (0..3000).map(|at| (path(&format!("file {at}")), row())).collect();
-    index.record(source, &rows, TRANSFER, 0).unwrap();
+    index.record(source, &rows).unwrap();
     drop(index);
     let file = folder.path().join("state").join(FILE);
     let whole = fs::read(&file).unwrap();

@@ -8,7 +8,11 @@ pub(super) fn compare(a: &[u8], b: &[u8]) -> Ordering {
 }
 
 fn compare_tokens(a: &[u8], b: &[u8]) -> Ordering {
-    let (mut a, mut b) = (Tokens(a), Tokens(b));
+    // Names of a folder often begin alike. What is skipped must end where a token ends: before its digits, or in plain letters.
+    let equal = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let is_plain = |byte: &u8| byte.is_ascii() && !byte.is_ascii_digit();
+    let start = a[..equal].iter().rposition(is_plain).map_or(0, |last| last + 1);
+    let (mut a, mut b) = (Tokens(&a[start..]), Tokens(&b[start..]));
     loop {
         return match (a.next(), b.next()) {
             (None, None) => Ordering::Equal,
@@ -99,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    fn sorted<'a>(mut names: Vec<&'a str>) -> Vec<&'a str> {
+    fn sorted(mut names: Vec<&str>) -> Vec<&str> {
         names.sort_by(|a, b| compare(a.as_bytes(), b.as_bytes()));
         names
     }

@@ -19,6 +19,12 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
+/// How many there are of something.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
 /// A time in UTC, to the second.
 pub(crate) fn time(at: Timestamp) -> String {
     let text = at.to_string();
@@ -41,6 +47,11 @@ mod tests {
     fn sizes_are_short() {
         let texts: Vec<_> = [0, 1023, 1024, 1_048_576, 1_073_741_824, u64::MAX].map(size).into();
         assert_eq!(texts, ["0 B", "1023 B", "1.0 KiB", "1.0 MiB", "1.0 GiB", "16.0 EiB"]);
+    }
+
+    #[test]
+    fn one_of_something_has_no_plural() {
+        assert_eq!([0, 1, 2].map(|number| count(number, "file")), ["0 files", "1 file", "2 files"]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! An attacker swaps a folder for a symlink to the outside while the agent opens files below it.
+#![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "a test plays the attacker, and the naive program that he hopes for")]
 
 use std::{

@@ -28,7 +28,7 @@ fn files_are_read_by_names_from_the_root_down() {
     let mut opened = parent.open_file(&name).unwrap();
     assert_eq!((entry.kind, entry.stamp.size), (EntryKind::File, 7));
     assert_eq!(opened.meta.stamp, entry.stamp);
-    assert_eq!(stamp_of(&opened.file).unwrap(), entry.stamp);
+    assert_eq!(meta_of(&opened.file).unwrap().stamp, entry.stamp);
     let mut content = String::new();
     opened.file.read_to_string(&mut content).unwrap();
     assert_eq!(content, "content");
@@ -134,7 +134,7 @@ mod unix {
         let folder = tempfile::tempdir().unwrap();
         let closed = folder.path().join("closed");
         fs::write(&closed, b"").unwrap();
-        fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
         let top = root(folder.path()).folder(&RootPath::root()).unwrap();
         match top.open_file(&name("closed")) {
             // Root may read everything.

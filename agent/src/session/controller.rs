@@ -12,7 +12,7 @@ use std::{
 use beckon_shared::{
     browse::{Answer, Ask, FromMachine, ToMachine},
     certificate::Role,
-    device::{DeviceView, Platform},
+    device::DeviceView,
     error::{ErrorCode, Refusal},
     session::{Established, Expected, Initiator},
     signature::Signed,
@@ -40,8 +40,6 @@ pub(crate) struct Session {
     waiting: Arc<Mutex<Waiting>>,
     next: AtomicU32,
     end: CancellationToken,
-    /// How the machine's name bytes are to be read.
-    pub(crate) platform: Platform,
     /// News of revocations that the machine had.
     pub(crate) statement: Option<Signed<Statement>>,
 }
@@ -65,12 +63,12 @@ impl Session {
             return Err(cut());
         }
         let opened = tokio::time::timeout(HANDSHAKE_TIMEOUT, incoming.next()).await.ok().flatten();
-        let Some(Ok(FromMachine::Opened { statement, platform })) = opened.map(|bytes| wire::decode(&bytes)) else {
+        let Some(Ok(FromMachine::Opened { statement, .. })) = opened.map(|bytes| wire::decode(&bytes)) else {
             return Err(cut());
         };
         let waiting = Arc::default();
         tokio::spawn(take_answers(incoming, Arc::clone(&waiting), end.clone()));
-        Ok(Self { outgoing, waiting, next: AtomicU32::new(1), end, platform, statement: statement.map(|news| *news) })
+        Ok(Self { outgoing, waiting, next: AtomicU32::new(1), end, statement: statement.map(|news| *news) })
     }
 
     /// Asks the machine for something.

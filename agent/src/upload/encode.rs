@@ -2,7 +2,7 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
 };
 
 use beckon_shared::{
@@ -77,7 +77,7 @@ impl Body {
         };
         chunks.into_iter().map(move |(id, content)| {
             let encoded = encode(id, content, compressor.as_mut());
-            counters.bytes_sent.fetch_add(u64::from(encoded.header.stored_len), Relaxed);
+            counters.sent.add(u64::from(encoded.header.stored_len));
             encoded
         })
     }

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use beckon_shared::transfer::{Hold, Progress};
 
+use crate::index::Tally;
+
 /// So many entries may always vanish during an upload, and otherwise a tenth of all.
 const VANISHED_MAX: u64 = 50;
 
@@ -14,7 +16,8 @@ pub(super) struct Counters {
     pub(super) files_done: AtomicU64,
     pub(super) bytes_total: AtomicU64,
     pub(super) bytes_done: AtomicU64,
-    pub(super) bytes_sent: AtomicU64,
+    /// Stored-chunk bytes put on the wire.
+    pub(super) sent: Tally,
     pub(super) failed: AtomicU64,
     pub(super) torn: AtomicU64,
     /// Entries of any kind that the server holds, old and new.
@@ -28,9 +31,9 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// Of an upload that had sent so much before.
-    pub(super) fn with_sent(bytes: u64) -> Self {
-        Self { bytes_sent: AtomicU64::new(bytes), ..Self::default() }
+    /// Of an upload that goes on counting what it sends.
+    pub(super) fn new(sent: Tally) -> Self {
+        Self { sent, ..Self::default() }
     }
 
     /// The walk came by a file of this size.
@@ -71,7 +74,7 @@ impl Counters {
             files_done: self.files_done.load(Relaxed),
             bytes_total: self.bytes_total.load(Relaxed),
             bytes_done: self.bytes_done.load(Relaxed),
-            bytes_sent: self.bytes_sent.load(Relaxed),
+            bytes_sent: self.sent.sum(),
             failed: self.failed.load(Relaxed),
             torn: self.torn.load(Relaxed),
             walked: self.walked.load(Relaxed),

@@ -13,8 +13,8 @@ use beckon_shared::{
 use crate::store::{
     Error,
     meta::{
-        drive::Row,
-        entity::{node, version},
+        drive::{Row, head::Found},
+        entity::version,
     },
 };
 
@@ -55,7 +55,7 @@ pub(crate) fn version_view(version: &version::Model, head: Option<i64>) -> Resul
 }
 
 /// What the drive holds of an entry of a machine.
-pub(crate) fn head_view((node, head): &(node::Model, Option<version::Model>)) -> Result<HeadView, Error> {
+pub(crate) fn head_view((node, head): &Found) -> Result<HeadView, Error> {
     let name = node.source_name.as_deref().ok_or_else(|| Error::bad_row("source of a node"))?;
     Ok(HeadView {
         name: stored_name(name)?,

@@ -7,7 +7,7 @@ mod test;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use beckon_shared::{
-    api::drive::{Deleted, Heads, Listing, Move, Nodes, Tree, TreeRow, VersionView},
+    api::drive::{Deleted, Heads, HeadsOf, Listing, Move, Nodes, Tree, TreeRow, VersionView},
     error::{ErrorCode, Refusal},
     path::{Name, RootPath},
 };
@@ -25,17 +25,21 @@ use crate::{
         children,
         deleted::deleted,
         find,
-        head::{Origin, heads},
+        head::{Origin, heads, heads_of},
         versions,
         walk::Walk,
     },
 };
+
+/// Names that may be looked up at once.
+const NAMES_MAX: usize = 1000;
 
 /// Adds the paths.
 pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/api/drive/list", web::get().to(list_folder))
         .route("/api/drive/tree", web::get().to(list_tree))
         .route("/api/drive/heads", web::get().to(list_heads))
+        .route("/api/drive/heads", web::post().to(look_up_heads))
         .route("/api/drive/versions", web::get().to(list_versions))
         .route("/api/drive/deleted", web::get().to(list_deleted))
         .route("/api/drive/move", web::post().to(move_one))
@@ -127,6 +131,22 @@ pub(crate) async fn list_heads(signed_in: SignedIn, app: web::Data<App>, request
     let heads = rows.iter().map(head_view).collect::<Result<Vec<_>, _>>()?;
     let next = more.then(|| heads.last().map(|head| head.name.clone())).flatten();
     Ok(HttpResponse::Ok().json(Heads { heads, next }))
+}
+
+/// What the drive holds of some entries of a folder of a machine.
+#[utoipa::path(
+    post, path = "/api/drive/heads", tag = "drive", request_body = HeadsOf,
+    responses((status = 200, body = Heads), (status = 413, body = Refusal)),
+)]
+pub(crate) async fn look_up_heads(signed_in: SignedIn, app: web::Data<App>, asked: web::Json<HeadsOf>) -> Answer {
+    let space = signed_in.access.own_space(Right::Read)?;
+    if asked.names.len() > NAMES_MAX {
+        return Err(Failure::new(ErrorCode::TooLarge, format!("at most {NAMES_MAX} names at once; ask in several requests")));
+    }
+    let origin = Origin { device: asked.device, root: asked.root, path: &asked.path };
+    let rows = heads_of(app.meta().read(), &space, &origin, &asked.names).await?;
+    let heads = rows.iter().map(head_view).collect::<Result<Vec<_>, _>>()?;
+    Ok(HttpResponse::Ok().json(Heads { heads, next: None }))
 }
 
 /// The versions of a node, newest first.

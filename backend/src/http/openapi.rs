@@ -43,6 +43,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         drive::list_folder,
         drive::list_tree,
         drive::list_heads,
+        drive::look_up_heads,
         drive::list_versions,
         drive::list_deleted,
         drive::move_one,

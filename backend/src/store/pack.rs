@@ -127,6 +127,7 @@ impl Record {
     }
 
     /// Its stored bytes.
+    #[cfg(test)]
     pub(crate) fn stored<'a>(&self, pack: &'a [u8]) -> &'a [u8] {
         pack.get(self.start..self.end()).unwrap_or_default()
     }

@@ -41,8 +41,6 @@ const AHEAD: usize = 3;
 /// A version with what it holds.
 #[derive(Debug, Clone)]
 pub(crate) struct VersionContent {
-    /// The version.
-    pub(crate) id: VersionId,
     /// Its node.
     pub(crate) node: NodeId,
     /// What it holds.
@@ -73,7 +71,7 @@ pub(super) async fn open(on: &DatabaseConnection, space: &GrantedSpace, version:
     let (node, bytes) = meta::version::manifest_of(on, space, version).await?;
     let manifest = Manifest::parse(&bytes).map_err(|_| Error::bad_row("manifest"))?;
     let key = meta::space::chunk_key(on, space).await?;
-    Ok(VersionContent { id: version, node, manifest: Arc::new(manifest), space: *space, key })
+    Ok(VersionContent { node, manifest: Arc::new(manifest), space: *space, key })
 }
 
 impl Store {

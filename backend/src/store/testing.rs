@@ -9,7 +9,7 @@ use beckon_shared::{
     chunk::{CHUNK_MAX, ChunkKey, ChunkRef, cut},
     commit::{ChainHead, Change, Commit},
     entry::SourceStamp,
-    id::{AccountId, ChunkId, DeviceId, Hash, RootId, SpaceId, TransferId},
+    id::{AccountId, ChunkId, Hash, RootId, TransferId, VersionId},
     keys::DeviceKeys,
     manifest::{Content, FileContent, Manifest},
     path::{Label, RootPath},
@@ -32,9 +32,14 @@ use crate::{
     clock::{Clock, fake::FakeClock},
 };
 
-/// A store in a folder of its own.
+/// Bytes that the store leaves free.
+pub(crate) const RESERVE: u64 = 1000;
+
+/// A store in a folder of its own, on SQLite; or on PostgreSQL, if `BECKON_TEST_POSTGRES` is a server's URL without a database.
 pub(crate) struct Fixture {
     pub(crate) folder: tempfile::TempDir,
+    /// URL of the database.
+    pub(crate) database: String,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) blobs: Arc<TestBlobs>,
     pub(crate) store: Store,
@@ -45,14 +50,13 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(FakeClock::new());
         let blobs = Arc::new(TestBlobs::new(DiskBlobs::open(folder.path()).unwrap()));
-        let meta = Meta::open(&database(&folder)).await.unwrap();
-        let store = Store::over(Parts { blobs: blobs.clone(), meta, clock: clock.clone(), reserve: 0 }).unwrap();
-        Self { folder, clock, blobs, store }
-    }
-
-    /// URL of the database.
-    pub(crate) fn database(&self) -> String {
-        database(&self.folder)
+        let database = match std::env::var("BECKON_TEST_POSTGRES") {
+            Ok(server) => meta::check::new_postgres(&server).await.unwrap(),
+            Err(_) => format!("sqlite:{}", folder.path().join("meta.db").display()),
+        };
+        let meta = Meta::open(&database).await.unwrap();
+        let store = Store::over(Parts { blobs: blobs.clone(), meta, clock: clock.clone(), reserve: RESERVE }).unwrap();
+        Self { folder, database, clock, blobs, store }
     }
 
     /// A new account with a space.
@@ -75,10 +79,6 @@ impl Fixture {
         machine.begin().await;
         machine
     }
-}
-
-fn database(folder: &tempfile::TempDir) -> String {
-    format!("sqlite:{}", folder.path().join("meta.db").display())
 }
 
 /// A machine that uploads.
@@ -180,12 +180,15 @@ impl Machine {
 
     /// The node and newest version of a path.
     pub(crate) async fn head_of(&self, path: &str) -> Option<(meta::entity::node::Model, super::read::VersionContent)> {
-        let on = self.store.meta.read();
-        let source = meta::source::find(on, &self.space(), self.access.device, self.access.root).await.unwrap()?;
-        let node = meta::source::bound(on, &source, &RootPath::new(path).unwrap()).await.unwrap()?;
-        let version = meta::version::id_of(on, node.head?).await.unwrap()?;
+        let (node, version) = self.version_of(path).await?;
         let content = self.store.open_version(&self.space(), version).await.unwrap();
         Some((node, content))
+    }
+
+    /// The node and the id of the newest version of a path.
+    pub(crate) async fn version_of(&self, path: &str) -> Option<(meta::entity::node::Model, VersionId)> {
+        let (source, path) = ((self.access.device, self.access.root), RootPath::new(path).unwrap());
+        meta::check::head_of(self.store.meta.read(), &self.space(), source, &path).await.unwrap()
     }
 
     /// What a path holds.
@@ -236,9 +239,4 @@ pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
     bytes
-}
-
-/// An id that is nobody's.
-pub(crate) fn nobody() -> (SpaceId, DeviceId) {
-    (SpaceId::new(Timestamp(5), [5; 10]), DeviceId([5; 32]))
 }

@@ -95,9 +95,19 @@ fn cookie_of(response: &Response) -> String {
     cookie.split(';').next().unwrap().to_owned()
 }
 
+thread_local! {
+    /// Each test has a thread and a runtime of its own, and making a client takes long.
+    static CLIENT: reqwest::Client = reqwest::Client::new();
+}
+
+/// A request without any header.
+pub(super) fn bare(method: Method, url: &str) -> reqwest::RequestBuilder {
+    CLIENT.with(|client| client.request(method, url))
+}
+
 /// A request as programs other than browsers send it.
 pub(super) fn request(url: &str, method: Method, path: &str) -> reqwest::RequestBuilder {
-    reqwest::Client::new().request(method, format!("{url}{path}")).header("x-beckon", "1").header("origin", url)
+    bare(method, &format!("{url}{path}")).header("x-beckon", "1").header("origin", url)
 }
 
 pub(super) async fn post(url: &str, path: &str, body: &impl Serialize) -> Response {

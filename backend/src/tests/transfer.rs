@@ -15,7 +15,7 @@ use reqwest::{Method, StatusCode};
 
 use super::{
     client::{Control, ROOT},
-    person::{Person, now},
+    person::{Person, bare, now},
     server::TestServer,
 };
 use crate::clock::{SystemClock, random};
@@ -80,7 +80,7 @@ async fn an_order_goes_to_its_machine_and_its_progress_to_every_terminal() {
     let problems: beckon_shared::api::transfer::Problems = ann.read(&format!("/api/transfers/{}/problems", placed.id)).await;
     assert_eq!((problems.total, problems.problems[0].code), (1, ErrorCode::NotReadable));
     let ticket = hex::encode(grant.ticket);
-    let late = reqwest::Client::new().post(format!("{}/bulk/{}/have", server.url, placed.id)).bearer_auth(ticket).send().await.unwrap();
+    let late = bare(Method::POST, &format!("{}/bulk/{}/have", server.url, placed.id)).bearer_auth(ticket).send().await.unwrap();
     assert_eq!(late.status(), StatusCode::UNAUTHORIZED);
     server.stop().await;
 }
@@ -162,7 +162,7 @@ async fn a_long_selection_goes_before_its_order_and_is_handed_to_the_machine() {
     let (mut machine, _) = Control::open(&server.url, &device).await;
     let Ok(Reply::Grant(grant)) = machine.ask(Request::BeginTransfer { transfer: placed.id }).await else { panic!("a grant") };
     let url = format!("{}/bulk/{}/selection", server.url, placed.id);
-    let got = reqwest::Client::new().get(url).bearer_auth(hex::encode(grant.ticket)).send().await.unwrap();
+    let got = bare(Method::GET, &url).bearer_auth(hex::encode(grant.ticket)).send().await.unwrap();
     assert_eq!(got.bytes().await.unwrap(), bytes);
     server.stop().await;
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     api::Blob,
     entry::{EntryKind, SourceStamp},
-    id::{DeviceId, Hash, NodeId, VersionId},
+    id::{DeviceId, Hash, NodeId, RootId, VersionId},
     path::{Name, RootPath},
     time::Timestamp,
 };
@@ -127,6 +127,21 @@ pub struct Heads {
     pub heads: Vec<HeadView>,
     /// Pass as `after` for the next page; absent on the last.
     pub next: Option<Name>,
+}
+
+/// `POST /api/drive/heads`: the heads of these entries of a machine's folder. Answered by [`Heads`] without a `next`,
+/// in no order; entries that the drive does not hold are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeadsOf {
+    /// The machine.
+    pub device: DeviceId,
+    /// The root.
+    pub root: RootId,
+    /// The folder below the root.
+    pub path: RootPath,
+    /// The entries, at most 1,000.
+    pub names: Vec<Name>,
 }
 
 /// `POST /api/drive/move`: gives a node another name, folder or both. Answered by 204.

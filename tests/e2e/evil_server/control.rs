@@ -50,15 +50,11 @@ fn take(state: &State, sender: &UnboundedSender<Message>, bytes: &[u8]) {
             state.seen().auths.push(*auth);
         }
         ToServer::Request { id, body } => {
-            let reply = reply(state, &body);
+            if let Some(reply) = reply(state, &body) {
+                let result = Ok(Box::new(reply));
+                send(sender, &FromServer::Reply { id, result });
+            }
             state.seen().requests.push(*body);
-            send(
-                sender,
-                &FromServer::Reply {
-                    id,
-                    result: Ok(Box::new(reply)),
-                },
-            );
         }
         ToServer::Hello(_) | ToServer::Progress { .. } => {}
     }
@@ -109,13 +105,14 @@ fn send(sender: &UnboundedSender<Message>, frame: &FromServer) {
     let _ = sender.send(Message::Binary(wire::encode(frame).into()));
 }
 
-fn reply(state: &State, request: &Request) -> Reply {
+fn reply(state: &State, request: &Request) -> Option<Reply> {
     match request {
-        Request::OpenSession { .. } => Reply::Ticket(open_session(state)),
-        Request::BeginTransfer { .. } => Reply::Grant(Box::new(grant(state))),
+        Request::OpenSession { .. } => Some(Reply::Ticket(open_session(state))),
+        Request::BeginTransfer { .. } if state.lies().withholds_grants => None,
+        Request::BeginTransfer { .. } => Some(Reply::Grant(Box::new(grant(state)))),
         Request::PlaceOrder { .. }
         | Request::ReportProblems { .. }
-        | Request::EndTransfer { .. } => Reply::Done,
+        | Request::EndTransfer { .. } => Some(Reply::Done),
     }
 }
 

@@ -25,6 +25,9 @@ fn an_order_that_no_controller_of_the_account_signed_opens_no_file() {
     let stranger = Account::new(66);
     let foreign = stranger.controller(67);
     let posing = stranger.device(67, |certificate| certificate.account = scene.ann.id());
+    let elsewhere = scene
+        .ann
+        .device(68, |certificate| certificate.account = stranger.id());
     let own_word = Device {
         chain: Chain {
             device: Signed::sign(
@@ -43,6 +46,10 @@ fn an_order_that_no_controller_of_the_account_signed_opens_no_file() {
     scene.refuse(&[
         ("of a foreign account", by(&foreign)),
         ("of a foreign account, certified for this one", by(&posing)),
+        (
+            "of this account, certified for a foreign one",
+            by(&elsewhere),
+        ),
         ("certified by itself", by(&own_word)),
         ("with the certificate of another device", by(&borrowed)),
         (

@@ -73,6 +73,42 @@ fn the_id_of_an_order_is_not_used_for_another_one() {
 }
 
 #[test]
+fn the_id_of_an_order_that_is_under_way_is_not_used_for_another_one() {
+    let mut scene = Scene::new();
+    let narrow = scene.order(&scene.owner, DIARY);
+    let wide = Order {
+        body: scene.order(&scene.owner, SECRET).body,
+        ..narrow.clone()
+    };
+    let (id, narrow, wide) = (
+        narrow.id,
+        scene.owner.sign(&narrow),
+        scene.owner.sign(&wide),
+    );
+    scene.allow(id);
+    scene.server.lie(|lies| lies.withholds_grants = true);
+    scene.push(&narrow);
+    wait_until("the order is begun", LIMIT, || scene.times_begun(id) > 0);
+    scene.push(&wide);
+    scene.machine.kill();
+    scene.server.lie(|lies| {
+        lies.withholds_grants = false;
+        lies.orders = vec![wide, narrow];
+    });
+    scene.machine.restart();
+    scene.wait_done(id);
+    let opened = scene.opens.take();
+    assert!(
+        opened.contains(Path::new(DIARY)),
+        "the machine goes on with the order that it took on"
+    );
+    let other = opened.iter().find(|path| path.starts_with("secret/deep"));
+    assert_eq!(other, None, "and with no other one");
+    scene.server.lie(|lies| lies.orders.clear());
+    scene.assert_untouched();
+}
+
+#[test]
 fn a_forged_order_does_not_use_up_the_id_of_an_honest_one() {
     let scene = Scene::new();
     let honest = scene.order(&scene.owner, "witness.txt");

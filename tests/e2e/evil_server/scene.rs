@@ -175,6 +175,17 @@ impl Scene {
         })
     }
 
+    /// Waits until the machine says that it has carried an order out, whatever it says of it besides.
+    #[track_caller]
+    pub(super) fn wait_done(&self, id: TransferId) {
+        self.server.wait_for("the order is done", |seen| {
+            let done = seen.requests.iter().any(|request| {
+                matches!(request, Request::EndTransfer { transfer, state: TransferState::Done, .. } if *transfer == id)
+            });
+            done.then_some(())
+        });
+    }
+
     /// How often the machine asked for what it needs to carry out this order.
     pub(super) fn times_begun(&self, id: TransferId) -> usize {
         self.begun().iter().filter(|begun| **begun == id).count()
@@ -262,6 +273,7 @@ fn truths(ann: &Account, code: &JoinCode) -> Lies {
         account_key: ann.public(),
         statement: None,
         orders: Vec::new(),
+        withholds_grants: false,
         devices: Vec::new(),
         relay: Relay::ToMachine,
         offer: OfferView {

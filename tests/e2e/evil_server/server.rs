@@ -53,6 +53,8 @@ pub(super) struct Lies {
     pub(super) statement: Option<Signed<Statement>>,
     /// Pushed to the machine behind each welcome.
     pub(super) orders: Vec<SignedOrder>,
+    /// Whether a machine that sets out to upload gets no answer.
+    pub(super) withholds_grants: bool,
     /// The control list.
     pub(super) devices: Vec<DeviceView>,
     /// What becomes of a session that a controller asks for.

@@ -177,5 +177,4 @@ fn cut(api: &Api) -> Failure {
 }
 
 #[cfg(test)]
-#[path = "download_tests.rs"]
 mod tests;

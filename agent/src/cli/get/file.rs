@@ -17,7 +17,7 @@ use reqwest::{StatusCode, header::{HeaderMap, HeaderValue, RANGE}};
 use super::{
     Wanted,
     download::{Broken, Sink, Source, download},
-    local::{self, Place},
+    local::{self, Fetched, Place},
     name_of,
     part::{self, Finish, Leftover, Part, Sync},
     range::ByteRange,
@@ -28,15 +28,6 @@ use crate::{
     http::Api,
     output::{Exit, Failure, size, visible},
 };
-
-/// What became of one file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fetched {
-    /// It came.
-    New,
-    /// It was there already, the same.
-    Same,
-}
 
 /// Fetches a file, or a range of it.
 pub(super) async fn get(here: &Here, api: &Api, wanted: &Wanted, output: Option<&Path>, range: Option<ByteRange>) -> Result<Exit, Failure> {

@@ -18,6 +18,15 @@ use cap_std::{
     fs::{Dir, File, OpenOptions},
 };
 
+/// What became of one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fetched {
+    /// It came.
+    New,
+    /// It was there already, the same.
+    Same,
+}
+
 /// Opens a folder that the user named.
 pub(super) fn open_folder(path: &Path) -> io::Result<Dir> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
@@ -153,23 +162,24 @@ pub(super) fn finish_folder(top: &Dir, path: &RootPath, mtime: Timestamp, mode: 
     above.set_mtime(&name, SystemTimeSpec::Absolute(time))
 }
 
-/// Makes a symlink that says exactly `target`, in place of a symlink or file of that name.
+/// Makes a symlink that says exactly `target`, in place of a symlink or file of that name, unless it is there already.
 #[cfg(unix)]
-pub(super) fn make_symlink(folder: &Dir, name: &OsStr, target: &[u8]) -> io::Result<()> {
+pub(super) fn make_symlink(folder: &Dir, name: &OsStr, target: &[u8]) -> io::Result<Fetched> {
     use std::os::unix::ffi::OsStrExt;
     let target = Path::new(OsStr::from_bytes(target));
     if folder.read_link_contents(name).is_ok_and(|old| old == target) {
-        return Ok(());
+        return Ok(Fetched::Same);
     }
     let temporary = part_name(name);
     let _ = folder.remove_file(&temporary);
     folder.symlink_contents(target, &temporary)?;
-    folder.rename(&temporary, folder, name)
+    folder.rename(&temporary, folder, name)?;
+    Ok(Fetched::New)
 }
 
 /// Windows tells links to files and folders apart and asks for a privilege.
 #[cfg(not(unix))]
-pub(super) fn make_symlink(_: &Dir, _: &OsStr, _: &[u8]) -> io::Result<()> {
+pub(super) fn make_symlink(_: &Dir, _: &OsStr, _: &[u8]) -> io::Result<Fetched> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "symbolic links are not made on this system; fetch the folder with --zip FILE"))
 }
 

@@ -21,14 +21,15 @@ use serde::Serialize;
 use super::{
     Wanted,
     download::Broken,
-    file::{self, Fetched},
-    local, nothing_stored,
+    file,
+    local::{self, Fetched},
+    nothing_stored,
     part::Sync,
 };
 use crate::{
     cli::{Here, place::DrivePlace},
     http::Api,
-    output::{Exit, Failure, base64, remark, size, visible},
+    output::{Exit, Failure, base64, count, remark, size, visible},
 };
 
 /// Files under way at the same time.
@@ -88,7 +89,8 @@ pub(super) async fn get(here: &Here, api: &Api, place: &DrivePlace, target: &Pat
 fn text(report: &Report) -> String {
     let skipped = if report.skipped > 0 { format!(", {} were there already", report.skipped) } else { String::new() };
     let failed = if report.problems.is_empty() { String::new() } else { format!(", {} failed (named above)", report.problems.len()) };
-    format!("{}: {} files, {}{skipped}{failed}", visible(report.path.as_bytes()), report.files, size(report.bytes))
+    let files = count(report.files, "file");
+    format!("{}: {files}, {}{skipped}{failed}", visible(report.path.as_bytes()), size(report.bytes))
 }
 
 impl Fetch<'_> {
@@ -182,8 +184,7 @@ impl Fetch<'_> {
 
 fn symlink(node: &NodeView, folder: &Dir, name: &std::ffi::OsStr) -> Result<Fetched, Broken> {
     let target = node.target.as_ref().ok_or_else(nothing_stored)?;
-    local::make_symlink(folder, name, &target.0)?;
-    Ok(Fetched::New)
+    Ok(local::make_symlink(folder, name, &target.0)?)
 }
 
 /// One system call brings all of them to the disk. Until then a crash may leave files short or empty: the next get
@@ -205,5 +206,4 @@ fn sync(_: &Dir) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[path = "tree_tests.rs"]
 mod tests;

@@ -2,56 +2,40 @@
 
 use std::collections::HashMap;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use beckon_shared::{
-    api::drive::{self, HeadView},
+    api::drive::{HeadView, Heads, HeadsOf},
     browse::{Answer, Ask},
-    entry::{Entry, InDrive},
+    entry::{Entry, EntryKind, InDrive},
     in_drive,
     path::{Name, RootPath},
 };
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::misunderstood;
 use crate::{cli::place::LiveRef, http::Api, output::Failure, session::Session};
 
-/// One ask names at most so many paths (`browse::Ask::States`).
+/// One ask names at most so many entries (`browse::Ask::States`).
 const ASK_MAX: usize = 1000;
-/// Heads in one answer of the server.
-const HEADS_PAGE: usize = 1000;
-
-/// What the drive holds of a machine's folder.
-pub(super) struct Heads(HashMap<Name, HeadView>);
-
-impl Heads {
-    /// Reads them all.
-    pub(super) async fn read(api: &Api, place: &LiveRef, folder: &RootPath) -> Result<Self, Failure> {
-        let path = URL_SAFE_NO_PAD.encode(folder.as_bytes());
-        let base = format!("/api/drive/heads?device={}&root={}&path={path}&limit={HEADS_PAGE}", place.device, place.root);
-        let mut heads = HashMap::new();
-        let mut url = base.clone();
-        loop {
-            let page: drive::Heads = api.get(&url).await?;
-            heads.extend(page.heads.into_iter().map(|head| (head.name.clone(), head)));
-            let Some(next) = page.next else { return Ok(Self(heads)) };
-            url = format!("{base}&after={}", URL_SAFE_NO_PAD.encode(next.as_bytes()));
-        }
-    }
-}
+/// One request names so many, of the 1,000 allowed: with the longest names it still fits into the server's limit of 1 MiB.
+const HEADS_MAX: usize = 500;
+/// Requests to the server under way at the same time.
+const PARALLEL: usize = 4;
 
 /// A folder, and who can say what of it.
 pub(super) struct Folder<'a> {
+    pub(super) api: &'a Api,
     pub(super) session: &'a Session,
     pub(super) place: &'a LiveRef,
     pub(super) path: &'a RootPath,
-    pub(super) heads: Heads,
     /// A transfer of this root is under way.
     pub(super) is_busy: bool,
 }
 
 impl Folder<'_> {
-    /// The state of each entry, in order. What the heads do not prove the machine is asked for.
+    /// The state of each entry, in order. What the drive's heads do not prove the machine is asked for.
     pub(super) async fn states(&self, entries: &[Entry]) -> Result<Vec<InDrive>, Failure> {
-        let compared: Vec<Option<InDrive>> = entries.iter().map(|entry| self.by_heads(entry)).collect();
+        let heads = self.heads(entries).await?;
+        let compared: Vec<Option<InDrive>> = entries.iter().map(|entry| in_drive::compare(entry, heads.get(&entry.name))).collect();
         let open = |state: &Option<InDrive>| match state {
             None => true,
             // What is not safe yet may be on its way.
@@ -71,8 +55,18 @@ impl Folder<'_> {
         Ok(states)
     }
 
-    fn by_heads(&self, entry: &Entry) -> Option<InDrive> {
-        in_drive::compare(entry, self.heads.0.get(&entry.name))
+    /// What the drive holds of these entries; of a folder only the machine can tell, so no head of it is read.
+    async fn heads(&self, entries: &[Entry]) -> Result<HashMap<Name, HeadView>, Failure> {
+        let has_head = |entry: &&Entry| matches!(entry.kind, EntryKind::File | EntryKind::Symlink);
+        let names: Vec<Name> = entries.iter().filter(has_head).map(|entry| entry.name.clone()).collect();
+        let parts: Vec<HeadsOf> = names.chunks(HEADS_MAX).map(|names| self.question(names)).collect();
+        let answers = stream::iter(parts).map(async |question| self.api.post::<Heads>("/api/drive/heads", &question).await);
+        let answers: Vec<Heads> = answers.buffer_unordered(PARALLEL).try_collect().await?;
+        Ok(answers.into_iter().flat_map(|answer| answer.heads).map(|head| (head.name.clone(), head)).collect())
+    }
+
+    fn question(&self, names: &[Name]) -> HeadsOf {
+        HeadsOf { device: self.place.device, root: self.place.root, path: self.path.clone(), names: names.to_vec() }
     }
 
     async fn ask_machine(&self, entries: impl Iterator<Item = &Entry>) -> Result<Vec<InDrive>, Failure> {

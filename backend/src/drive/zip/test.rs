@@ -182,7 +182,7 @@ fn the_hash_changes_with_content_name_mode_and_time() {
 
 #[test]
 fn a_path_that_does_not_fit_is_refused() {
-    let fits = Layout::new([folder(vec![0xff, b'/'].repeat(PATH_MAX / 2 - 1).into_iter().chain([0xff]).collect::<Vec<_>>())]).unwrap();
+    let fits = Layout::new([folder([0xff, b'/'].repeat(PATH_MAX / 2 - 1).into_iter().chain([0xff]).collect::<Vec<_>>())]).unwrap();
     assert_eq!(render(&fits, &[], 0..u64::MAX).len() as u64, fits.total_len());
     assert_eq!(Layout::new([folder(vec![b'a'; PATH_MAX + 1])]).unwrap_err(), PathTooLong);
 }

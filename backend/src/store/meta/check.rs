@@ -153,4 +153,4 @@ fn version_id(row: &QueryResult) -> Result<VersionId, Error> {
 #[cfg(test)]
 mod inspect;
 #[cfg(test)]
-pub(crate) use inspect::{live_names, versions_of, whole_index};
+pub(crate) use inspect::{head_of, live_names, new_postgres, versions_of, whole_index};

@@ -317,43 +317,6 @@ pub(crate) mod pack {
     no_relations!();
 }
 
-pub(crate) mod chunk {
-    //! Where each chunk is stored.
-    use super::*;
-
-    /// A durable chunk.
-    #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "chunk")]
-    pub(crate) struct Model {
-        /// Row number.
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub(crate) no: i64,
-        /// `SpaceId`.
-        pub(crate) space: Vec<u8>,
-        /// `ChunkId`.
-        pub(crate) id: Vec<u8>,
-        /// The pack.
-        pub(crate) pack: i64,
-        /// Where its stored bytes begin in the pack.
-        pub(crate) start: i64,
-        /// Stored bytes.
-        pub(crate) stored_len: i64,
-        /// Bytes of content.
-        pub(crate) len: i64,
-        /// 0 plain, 1 zstd.
-        pub(crate) encoding: i64,
-        /// How content is stored.
-        pub(crate) suite: i64,
-        /// Of the key that content is sealed with; 0 where it is not.
-        pub(crate) key_epoch: i64,
-        /// When collection found it unused.
-        pub(crate) marked_at: Option<i64>,
-        /// When its stored bytes were found damaged; then it counts as missing until it is sent again.
-        pub(crate) damaged_at: Option<i64>,
-    }
-    no_relations!();
-}
-
 pub(crate) mod chunk_use {
     //! Which versions need which chunks.
     use super::*;

@@ -3,7 +3,7 @@
 use beckon_shared::{
     commit::ChainHead,
     id::{DeviceId, Hash, NodeId, RootId},
-    path::{Name, RootPath},
+    path::Name,
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
@@ -36,26 +36,6 @@ pub(crate) async fn find(
 pub(crate) fn head(source: &source::Model) -> Result<ChainHead, Error> {
     let hash = Hash::from_slice(&source.head_hash).map_err(|_| Error::bad_row("commit hash"))?;
     Ok(ChainHead { number: source.head_number.cast_unsigned(), hash })
-}
-
-/// The live node that an entry of a root is bound to.
-pub(crate) async fn bound(on: &impl ConnectionTrait, source: &source::Model, path: &RootPath) -> Result<Option<node::Model>, Error> {
-    let mut at = node::Entity::find_by_id(source.folder).one(on).await?;
-    for name in path.names() {
-        let Some(folder) = at else { return Ok(None) };
-        let child = node::Entity::find()
-            .filter(node::Column::SourceParent.eq(folder.no))
-            .filter(node::Column::SourceName.eq(name.as_bytes()))
-            .filter(node::Column::DeletedAt.is_null());
-        at = child.one(on).await?;
-    }
-    Ok(at)
-}
-
-/// Says that the drive's side of a root changed other than by its own commits.
-pub(crate) async fn bump_epoch(txn: &Txn, source: i64) -> Result<(), Error> {
-    txn.execute_raw(sql("UPDATE source SET epoch = epoch + 1 WHERE no = $1", txn, [source.into()])).await?;
-    Ok(())
 }
 
 /// Whether neither the node nor any folder above it is deleted.

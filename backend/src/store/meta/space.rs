@@ -1,10 +1,10 @@
-//! Spaces: making one, finding those of an account, counting what they hold.
+//! Spaces: making one, its key and revision, counting what it holds.
 
 use beckon_shared::{
     chunk::ChunkKey,
     id::{AccountId, NodeId, SpaceId},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
 
 use super::{
     Error, Txn,
@@ -60,19 +60,6 @@ pub(crate) async fn create(txn: &Txn, clock: &dyn Clock, account: AccountId) -> 
     let nodes = [folder(top, None, b""), folder(top + 1, Some(top), b"Files")];
     node::Entity::insert_many(nodes).exec_without_returning(txn).await?;
     Ok(id)
-}
-
-/// The spaces of an account, the first one first.
-pub(crate) async fn of_account(on: &impl ConnectionTrait, account: AccountId) -> Result<Vec<SpaceId>, Error> {
-    let ids: Vec<Vec<u8>> = space::Entity::find()
-        .select_only()
-        .column(space::Column::Id)
-        .filter(space::Column::Account.eq(account.as_bytes()))
-        .order_by_asc(space::Column::Id)
-        .into_tuple()
-        .all(on)
-        .await?;
-    ids.iter().map(|id| SpaceId::from_slice(id).map_err(|_| Error::bad_row("space id"))).collect()
 }
 
 /// The row of a space.

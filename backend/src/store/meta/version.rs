@@ -264,10 +264,3 @@ pub(crate) async fn manifest_of(on: &impl ConnectionTrait, space: &GrantedSpace,
     let node: Vec<u8> = row.try_get("", "node")?;
     Ok((NodeId::from_slice(&node).map_err(|_| Error::bad_row("node id"))?, row.try_get("", "bytes")?))
 }
-
-/// The id of the version with this row number.
-pub(crate) async fn id_of(on: &impl ConnectionTrait, no: i64) -> Result<Option<VersionId>, Error> {
-    let row = on.query_one_raw(sql("SELECT id FROM version WHERE no = $1", on, [no.into()])).await?;
-    let id: Option<Vec<u8>> = row.map(|row| row.try_get("", "id")).transpose()?;
-    id.map(|id| VersionId::from_slice(&id).map_err(|_| Error::bad_row("version id"))).transpose()
-}

@@ -19,7 +19,7 @@ fn packs(fixture: &Fixture) -> Vec<PathBuf> {
 
 async fn run_check(fixture: &Fixture, read_data: bool, rebuild_index: bool) -> (bool, String) {
     let options =
-        CheckOptions { data: fixture.folder.path().to_owned(), database: fixture.database(), read_data, rebuild_index };
+        CheckOptions { data: fixture.folder.path().to_owned(), database: fixture.database.clone(), read_data, rebuild_index };
     let mut out = Vec::new();
     let sound = check(options, &mut out).await.unwrap();
     (sound, String::from_utf8(out).unwrap())

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use beckon_shared::error::ErrorCode;
 use futures_util::future::join_all;
 
-use crate::store::testing::{Fixture, noise};
+use crate::store::testing::{Fixture, RESERVE, noise};
 
 #[tokio::test]
 async fn many_senders_share_few_syncs() {
@@ -32,7 +32,7 @@ async fn what_was_called_durable_is_there_after_a_restart() {
     let ids = machine.send(&[&noise(1, 40_000_000)]).await.unwrap();
     fixture.store.close().await.unwrap();
     let (blobs, clock) = (fixture.blobs.clone(), fixture.clock.clone());
-    let meta = crate::store::meta::Meta::open(&fixture.database()).await.unwrap();
+    let meta = crate::store::meta::Meta::open(&fixture.database).await.unwrap();
     let store = crate::store::Store::over(super::Parts { blobs, meta, clock, reserve: 0 }).unwrap();
     let missing = store.have(&machine.access, &ids).await.unwrap();
     assert!((0..ids.len()).all(|at| !missing.get(at)));
@@ -78,6 +78,11 @@ async fn a_full_disk_is_told_as_no_room() {
     fixture.blobs.fail(&[ErrorKind::StorageFull]);
     let error = machine.send(&[&noise(1, 1000)]).await.unwrap_err();
     assert_eq!(error.refusal().code, ErrorCode::NoRoom);
+    fixture.blobs.set_room(RESERVE - 1);
+    let error = machine.send(&[&noise(1, 1000)]).await.unwrap_err();
+    assert_eq!(error.refusal().code, ErrorCode::NoRoom);
+    fixture.blobs.set_room(RESERVE);
+    machine.send(&[&noise(1, 1000)]).await.unwrap();
 }
 
 #[tokio::test]

@@ -9,11 +9,11 @@ use actix_web::{
     web::{Data, Json},
 };
 use beckon_shared::{
-    api::drive::{Deleted, Heads, Listing, Move, Nodes, Tree, VersionView},
+    api::drive::{Deleted, Heads, HeadsOf, Listing, Move, Nodes, Tree, VersionView},
     error::ErrorCode,
     id::{NodeId, SignInId},
     manifest::{Content, Manifest},
-    path::Name,
+    path::{Name, RootPath},
     time::Timestamp,
 };
 use serde::de::DeserializeOwned;
@@ -187,12 +187,16 @@ async fn a_tree_is_complete_in_pages_of_any_size() {
 #[actix_web::test]
 async fn heads_and_versions_tell_what_is_safe() {
     let mut site = site().await;
-    let path = serde_json::to_string(&beckon_shared::path::RootPath::new("docs").unwrap()).unwrap();
+    let path = serde_json::to_string(&RootPath::new("docs").unwrap()).unwrap();
     let (device, root) = (site.machine.access.device, site.machine.access.root);
     let query = format!("device={device}&root={root}&path={}", path.trim_matches('"'));
     let heads: Heads = json(list_heads(site.signed_in(), site.app.clone(), request(&query)).await).await;
     let stamps: Vec<_> = heads.heads.iter().map(|head| (head.name.display(), head.stamp.map(|stamp| stamp.size), head.settled)).collect();
     assert_eq!(stamps, [("a.txt".to_owned(), Some(5), true), ("link".to_owned(), None, true), ("sub".to_owned(), None, true)]);
+    let names = ["sub", "nowhere", "a.txt"].map(|name| Name::new(name).unwrap()).to_vec();
+    let asked = HeadsOf { device, root, path: RootPath::new("docs").unwrap(), names };
+    let some: Heads = json(look_up_heads(site.signed_in(), site.app.clone(), Json(asked)).await).await;
+    assert_eq!(some.heads.iter().map(|head| head.name.display()).collect::<BTreeSet<_>>(), BTreeSet::from(["a.txt".to_owned(), "sub".to_owned()]));
 
     site.upload(&[("docs/a.txt", b"hello again")]).await;
     let answer = list_versions(site.signed_in(), site.app.clone(), request("path=laptop/home/docs/a.txt")).await;

@@ -4,13 +4,13 @@ use beckon_shared::{
     id::{DeviceId, RootId},
     path::{Name, RootPath},
 };
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
 use super::with_head;
 use crate::{
     access::GrantedSpace,
     store::meta::{
-        Error,
+        BATCH, Error,
         entity::{Kind, node, source, version},
     },
 };
@@ -26,24 +26,47 @@ pub(crate) struct Origin<'a> {
     pub(crate) path: &'a RootPath,
 }
 
+/// A live node that came from a machine, with its newest version.
+pub(crate) type Found = (node::Model, Option<version::Model>);
+
 /// At most `limit` live nodes that came from this folder, in the order of their names there, beginning behind `after`.
-/// A file without a version that can be relied on is left out.
+/// A file without a version is left out.
 pub(crate) async fn heads(
     on: &impl ConnectionTrait,
     space: &GrantedSpace,
     origin: &Origin<'_>,
     after: Option<&Name>,
     limit: u64,
-) -> Result<Vec<(node::Model, Option<version::Model>)>, Error> {
+) -> Result<Vec<Found>, Error> {
     let Some(folder) = bound_folder(on, space, origin).await? else { return Ok(Vec::new()) };
-    let mut query = node::Entity::find()
-        .filter(node::Column::SourceParent.eq(folder))
-        .filter(node::Column::DeletedAt.is_null())
-        .filter(Condition::any().add(node::Column::Kind.ne(Kind::File)).add(node::Column::Head.is_not_null()));
+    let mut query = in_folder(folder);
     if let Some(after) = after {
         query = query.filter(node::Column::SourceName.gt(after.as_bytes()));
     }
     Ok(with_head(query.order_by_asc(node::Column::SourceName).limit(limit)).all(on).await?)
+}
+
+/// Those live nodes that came from this folder under one of these names, in no order.
+pub(crate) async fn heads_of(
+    on: &impl ConnectionTrait,
+    space: &GrantedSpace,
+    origin: &Origin<'_>,
+    names: &[Name],
+) -> Result<Vec<Found>, Error> {
+    let Some(folder) = bound_folder(on, space, origin).await? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for names in names.chunks(BATCH) {
+        let query = in_folder(folder).filter(node::Column::SourceName.is_in(names.iter().map(Name::as_bytes)));
+        found.extend(with_head(query).all(on).await?);
+    }
+    Ok(found)
+}
+
+fn in_folder(folder: i64) -> Select<node::Entity> {
+    node::Entity::find()
+        .filter(node::Column::SourceParent.eq(folder))
+        .filter(node::Column::DeletedAt.is_null())
+        .filter(Condition::any().add(node::Column::Kind.ne(Kind::File)).add(node::Column::Head.is_not_null()))
 }
 
 /// The node that a machine's folder is bound to, if there is one that was not deleted.

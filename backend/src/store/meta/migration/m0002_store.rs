@@ -136,6 +136,8 @@ const STATEMENTS: &[&str] = &[
         id BLOB NOT NULL UNIQUE,
         bytes INTEGER NOT NULL,
         created INTEGER NOT NULL)",
+    // `marked_at`: when collection found it unused. `damaged_at`: when its stored bytes were found damaged; then it
+    // counts as missing until it is sent again.
     "CREATE TABLE chunk (
         no INTEGER PRIMARY KEY NOT NULL,
         space BLOB NOT NULL REFERENCES space (id),
