@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     certificate::Chain,
     id::{AccountId, DeviceId, Hash, RootId, SpaceId, TransferId},
-    path::RootPath,
+    path::{Label, RootPath},
     signature::{BadSignature, Context, PublicKey, Signable, Signed},
     time::Timestamp,
 };
@@ -64,6 +64,8 @@ pub enum OrderBody {
 pub struct UploadOrder {
     /// The root.
     pub root: RootId,
+    /// What the signer calls the root. The machine compares, so that nobody can pass one root off as another.
+    pub root_name: Label,
     /// The space to store it in.
     pub space: SpaceId,
     /// What to store.
@@ -134,6 +136,9 @@ pub enum BadOrder {
     /// It waits longer than orders may.
     #[error("an order waits 30 days at the most; give it again")]
     TooLong,
+    /// The machine's root of this id has another name.
+    #[error("the order names a root that the machine calls otherwise; list the machine's roots and give the order again")]
+    Root,
     /// The selection beside it is not the one that was signed.
     #[error("the selection does not belong to the order; give the order again")]
     Selection,
@@ -210,6 +215,7 @@ mod tests {
                 expires: NOW + Duration::from_secs(3600),
                 body: OrderBody::Upload(UploadOrder {
                     root: RootId([0; 16]),
+                    root_name: Label::new("Documents").unwrap(),
                     space: SpaceId::new(NOW, [1; 10]),
                     selection: Selection::Inline(vec![RootPath::root()]),
                 }),

@@ -50,7 +50,7 @@ fn a_revoked_terminal_hears_nothing_more_and_its_cookie_opens_nothing() {
 
 #[test]
 fn a_download_of_a_revoked_device_ends_before_its_end() {
-    let desk = Desk::with(|folder| sample::random_file(&folder.join("big"), 64 * MIB, 6));
+    let desk = Desk::with(|folder| sample::random_file(&folder.join("big"), 128 * MIB, 6));
     desk.upload();
     let stolen = thief(&desk.ann, desk.server.url());
     let proxy = Proxy::to(desk.server.address());
@@ -64,12 +64,12 @@ fn a_download_of_a_revoked_device_ends_before_its_end() {
     proxy.wait_held_up(Way::Down, SOON);
 
     revoke(&desk.ann, "stolen");
-    // The reader stood still. What it still gets is what lay in the buffers of the kernels in between.
+    // The reader stood still. What it still gets lay in the buffers of sockets in between, which may hold 32 MiB each.
     proxy.open();
     wait_until("the server has closed the download", FIVE_SECONDS, || proxy.open_at_server() == 0);
     assert!(!download.wait().unwrap().success(), "a whole file came to a revoked device");
     let passed = proxy.passed(Way::Down);
-    assert!(passed < 24 * MIB, "{passed} bytes came, of which 8 MiB before");
+    assert!(passed < 80 * MIB, "{passed} bytes came, of which 8 MiB before");
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Scene {
             keys: copy_keys(&family.machine.keys),
             chain: family.machine.chain.clone(),
             standing: Standing::default(),
-            roots: vec![RootConfig { id: ROOT, name: Label::new("files").unwrap(), path: fs::canonicalize(&files).unwrap(), writable: false }],
+            roots: vec![RootConfig { id: ROOT, name: Label::new("Documents").unwrap(), path: fs::canonicalize(&files).unwrap(), writable: false }],
             has_journal: false,
         };
         let state = StateDir::open(&folder.path().join("state")).unwrap();

@@ -22,6 +22,7 @@ use crate::{
     identity::copy_keys,
     journal::{self, Admission, Ended},
     orders,
+    root::Root,
     upload::{self, Job, Outcome},
 };
 
@@ -114,7 +115,7 @@ impl Agent {
             let verdict = match orders::verify(&open.signed, &self.identity, &standing, clock::now()) {
                 Err(bad @ BadOrder::Signer) => Some(orders::refusal(bad)),
                 // What lapses while it is carried out may come to its end.
-                _ => self.root(&open.upload.root).err(),
+                _ => self.root_of(&open.upload).err(),
             };
             if let Some(verdict) = verdict {
                 open.verdict = Some(verdict);
@@ -160,13 +161,22 @@ impl Agent {
         self.report(id, ended).await;
     }
 
+    /// The root that an order means, by its id and by its name.
+    fn root_of(&self, upload: &UploadOrder) -> Result<Arc<Root>, Refusal> {
+        let root = self.root(&upload.root)?;
+        if root.name != upload.root_name {
+            return Err(orders::refusal(BadOrder::Root));
+        }
+        Ok(root)
+    }
+
     async fn upload(&self, id: TransferId, upload: UploadOrder, cancel: CancellationToken) -> Outcome {
         let turn = self.work.turn(upload.root);
         // Neither semaphore is ever closed.
         let (Ok(_turn), Ok(_permit)) = (turn.acquire().await, self.work.permits.acquire().await) else {
             return Outcome::Stopped;
         };
-        let root = match self.root(&upload.root) {
+        let root = match self.root_of(&upload) {
             Ok(root) => root,
             Err(refusal) => {
                 let Ended { state, progress, error } = failed(refusal);

@@ -304,6 +304,13 @@ pub(crate) fn root_of(machine: &DeviceView, name: &Label) -> Result<RootId, Fail
     })
 }
 
+/// The name of this root on a machine, as the server tells it.
+pub(crate) fn root_name(machine: &DeviceView, id: RootId) -> Result<Label, Failure> {
+    let root = machine.roots.iter().find(|root| root.id == id);
+    root.map(|root| root.name.clone())
+        .ok_or_else(|| not_found(format!("this root of {} is closed; see: beckon ls {}", machine.name, machine.name)))
+}
+
 pub(crate) fn not_found(message: impl Into<String>) -> Failure {
     Refusal::new(ErrorCode::NotFound, message).into()
 }

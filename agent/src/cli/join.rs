@@ -2,6 +2,7 @@
 
 use beckon_shared::{
     api::join::{Join, Joined, OfferView},
+    certificate::Chain,
     device::DeviceKind,
     error::{ErrorCode, Refusal},
     id::RootId,
@@ -51,18 +52,48 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let api = Api::anonymous(&here.server(args.url.clone())?)?;
     let path = format!("/api/join/{}", code.lookup());
     let view: OfferView = api.get(&path).await?;
-    let now = clock::now();
-    let enrolment = code.check(&view.offer.0, &view.mac.0, now).map_err(bad_offer)?;
-    let known = known.map(|known| same_account(known, &view.offer.0)).transpose()?;
-    let (keys, standing) = usable_keys(known);
-    let chain = code.certify(&view.offer.0, keys.public(), enrolment.role, now).map_err(|cause| bad_offer(cause.into()))?;
     let name = args.name.unwrap_or_else(hello::default_name);
-    let request = Join { device: account::new_device(chain.clone(), name.clone(), DeviceKind::Agent) };
-    let joined: Joined = api.post(&path, &request).await?;
-    let name = Label::new(joined.name.clone()).unwrap_or(name);
-    let account_key = view.offer.0.account_key;
+    let redeeming = Redeeming { code, offer: view.offer.0, mac: view.mac.0, api, path, name };
+    let known = known.map(|known| same_account(known, &redeeming.offer)).transpose()?;
+    let (keys, standing) = usable_keys(known);
+    let Arrived { keys, chain, joined } = match redeeming.redeem(keys).await {
+        // Revoked while its agent did not run: it has not heard the statement yet.
+        Err(failure) if failure.is(ErrorCode::Revoked) => redeeming.redeem(identity::new_keys()).await?,
+        result => result?,
+    };
+    let name = Label::new(joined.name.clone()).unwrap_or(redeeming.name);
+    let account_key = redeeming.offer.account_key;
     here.state.save_machine(&Machine { server: args.url, account_key, space: joined.space, name, keys, chain, standing, roots: roots.clone(), has_journal: false })?;
     report(here, &joined, &roots)
+}
+
+/// A code that is about to be used.
+struct Redeeming {
+    code: JoinCode,
+    offer: JoinOffer,
+    mac: [u8; 32],
+    api: Api,
+    path: String,
+    name: Label,
+}
+
+/// What became of it.
+struct Arrived {
+    keys: DeviceKeys,
+    chain: Chain,
+    joined: Joined,
+}
+
+impl Redeeming {
+    /// Certifies the keys with the code, and has the server take them.
+    async fn redeem(&self, keys: DeviceKeys) -> Result<Arrived, Failure> {
+        let now = clock::now();
+        let enrolment = self.code.check(&self.offer, &self.mac, now).map_err(bad_offer)?;
+        let chain = self.code.certify(&self.offer, keys.public(), enrolment.role, now).map_err(|cause| bad_offer(cause.into()))?;
+        let request = Join { device: account::new_device(chain.clone(), self.name.clone(), DeviceKind::Agent) };
+        let joined = self.api.post(&self.path, &request).await?;
+        Ok(Arrived { keys, chain, joined })
+    }
 }
 
 fn read_code(argument: &str) -> Result<JoinCode, Failure> {

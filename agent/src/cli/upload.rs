@@ -6,7 +6,7 @@ use beckon_shared::{
     browse::Ask,
     id::{DeviceId, Hash, RootId},
     order::{LONGEST_WAIT, Order, OrderBody, Selection, SignedOrder, UploadOrder},
-    path::RootPath,
+    path::{Label, RootPath},
     signature::Signed,
     transfer::TransferView,
     wire::Request,
@@ -45,7 +45,7 @@ pub(crate) struct Args {
 }
 
 /// What is to be stored of each root: one order for each.
-type Selected = BTreeMap<(DeviceId, RootId), Vec<RootPath>>;
+type Selected = BTreeMap<(DeviceId, RootId), (Label, Vec<RootPath>)>;
 
 /// Places the orders, and waits for them if that is wanted.
 pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
@@ -59,8 +59,8 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let selected = resolve(&control, places)?;
     check(&control, &selected).await?;
     let mut transfers = Vec::new();
-    for ((device, root), paths) in selected {
-        let order = Draft { controller: &controller, device, root, life: args.expires };
+    for ((device, root), (root_name, paths)) in selected {
+        let order = Draft { controller: &controller, device, root, root_name, life: args.expires };
         transfers.push(order.place(&api, &mut control, paths).await?);
     }
     if args.wait {
@@ -75,24 +75,27 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
 fn resolve(control: &Control<'_>, places: Vec<Live>) -> Result<Selected, Failure> {
     let mut selected = Selected::new();
     for place in places {
-        let (device, root, path) = match place {
+        let (device, root, name, path) = match place {
             Live::Machine(machine) => {
                 return Err(Failure::usage(format!("name a root of {machine}, as in {machine}:ROOT; see: beckon ls {machine}")));
             }
             Live::Inside { machine, root, path } => {
                 let machine = control.machine(&machine)?;
-                (machine.id, control::root_of(machine, &root)?, path)
+                (machine.id, control::root_of(machine, &root)?, root, path)
             }
-            Live::Ref(token) => (control.machine_of(token.device)?.id, token.root, token.path),
+            Live::Ref(token) => {
+                let machine = control.machine_of(token.device)?;
+                (machine.id, token.root, control::root_name(machine, token.root)?, token.path)
+            }
         };
-        selected.entry((device, root)).or_default().push(path);
+        selected.entry((device, root)).or_insert_with(|| (name, Vec::new())).1.push(path);
     }
     Ok(selected)
 }
 
 /// Asks each machine that is online whether what is to be stored is there, so that a typing error is told at once.
 async fn check(control: &Control<'_>, selected: &Selected) -> Result<(), Failure> {
-    for ((device, root), paths) in selected {
+    for ((device, root), (_, paths)) in selected {
         let machine = control.machine_of(*device)?;
         let named: Vec<&RootPath> = paths.iter().filter(|path| !path.is_root()).collect();
         if named.is_empty() || !machine.online {
@@ -112,6 +115,7 @@ struct Draft<'a> {
     controller: &'a Controller,
     device: DeviceId,
     root: RootId,
+    root_name: Label,
     life: Duration,
 }
 
@@ -139,7 +143,12 @@ impl Draft<'_> {
             id: clock::new_transfer_id(),
             issued,
             expires: issued + self.life,
-            body: OrderBody::Upload(UploadOrder { root: self.root, space: self.controller.space, selection }),
+            body: OrderBody::Upload(UploadOrder {
+                root: self.root,
+                root_name: self.root_name.clone(),
+                space: self.controller.space,
+                selection,
+            }),
         };
         Ok(SignedOrder { order: Signed::sign(&order, self.controller.keys.signing()), signer: sign_in.chain.clone() })
     }

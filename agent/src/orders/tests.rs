@@ -8,7 +8,7 @@ use beckon_shared::{
     id::{DeviceId, RootId, SpaceId, TransferId},
     keys::{AccountKey, DeviceKeys},
     order::{LONGEST_WAIT, OrderBody, Selection, UploadOrder},
-    path::RootPath,
+    path::{Label, RootPath},
     signature::{Context, Signable, Signed},
     statement::Statement,
     wire::{AuthClaim, ControlVersion},
@@ -56,6 +56,7 @@ impl Family {
             expires: issued + LONGEST_WAIT,
             body: OrderBody::Upload(UploadOrder {
                 root: RootId([1; 16]),
+                root_name: Label::new("Documents").unwrap(),
                 space: SpaceId::new(*NOW, [2; 10]),
                 selection: Selection::Inline(vec![RootPath::new("photos").unwrap()]),
             }),

@@ -1,9 +1,6 @@
 //! Chunks as a body carries them: a header and the bytes, compressed where that saves enough.
 
-use std::{
-    net::IpAddr,
-    sync::Arc,
-};
+use std::{net::IpAddr, sync::Arc};
 
 use beckon_shared::{
     bulk::{ChunkHeader, Encoding},

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use beckon_shared::{manifest::Content, path::Label, signature::PublicKey, transfer::Hold};
+use beckon_shared::{id::RootId, manifest::Content, path::Label, signature::PublicKey, transfer::Hold};
 
 use super::*;
 use crate::{
@@ -86,8 +86,6 @@ impl Bench {
         progress
     }
 }
-
-use beckon_shared::id::RootId;
 
 fn below(path: &str) -> RootPath {
     RootPath::new(path.as_bytes()).unwrap()

@@ -45,12 +45,11 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/api/drive/move", web::post().to(move_one))
         .route("/api/drive/delete", web::post().to(delete_nodes))
         .route("/api/drive/restore", web::post().to(restore_nodes));
-    for path in ["/api/drive/file", "/api/drive/file/{node}"] {
-        cfg.service(web::resource(path).route(web::get().to(download::file)).route(web::head().to(download::file)));
-    }
-    for path in ["/api/drive/zip", "/api/drive/zip/{node}"] {
-        cfg.service(web::resource(path).route(web::get().to(download::zip)).route(web::head().to(download::zip)));
-    }
+    // A HEAD is answered by the handler of GET, which leaves the body out.
+    cfg.service(web::resource("/api/drive/file").route(web::get().to(download::file_by_path)).route(web::head().to(download::file_by_path)))
+        .service(web::resource("/api/drive/file/{node}").route(web::get().to(download::file)).route(web::head().to(download::file)))
+        .service(web::resource("/api/drive/zip").route(web::get().to(download::zip_by_path)).route(web::head().to(download::zip_by_path)))
+        .service(web::resource("/api/drive/zip/{node}").route(web::get().to(download::zip)).route(web::head().to(download::zip)));
 }
 
 /// A folder and a page of what is in it.

@@ -6,7 +6,7 @@ use beckon_shared::{
         Bytes, Packed,
         join::{Join, JoinCodeView, Joined, NewJoinCode, OfferView},
     },
-    certificate::{DeviceCertificate, EnrolmentCertificate, Role, SUITE},
+    certificate::{BadCertificate, DeviceCertificate, EnrolmentCertificate, Role, SUITE},
     device::DeviceKind,
     error::ErrorCode,
     id::Hash,
@@ -124,6 +124,14 @@ fn came_by(device: &Device, code: &Code) -> bool {
     !device.revoked && device.certificate.enrolment.as_ref() == Some(&code.offer.enrolment)
 }
 
+/// A machine that hears that its keys were revoked can come with new ones.
+fn refusal_of(bad: &BadCertificate) -> ErrorCode {
+    match bad {
+        BadCertificate::Revoked => ErrorCode::Revoked,
+        _ => ErrorCode::NotAllowed,
+    }
+}
+
 /// The machine's certificate, if this code made it.
 fn check_machine(app: &App, account: &Account, code: &Code, body: &Join) -> Result<DeviceCertificate, Failure> {
     let chain = &body.device.certificate.0;
@@ -131,7 +139,7 @@ fn check_machine(app: &App, account: &Account, code: &Code, body: &Join) -> Resu
         return Err(Failure::new(ErrorCode::NotAllowed, "the machine's certificate was not made with this code; join again"));
     }
     let certificate = chain.verify(&account.key, None, app.clock.now(), &account.standing);
-    let certificate = certificate.map_err(|bad| Failure::new(ErrorCode::NotAllowed, bad.to_string()))?;
+    let certificate = certificate.map_err(|bad| Failure::new(refusal_of(&bad), bad.to_string()))?;
     if certificate.kind != DeviceKind::Agent || certificate.role == Role::Controller {
         return Err(Failure::new(ErrorCode::NotAllowed, "a join code makes machines only; sign in instead"));
     }

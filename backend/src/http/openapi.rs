@@ -50,7 +50,9 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         drive::delete_nodes,
         drive::restore_nodes,
         drive::download::file,
+        drive::download::file_by_path,
         drive::download::zip,
+        drive::download::zip_by_path,
     ),
     components(schemas(beckon_shared::error::Refusal))
 )]

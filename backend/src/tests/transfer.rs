@@ -6,7 +6,7 @@ use beckon_shared::{
     error::ErrorCode,
     id::{DeviceId, TransferId},
     order::{Order, OrderBody, Selection, SignedOrder, UploadOrder},
-    path::RootPath,
+    path::{Label, RootPath},
     signature::Signed,
     transfer::{Hold, Problem, Progress, TransferState},
     wire::{FromServer, Reply, Request, ToServer},
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::clock::{SystemClock, random};
 
-fn order(ann: &Person, target: DeviceId, selection: Selection) -> SignedOrder {
+pub(super) fn order(ann: &Person, target: DeviceId, selection: Selection) -> SignedOrder {
     let issued = now();
     let order = Order {
         suite: 0,
@@ -31,16 +31,16 @@ fn order(ann: &Person, target: DeviceId, selection: Selection) -> SignedOrder {
         id: TransferId::new(issued, random(&SystemClock)),
         issued,
         expires: issued + Duration::from_secs(3600),
-        body: OrderBody::Upload(UploadOrder { root: ROOT, space: ann.space(), selection }),
+        body: OrderBody::Upload(UploadOrder { root: ROOT, root_name: Label::new("Documents").expect("a plain name"), space: ann.space(), selection }),
     };
     SignedOrder { order: Signed::sign(&order, ann.device.keys.signing()), signer: ann.device.chain.clone() }
 }
 
-fn everything() -> Selection {
+pub(super) fn everything() -> Selection {
     Selection::of(vec![RootPath::root()]).0
 }
 
-async fn place(controller: &mut Control, order: &SignedOrder) -> Result<Reply, beckon_shared::error::Refusal> {
+pub(super) async fn place(controller: &mut Control, order: &SignedOrder) -> Result<Reply, beckon_shared::error::Refusal> {
     controller.ask(Request::PlaceOrder { order: Box::new(order.clone()), what: "all\nof it".into() }).await
 }
 

@@ -286,7 +286,7 @@ fn order() -> Order {
         id: transfer(),
         issued: Timestamp(1_700_000_000_000),
         expires: Timestamp(1_700_000_600_000),
-        body: OrderBody::Upload(UploadOrder { root: root(), space: space(), selection: Selection::Inline(vec![path()]) }),
+        body: OrderBody::Upload(UploadOrder { root: root(), root_name: label("Documents"), space: space(), selection: Selection::Inline(vec![path()]) }),
     }
 }
 

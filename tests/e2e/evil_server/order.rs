@@ -350,3 +350,16 @@ fn an_order_out_of_its_time_opens_no_file() {
         ("that ends before it begins", at(now(), now().before(HOUR))),
     ]);
 }
+
+/// The server's control list ties names to roots; what the owner signed must not depend on its word.
+#[test]
+fn an_order_for_a_root_under_another_name_opens_no_file() {
+    let scene = Scene::new();
+    let mut order = scene.order(&scene.owner, SECRET);
+    let OrderBody::Upload(upload) = &mut order.body;
+    upload.root_name = beckon_shared::path::Label::new("Public").unwrap();
+    scene.allow(order.id);
+    scene.push(&scene.owner.sign(&order));
+    scene.end_of(order.id);
+    scene.assert_untouched();
+}

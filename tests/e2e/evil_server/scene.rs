@@ -11,7 +11,7 @@ use beckon_shared::{
     keys::DevicePublicKeys,
     order::{Order, OrderBody, Selection, SignedOrder, UploadOrder},
     password::KdfParams,
-    path::RootPath,
+    path::{Label, RootPath},
     transfer::TransferState,
     wire::{self, Auth, FromServer, Request},
 };
@@ -135,6 +135,7 @@ impl Scene {
             expires: now() + HOUR,
             body: OrderBody::Upload(UploadOrder {
                 root: self.root(),
+                root_name: Label::new("Documents").unwrap(),
                 space: self.server.space(),
                 selection,
             }),

@@ -32,20 +32,29 @@ use crate::{
 /// Fetches a file, or a range of it.
 pub(super) async fn get(here: &Here, api: &Api, wanted: &Wanted, output: Option<&Path>, range: Option<ByteRange>) -> Result<Exit, Failure> {
     let to_stdout = output.map_or(range.is_some(), |output| output.as_os_str() == "-");
-    match (range, to_stdout) {
-        (Some(range), true) => copy_range(api, wanted, range, &mut Stdout::default()).await?,
-        (None, true) => to_standard_output(api, wanted).await?,
-        (range, false) => {
-            let place = place(wanted, output)?;
-            let path = place.path.clone();
-            let fetched = match range {
-                Some(range) => range_to_place(api, wanted, range, place).await?,
-                None => to_place(api, wanted, place).await?,
-            };
-            report(here, wanted, &path, range, fetched)?;
-        }
-    }
+    let done = match (range, to_stdout) {
+        (Some(range), true) => copy_range(api, wanted, range, &mut Stdout::default()).await,
+        (None, true) => to_standard_output(api, wanted).await,
+        (range, false) => to_disk(here, api, wanted, place(wanted, output)?, range).await,
+    };
+    done.map_err(|failure| with_name(failure, wanted))?;
     Ok(Exit::Done)
+}
+
+async fn to_disk(here: &Here, api: &Api, wanted: &Wanted, place: Place, range: Option<ByteRange>) -> Result<(), Failure> {
+    let path = place.path.clone();
+    let fetched = match range {
+        Some(range) => range_to_place(api, wanted, range, place).await?,
+        None => to_place(api, wanted, place).await?,
+    };
+    report(here, wanted, &path, range, fetched)
+}
+
+/// The server knows a damaged file by its id, people by its name.
+fn with_name(failure: Failure, wanted: &Wanted) -> Failure {
+    let Some(name) = wanted.name.as_ref().filter(|_| failure.is(ErrorCode::Damaged)) else { return failure };
+    let message = format!("{}: {}", visible(name.as_bytes()), failure.message);
+    Failure { message, ..failure }
 }
 
 fn place(wanted: &Wanted, output: Option<&Path>) -> Result<Place, Failure> {
@@ -104,17 +113,15 @@ pub(super) async fn fetch(api: &Api, wanted: &Wanted, folder: Arc<Dir>, name: &s
         }
         if !resumed {
             part.discard();
-            return Err(damaged(wanted).into());
+            return Err(damaged().into());
         }
         // What an earlier try left was of another content.
         leftover = Leftover::Forget;
     }
 }
 
-fn damaged(wanted: &Wanted) -> Failure {
-    let name = wanted.name.as_ref().map_or_else(String::new, |name| visible(name.as_bytes()));
-    let advice = format!("{name} came damaged: its content does not match its hash; upload it again, or get an older version (beckon drive versions)");
-    Refusal::new(ErrorCode::Damaged, advice).into()
+fn damaged() -> Failure {
+    Refusal::new(ErrorCode::Damaged, "what came does not match its hash; upload it again, or get an older version (beckon drive versions)").into()
 }
 
 /// Standard output as a place for bytes: what went out cannot be taken back.
@@ -160,7 +167,7 @@ async fn to_standard_output(api: &Api, wanted: &Wanted) -> Result<(), Failure> {
         Err(broken) => Err(broken),
     };
     done.map_err(written)?;
-    if Hash(*out.hasher.finalize().as_bytes()) == wanted.hash { Ok(()) } else { Err(damaged(wanted)) }
+    if Hash(*out.hasher.finalize().as_bytes()) == wanted.hash { Ok(()) } else { Err(damaged()) }
 }
 
 fn written(broken: Broken) -> Failure {

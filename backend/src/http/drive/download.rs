@@ -53,8 +53,7 @@ const HEADERS: [(&str, &str); 6] = [
 #[utoipa::path(
     get, path = "/api/drive/file/{node}", tag = "drive",
     params(
-        ("node" = String, Path, description = "The file; or leave it out and name a `path`"),
-        ("path" = Option<String>, Query, description = "Names from the top, joined by `/`, any bytes percent-encoded"),
+        ("node" = String, Path, description = "The file"),
         ("version" = Option<String>, Query, description = "An older version; absent means the newest"),
     ),
     responses(
@@ -79,12 +78,29 @@ pub(crate) async fn file(signed_in: SignedIn, app: web::Data<App>, request: Http
     download.answer(&request, signed_in.cut, async move |range| Ok(read(&store, &content, range))).await
 }
 
+/// The content of a file that is named by its path.
+#[utoipa::path(
+    get, path = "/api/drive/file", tag = "drive",
+    params(
+        ("path" = String, Query, description = "Names from the top, joined by `/`, any bytes percent-encoded"),
+        ("version" = Option<String>, Query, description = "An older version; absent means the newest"),
+    ),
+    responses(
+        (status = 200, content_type = "application/octet-stream"),
+        (status = 206, content_type = "application/octet-stream"),
+        (status = 304), (status = 404, body = Refusal), (status = 416, body = Refusal),
+        (status = 500, body = Refusal, description = "`damaged`: stored bytes do not match their hash"),
+    ),
+)]
+pub(crate) async fn file_by_path(signed_in: SignedIn, app: web::Data<App>, request: HttpRequest) -> Answer {
+    file(signed_in, app, request).await
+}
+
 /// All that is in a folder, as one ZIP file. Answers ranges as long as nothing in the folder changes.
 #[utoipa::path(
     get, path = "/api/drive/zip/{node}", tag = "drive",
     params(
-        ("node" = String, Path, description = "The folder; or leave it out and name a `path`"),
-        ("path" = Option<String>, Query, description = "Names from the top, joined by `/`, any bytes percent-encoded; absent means the top"),
+        ("node" = String, Path, description = "The folder"),
     ),
     responses(
         (status = 200, content_type = "application/octet-stream"),
@@ -108,6 +124,20 @@ pub(crate) async fn zip(signed_in: SignedIn, app: web::Data<App>, request: HttpR
         }
     };
     download.answer(&request, signed_in.cut, async move |range| Ok(body::of_archive(layout, range, open))).await
+}
+
+/// All that is in a folder that is named by its path, as one ZIP file.
+#[utoipa::path(
+    get, path = "/api/drive/zip", tag = "drive",
+    params(("path" = Option<String>, Query, description = "Names from the top, joined by `/`, any bytes percent-encoded; absent means the top")),
+    responses(
+        (status = 200, content_type = "application/octet-stream"),
+        (status = 206, content_type = "application/octet-stream"),
+        (status = 304), (status = 404, body = Refusal), (status = 416, body = Refusal),
+    ),
+)]
+pub(crate) async fn zip_by_path(signed_in: SignedIn, app: web::Data<App>, request: HttpRequest) -> Answer {
+    zip(signed_in, app, request).await
 }
 
 /// The node that the path names, else the query.

@@ -5,8 +5,16 @@ use std::time::Duration;
 use beckon_shared::bulk::CommitReply;
 
 use crate::{
-    store::testing::{Fixture, noise},
-    worker::collect::{self, GRACE},
+    store::{
+        blob::Blobs,
+        meta,
+        testing::{Fixture, noise},
+    },
+    worker::{
+        self,
+        collect::{self, GRACE},
+        expiry,
+    },
 };
 
 async fn collect(fixture: &Fixture) {
@@ -31,7 +39,7 @@ async fn what_nothing_needs_goes_after_a_day_and_its_pack_with_it() {
     collect(&fixture).await;
     assert_eq!(fixture.store.space_usage(&machine.space()).await.unwrap().stored, 0);
     assert!(fixture.store.have(&machine.access, &[id]).await.unwrap().get(0));
-    assert!(crate::store::blob::Blobs::list(&*fixture.blobs).unwrap().is_empty());
+    assert!(fixture.blobs.list().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -84,10 +92,10 @@ async fn sparse_packs_are_written_anew_and_readers_notice_nothing() {
         collect(&fixture).await;
         fixture.clock.advance(DAY);
     }
-    let left: u64 = crate::store::blob::Blobs::list(&*fixture.blobs)
+    let left: u64 = fixture.blobs.list()
         .unwrap()
         .into_iter()
-        .map(|pack| crate::store::blob::Blobs::len(&*fixture.blobs, pack).unwrap())
+        .map(|pack| fixture.blobs.len(pack).unwrap())
         .sum();
     assert!(left < 1_100_000, "{left} bytes are left");
     assert_eq!(machine.read("keep").await.unwrap(), keep);
@@ -103,11 +111,33 @@ async fn many_small_packs_become_one() {
     for seed in 0..10 {
         machine.upload(&[(&format!("f{seed}"), &noise(seed, 1000))]).await;
     }
-    assert_eq!(crate::store::blob::Blobs::list(&*fixture.blobs).unwrap().len(), 10);
+    assert_eq!(fixture.blobs.list().unwrap().len(), 10);
     fixture.clock.advance(DAY);
     collect(&fixture).await;
-    assert_eq!(crate::store::blob::Blobs::list(&*fixture.blobs).unwrap().len(), 1);
+    assert_eq!(fixture.blobs.list().unwrap().len(), 1);
     for seed in 0..10 {
         assert_eq!(machine.read(&format!("f{seed}")).await.unwrap(), noise(seed, 1000));
     }
+}
+
+#[tokio::test]
+async fn what_was_deleted_goes_for_good_after_thirty_days_with_all_below_it() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let mut machine = fixture.machine(&access, 1).await;
+    machine.upload(&[("gone/a/b", &noise(1, 50_000)), ("gone/c", &noise(2, 50_000)), ("kept", &noise(3, 50_000))]).await;
+    let (node, _) = machine.version_of("gone/a/b").await.unwrap();
+    machine.commit(machine.sign(&[("gone", None)])).await.unwrap();
+    fixture.clock.advance(expiry::DELETED_KEPT - DAY);
+    worker::round(&fixture.store).await.unwrap();
+    assert_eq!(meta::check::versions_of(fixture.store.meta.read(), node.no).await.unwrap(), 1, "it can still be restored");
+    for _ in 0..4 {
+        fixture.clock.advance(DAY);
+        worker::round(&fixture.store).await.unwrap();
+    }
+    assert_eq!(meta::check::versions_of(fixture.store.meta.read(), node.no).await.unwrap(), 0);
+    assert_eq!(fixture.store.space_usage(&machine.space()).await.unwrap().stored, 50_000);
+    assert_eq!(machine.read("kept").await.unwrap(), noise(3, 50_000));
+    machine.upload(&[("gone/c", b"anew")]).await;
+    assert_eq!(machine.read("gone/c").await.unwrap(), b"anew");
 }
