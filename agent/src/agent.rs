@@ -22,7 +22,7 @@ use crate::{
     identity::Identity,
     index::Index,
     journal::Journal,
-    root::Root,
+    root::{FolderId, Root},
     server::Server,
     state::{Machine, StateDir},
     upload::Tools,
@@ -70,6 +70,7 @@ impl Agent {
         journal.prune(clock::now())?;
         let index = Index::open(&state)?;
         let tools = Tools::new(link.clone(), server.http()?, server.origin.clone(), index.clone());
+        let roots = open_roots(machine, &state)?;
         Ok(Self {
             identity: machine.identity(),
             server,
@@ -82,7 +83,7 @@ impl Agent {
             state,
             name: Mutex::new(machine.name.clone()),
             standing: watch::Sender::new(machine.standing.clone()),
-            roots: watch::Sender::new(open_roots(machine)),
+            roots: watch::Sender::new(roots),
             journal,
             work: Work::default(),
             tools,
@@ -176,7 +177,7 @@ impl Agent {
     pub(crate) fn reload(&self) -> Result<(), Refusal> {
         let gone = || Refusal::new(ErrorCode::NotFound, "this device is no machine any more; join again");
         let machine = self.state.machine()?.ok_or_else(gone)?;
-        self.roots.send_replace(open_roots(&machine));
+        self.roots.send_replace(open_roots(&machine, &self.state)?);
         self.recheck_orders();
         Ok(())
     }
@@ -197,8 +198,16 @@ impl Agent {
     }
 }
 
-fn open_roots(machine: &Machine) -> Arc<[Arc<Root>]> {
-    machine.roots.iter().map(|config| Arc::new(Root::new(config))).collect()
+/// The roots, without the folders that hold keys of this program: its own state, and the one where commands of this user
+/// have theirs.
+fn open_roots(machine: &Machine, state: &StateDir) -> Result<Arc<[Arc<Root>]>, Refusal> {
+    let own = FolderId::at(state.path()).map_err(|cause| {
+        let advice = format!("cannot look at the state folder {}: {cause}; check its permissions", state.path().display());
+        Refusal::new(ErrorCode::Internal, advice)
+    })?;
+    let usual = StateDir::default_path().and_then(|path| FolderId::at(&path).ok());
+    let closed: Arc<[FolderId]> = std::iter::once(own).chain(usual).collect();
+    Ok(machine.roots.iter().map(|config| Arc::new(Root::new(config).without(Arc::clone(&closed)))).collect())
 }
 
 #[cfg(test)]

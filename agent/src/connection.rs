@@ -208,16 +208,16 @@ async fn greet(
     }
 }
 
-/// The next frame, unless the server says good-bye.
+/// The next frame, unless the server says good-bye. A device that was revoked is shown the account's statement before.
 async fn first_frame(socket: &mut Socket, server: &Server) -> Result<FromServer, ConnectError> {
+    let mut shown = None;
     while let Some(message) = socket.next().await {
         match message {
-            Ok(Message::Binary(bytes)) => {
-                return match wire::decode(&bytes).map_err(|_| ConnectError::Protocol)? {
-                    FromServer::GoAway { reason, back_in_ms } => Err(ConnectError::Refused { reason, back_in_ms }),
-                    frame => Ok(frame),
-                };
-            }
+            Ok(Message::Binary(bytes)) => match wire::decode(&bytes).map_err(|_| ConnectError::Protocol)? {
+                FromServer::GoAway { reason, back_in_ms } => return Err(ConnectError::Refused { reason, back_in_ms, statement: shown }),
+                FromServer::Statement(statement) => shown = Some(statement),
+                frame => return Ok(frame),
+            },
             Ok(Message::Ping(_) | Message::Pong(_)) => {}
             Ok(_) => return Err(ConnectError::Protocol),
             Err(_) => break,

@@ -3,7 +3,13 @@
 
 mod meta;
 
-use std::{ffi::OsStr, fs::File, io, path::{Component, Path, PathBuf}};
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io,
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
 
 use beckon_shared::{
     device::RootView,
@@ -12,10 +18,10 @@ use beckon_shared::{
     id::RootId,
     path::{Label, Name, RootPath},
 };
-use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::{
     ambient_authority,
-    fs::{Dir, OpenOptions},
+    fs::{Dir, Metadata, OpenOptions},
 };
 
 use crate::state::RootConfig;
@@ -23,6 +29,9 @@ use crate::state::RootConfig;
 pub(crate) use meta::{FileMeta, FolderMeta, meta_of};
 
 /// A directory that the machine's owner opened.
+///
+/// It may hold the folders where this program keeps its keys, as a home folder does. Those are never entered, however they
+/// are reached: they look like something that is neither file nor folder, to listings, reads and uploads alike.
 #[derive(Debug, Clone)]
 pub(crate) struct Root {
     /// Its id.
@@ -32,12 +41,26 @@ pub(crate) struct Root {
     /// Whether orders may write below it.
     pub(crate) writable: bool,
     path: PathBuf,
+    closed: Arc<[FolderId]>,
 }
+
+/// Tells a folder from every other one, whatever path leads to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FolderId {
+    device: u64,
+    inode: u64,
+}
+
+/// Why such a folder is not entered.
+#[derive(Debug, thiserror::Error)]
+#[error("this program's own keys are in there")]
+struct Closed;
 
 /// An open folder below a root.
 #[derive(Debug)]
 pub(crate) struct Folder {
     dir: Dir,
+    closed: Arc<[FolderId]>,
 }
 
 /// A file that was opened for reading, and what was said of it at that moment.
@@ -52,7 +75,12 @@ pub(crate) struct OpenFile {
 impl Root {
     /// The root as its owner opened it. It need not be there now: a disk may be plugged in later.
     pub(crate) fn new(config: &RootConfig) -> Self {
-        Self { id: config.id, name: config.name.clone(), writable: config.writable, path: config.path.clone() }
+        Self { id: config.id, name: config.name.clone(), writable: config.writable, path: config.path.clone(), closed: Arc::default() }
+    }
+
+    /// The same root, in which these folders are never entered.
+    pub(crate) fn without(self, closed: Arc<[FolderId]>) -> Self {
+        Self { closed, ..self }
     }
 
     /// What controllers are told.
@@ -80,7 +108,7 @@ impl Root {
     }
 
     fn top(&self) -> Result<Folder, Refusal> {
-        self.open_top().map(|dir| Folder { dir }).map_err(|cause| {
+        self.open_top().map(|dir| Folder { dir, closed: Arc::clone(&self.closed) }).map_err(|cause| {
             tracing::debug!(%cause, root = %self.name, "a root cannot be opened");
             let name = &self.name;
             match cause.kind() {
@@ -102,10 +130,37 @@ impl Root {
         }
         let mut dir = Dir::open_ambient_dir(&start, ambient_authority())?;
         for name in names {
-            dir = dir.open_dir_nofollow(name)?;
+            dir = enter(&dir, name.as_ref(), &self.closed)?;
         }
         Ok(dir)
     }
+}
+
+impl FolderId {
+    /// Of the folder at this path.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        Self::of(&Dir::open_ambient_dir(path, ambient_authority())?)
+    }
+
+    fn of(dir: &Dir) -> io::Result<Self> {
+        dir.dir_metadata().map(|meta| Self::from(&meta))
+    }
+}
+
+impl From<&Metadata> for FolderId {
+    /// On Windows only what was said of an open folder tells who it is.
+    fn from(meta: &Metadata) -> Self {
+        Self { device: meta.dev(), inode: meta.ino() }
+    }
+}
+
+/// Opens a folder in another one, if it is none that is closed.
+fn enter(dir: &Dir, name: &Path, closed: &[FolderId]) -> io::Result<Dir> {
+    let dir = dir.open_dir_nofollow(name)?;
+    if !closed.is_empty() && closed.contains(&FolderId::of(&dir)?) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, Closed));
+    }
+    Ok(dir)
 }
 
 impl Folder {
@@ -139,7 +194,10 @@ impl Folder {
     pub(crate) fn stat(&self, name: &Name) -> Result<Entry, Refusal> {
         let path = os_name(name)?;
         let meta = self.dir.symlink_metadata(&path).map_err(|cause| refusal(&cause))?;
-        let kind = meta::kind_of(&meta);
+        let kind = match meta::kind_of(&meta) {
+            EntryKind::Folder if self.is_closed(&path, &meta) => EntryKind::Other,
+            kind => kind,
+        };
         let target = match kind {
             EntryKind::Symlink => Some(self.target(&path)?),
             _ => None,
@@ -149,8 +207,8 @@ impl Folder {
 
     /// Opens a folder in this one; a symlink is none.
     pub(crate) fn folder(&self, name: &Name) -> Result<Self, Refusal> {
-        let dir = self.dir.open_dir_nofollow(os_name(name)?).map_err(|cause| refusal(&cause))?;
-        Ok(Self { dir })
+        let dir = enter(&self.dir, &os_name(name)?, &self.closed).map_err(|cause| refusal(&cause))?;
+        Ok(Self { dir, closed: Arc::clone(&self.closed) })
     }
 
     /// Opens a regular file. Anything else is refused at once: no pipe is waited for, no device is touched.
@@ -176,6 +234,16 @@ impl Folder {
         self.dir.dir_metadata().map(|meta| meta::folder_meta(&meta)).map_err(|cause| refusal(&cause))
     }
 
+    fn is_closed(&self, path: &Path, meta: &Metadata) -> bool {
+        if self.closed.is_empty() {
+            return false;
+        }
+        if cfg!(windows) {
+            return enter(&self.dir, path, &self.closed).is_err();
+        }
+        self.closed.contains(&FolderId::from(meta))
+    }
+
     fn kind(&self, name: &Name) -> Option<EntryKind> {
         let meta = self.dir.symlink_metadata(os_name(name).ok()?).ok()?;
         Some(meta::kind_of(&meta))
@@ -194,6 +262,9 @@ pub(crate) fn refusal(cause: &io::Error) -> Refusal {
         io::ErrorKind::NotFound => Refusal::new(ErrorCode::NotFound, "it is not there any more; read the folder again"),
         io::ErrorKind::NotADirectory => {
             Refusal::new(ErrorCode::NotFound, "no such folder, or a symlink stands in its place: symlinks are not followed; read the folder above again")
+        }
+        io::ErrorKind::PermissionDenied if cause.get_ref().is_some_and(|cause| cause.is::<Closed>()) => {
+            Refusal::new(ErrorCode::NotReadable, "this folder holds this program's own keys, which never leave the machine; leave it out")
         }
         io::ErrorKind::PermissionDenied => {
             Refusal::new(ErrorCode::NotReadable, "the agent may not read it; change its permissions, or run the agent as a user who may read it")

@@ -25,7 +25,7 @@ use crate::{
     session,
     state::StateDir,
 };
-use backoff::Backoff;
+use backoff::{Backoff, Cause};
 
 /// How often addresses are compared with those last told.
 const ADDRESSES_EVERY: Duration = Duration::from_secs(10);
@@ -86,57 +86,84 @@ async fn wind_down(agent: &Agent, link: &LinkEnd) {
 async fn stay_connected(agent: &Arc<Agent>, link: &LinkEnd, on_online: &impl Fn(&Label, &DeviceId)) -> Result<(), Refusal> {
     let mut backoff = Backoff::default();
     loop {
-        let mut back_in = None;
-        match Connection::open(&agent.server, &agent.identity, agent.hello()).await {
+        let cause = match Connection::open(&agent.server, &agent.identity, agent.hello()).await {
             Ok((connection, welcome, events)) => {
                 backoff = Backoff::default();
                 agent.rename(&welcome.name);
                 on_online(&welcome.name, &agent.device());
-                back_in = serve_connection(agent, link, connection, welcome, events).await?;
+                serve_connection(agent, link, connection, welcome, events).await
             }
-            Err(ConnectError::Refused { reason, .. }) if reason.code == ErrorCode::Revoked => return Err(revocation()),
-            Err(error) => {
-                if let ConnectError::Refused { back_in_ms, .. } = &error {
-                    back_in = back_in_ms.map(|ms| Duration::from_millis(ms.into()));
-                }
-                if error.may_retry() {
-                    tracing::info!(%error, "not connected");
-                } else {
-                    tracing::error!(%error, "not connected");
-                    backoff.give_time();
-                }
-            }
+            Err(error) => not_connected(agent, error),
+        };
+        if agent.is_revoked() {
+            return Err(revocation());
         }
-        let pause = backoff.next(back_in, clock::random());
+        let pause = backoff.next(cause, clock::random());
         tracing::debug!(?pause, "connecting again");
         tokio::time::sleep(pause).await;
     }
 }
 
-/// Serves one connection to its end; says when the server wants to see this machine again.
+fn not_connected(agent: &Agent, error: ConnectError) -> Cause {
+    match error {
+        ConnectError::Refused { reason, back_in_ms, statement } if reason.code == ErrorCode::Revoked || back_in_ms.is_some() => {
+            if let Some(statement) = statement {
+                learn(agent, &statement);
+            }
+            sent_away(&reason, back_in_ms)
+        }
+        error if error.may_retry() => {
+            tracing::info!(%error, "not connected");
+            Cause::Broken
+        }
+        error => {
+            tracing::error!(%error, "not connected");
+            Cause::NeedsSomebody
+        }
+    }
+}
+
+/// Only the account can revoke this machine. It is not for the server to say, which can do no more than to shut it out.
+fn sent_away(reason: &Refusal, back_in_ms: Option<u32>) -> Cause {
+    match back_in_ms {
+        _ if reason.code == ErrorCode::Revoked => {
+            tracing::warn!(%reason, "the server says that this machine was revoked");
+            Cause::CalledRevoked
+        }
+        Some(ms) => {
+            tracing::info!(%reason, ms, "the server ends the connection");
+            Cause::Told(Duration::from_millis(ms.into()))
+        }
+        None => {
+            tracing::info!(%reason, "the server ends the connection");
+            Cause::Broken
+        }
+    }
+}
+
+/// Serves one connection to its end; says why it ended.
 async fn serve_connection(
     agent: &Arc<Agent>,
     link: &LinkEnd,
     connection: Connection,
     welcome: Welcome,
     events: mpsc::Receiver<FromServer>,
-) -> Result<Option<Duration>, Refusal> {
+) -> Cause {
     if let Some(statement) = &welcome.statement {
         learn(agent, statement);
     }
     link.set(Some(connection.clone()));
-    let ended = tokio::select! {
-        ended = take_events(agent, events) => ended,
-        () = tell_changes(agent, &connection) => Ok(None),
+    let cause = tokio::select! {
+        cause = take_events(agent, events) => cause,
+        () = tell_changes(agent, &connection) => Cause::Broken,
     };
     link.set(None);
-    ended
+    cause
 }
 
-async fn take_events(agent: &Arc<Agent>, mut events: mpsc::Receiver<FromServer>) -> Result<Option<Duration>, Refusal> {
+async fn take_events(agent: &Arc<Agent>, mut events: mpsc::Receiver<FromServer>) -> Cause {
     let (orders, queue) = mpsc::channel(ORDERS);
     agent.tasks.spawn(take_orders(Arc::clone(agent), queue));
-    let mut back_in = None;
     while let Some(event) = events.recv().await {
         match event {
             FromServer::Order(order) => {
@@ -145,15 +172,11 @@ async fn take_events(agent: &Arc<Agent>, mut events: mpsc::Receiver<FromServer>)
             }
             FromServer::Session { ticket } => begin_session(agent, ticket),
             FromServer::Statement(statement) => learn(agent, &statement),
-            FromServer::GoAway { reason, .. } if reason.code == ErrorCode::Revoked => return Err(revocation()),
-            FromServer::GoAway { reason, back_in_ms } => {
-                tracing::info!(%reason, back_in_ms, "the server ends the connection");
-                back_in = back_in_ms.map(|ms| Duration::from_millis(ms.into()));
-            }
+            FromServer::GoAway { reason, back_in_ms } => return sent_away(&reason, back_in_ms),
             _ => {}
         }
     }
-    Ok(back_in)
+    Cause::Broken
 }
 
 fn learn(agent: &Agent, statement: &Signed<Statement>) {
@@ -269,3 +292,6 @@ async fn signalled() {
         std::future::pending::<()>().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

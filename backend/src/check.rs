@@ -116,7 +116,7 @@ impl Check<'_> {
         }
         self.bad.bytes += len;
         let keys = keys.clone();
-        Ok(spawn_blocking(move || read_pack(&*blobs, id, &keys, chunks)).await.map_err(io::Error::other)??)
+        spawn_blocking(move || read_pack(&*blobs, id, &keys, chunks)).await.map_err(io::Error::other)?
     }
 
     async fn tell_of(&mut self, chunk: &Indexed) -> Result<(), Error> {

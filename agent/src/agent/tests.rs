@@ -1,11 +1,12 @@
 //! Orders that an honest and a dishonest server push, and what the machine makes of them.
 #![allow(clippy::disallowed_methods, reason = "a test makes the folder that is looked into")]
 
-use std::fs;
+use std::{fs, ops::ControlFlow};
 
 use beckon_shared::{
     device::DeviceKind,
     id::{RootId, SpaceId, TransferId},
+    path::RootPath,
     transfer::TransferState,
     wire::{Reply, Request},
 };
@@ -19,6 +20,7 @@ use crate::{
     identity::copy_keys,
     orders::tests::Family,
     origin::Origin,
+    scan::{self, Step},
     state::RootConfig,
 };
 
@@ -73,7 +75,17 @@ impl Scene {
         Self { folder, family, agent, link }
     }
 
-    async fn connect(&self, fake: &FakeServer) -> FakeSocket {
+    /// The account's statement that a device counts no more.
+    pub(crate) fn revocation_of(&self, device: DeviceId) -> Signed<Statement> {
+        let revocation = Standing::default().revoke(&self.family.account.public(), &[device], clock::now()).unwrap();
+        Signed::sign(&Statement::Revocation(revocation), self.family.account.signing())
+    }
+
+    fn revoke(&self, device: DeviceId) {
+        self.agent.take_statement(&self.revocation_of(device)).unwrap();
+    }
+
+    pub(crate) async fn connect(&self, fake: &FakeServer) -> FakeSocket {
         let hello = hello::hello(self.agent.name(), DeviceKind::Agent, Vec::new(), 0);
         let opened = Connection::open(&self.agent.server, &self.agent.identity, hello);
         let (opened, socket) = tokio::join!(opened, fake.admit(&self.family.account));
@@ -159,8 +171,26 @@ async fn an_order_ends_when_its_signer_is_revoked() {
     scene.agent.take_order(scene.family.sign(&order)).await.unwrap();
     let (_, request) = socket.request().await;
     assert_eq!(request, Request::BeginTransfer { transfer: order.id });
-    let revocation = Standing::default().revoke(&scene.family.account.public(), &[order.signer], clock::now()).unwrap();
-    scene.agent.take_statement(&Signed::sign(&Statement::Revocation(revocation), scene.family.account.signing())).unwrap();
+    scene.revoke(order.signer);
+    assert_eq!(end_of(&mut socket).await, (order.id, TransferState::Failed, Some(ErrorCode::BadOrder)));
+}
+
+#[tokio::test]
+async fn a_revocation_that_comes_while_an_order_is_taken_on_ends_it_as_well() {
+    let (fake, server) = FakeServer::start().await;
+    let scene = Scene::at(server);
+    let mut socket = scene.connect(&fake).await;
+    let order = scene.family.order_for(ROOT);
+    let busy = scene.agent.work.taking.lock().await;
+    let mut taking = std::pin::pin!(scene.agent.take_order(scene.family.sign(&order)));
+    tokio::select! {
+        biased;
+        taken = &mut taking => panic!("it does not wait: {taken:?}"),
+        () = std::future::ready(()) => {}
+    }
+    scene.revoke(order.signer);
+    drop(busy);
+    taking.await.unwrap();
     assert_eq!(end_of(&mut socket).await, (order.id, TransferState::Failed, Some(ErrorCode::BadOrder)));
 }
 
@@ -182,11 +212,30 @@ async fn an_order_ends_when_its_root_is_closed() {
 }
 
 #[tokio::test]
+async fn a_root_may_hold_the_state_folder_and_nothing_of_it_is_reached() {
+    let scene = Scene::alone();
+    scene.agent.state.update_machine(|machine| {
+        machine.roots[0].path = fs::canonicalize(scene.folder.path()).unwrap();
+        Ok(())
+    }).unwrap();
+    scene.agent.reload().unwrap();
+    let root = scene.agent.root(&ROOT).unwrap();
+    assert!(root.folder(&RootPath::new("state").unwrap()).is_err());
+    let mut found = Vec::new();
+    let _ = scan::walk(&root, &[RootPath::root()], |step| {
+        match step {
+            Step::Found(entry) => found.push(entry.path.display()),
+            other => panic!("{other:?}"),
+        }
+        ControlFlow::Continue(())
+    });
+    assert_eq!(found, ["files", "files/letter"]);
+}
+
+#[tokio::test]
 async fn a_machine_that_was_revoked_knows() {
     let scene = Scene::alone();
     assert!(!scene.agent.is_revoked());
-    let me = scene.agent.device();
-    let revocation = Standing::default().revoke(&scene.family.account.public(), &[me], clock::now()).unwrap();
-    scene.agent.take_statement(&Signed::sign(&Statement::Revocation(revocation), scene.family.account.signing())).unwrap();
+    scene.revoke(scene.agent.device());
     assert!(scene.agent.is_revoked());
 }

@@ -37,7 +37,7 @@ pub(super) struct Work {
     roots: Mutex<HashMap<RootId, Arc<Semaphore>>>,
     permits: Semaphore,
     /// Held while an order is taken on.
-    taking: tokio::sync::Mutex<()>,
+    pub(super) taking: tokio::sync::Mutex<()>,
 }
 
 /// An order that was taken on and is not over.
@@ -129,6 +129,8 @@ impl Agent {
         let cancel = self.stop.child_token();
         let open = Open { signed, upload: upload.clone(), cancel: cancel.clone(), verdict: None };
         self.work.open().insert(order.id, open);
+        // What was revoked or closed since the order was verified passed it by.
+        self.recheck_orders();
         let agent = Arc::clone(self);
         self.tasks.spawn(async move {
             agent.carry_out(order.id, upload, cancel).await;

@@ -85,7 +85,7 @@ impl<'a> Control<'a> {
         Ok(control)
     }
 
-    /// The control list, by name.
+    /// The control list: first those that still count, each part by name.
     pub(crate) fn devices(&self) -> Vec<&DeviceView> {
         let mut devices: Vec<_> = self.devices.rows.values().collect();
         devices.sort_by_cached_key(|device| (device.revoked, device.name.as_str().to_lowercase(), device.id));
@@ -104,14 +104,7 @@ impl<'a> Control<'a> {
 
     /// The device of this name or id. A name that a revoked device had may be another's by now, who then is meant.
     pub(crate) fn device(&self, name: &str) -> Result<&DeviceView, Failure> {
-        let devices = self.devices();
-        let by_id = name.parse::<DeviceId>().ok();
-        let folded = name.to_lowercase();
-        let find = |is: &dyn Fn(&DeviceView) -> bool| devices.iter().copied().find(|device| is(device));
-        let found = find(&|device| by_id == Some(device.id))
-            .or_else(|| find(&|device| !device.revoked && device.name.as_str() == name))
-            .or_else(|| find(&|device| device.name.as_str().to_lowercase() == folded));
-        found.ok_or_else(|| not_found("no device of this name or id is in the control list; see: beckon devices"))
+        named(&self.devices(), name).ok_or_else(|| not_found("no device of this name or id is in the control list; see: beckon devices"))
     }
 
     /// The machine of this name, which may be away.
@@ -286,6 +279,15 @@ impl<K: Ord, V: Clone> List<K, V> {
     }
 }
 
+/// Among devices of which those that still count come first.
+fn named<'a>(devices: &[&'a DeviceView], name: &str) -> Option<&'a DeviceView> {
+    let (id, folded) = (name.parse::<DeviceId>().ok(), name.to_lowercase());
+    let find = |is: &dyn Fn(&DeviceView) -> bool| devices.iter().copied().find(|device| is(device));
+    find(&|device| id == Some(device.id))
+        .or_else(|| find(&|device| !device.revoked && device.name.as_str() == name))
+        .or_else(|| find(&|device| device.name.as_str().to_lowercase() == folded))
+}
+
 fn usable(device: &DeviceView) -> Result<&DeviceView, Failure> {
     if device.kind != DeviceKind::Agent {
         return Err(not_found(format!("{} is no machine, it only commands others; see: beckon machines", device.name)));
@@ -329,7 +331,44 @@ pub(crate) fn connect_failure(error: ConnectError) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use beckon_shared::{device::Platform, time::Timestamp};
+
     use super::*;
+    use crate::orders::tests::Family;
+
+    /// A row of the control list in which nothing matters but name, id and whether it still counts.
+    fn row(name: &str, seed: u8, revoked: bool) -> DeviceView {
+        let family = Family::new(seed);
+        DeviceView {
+            id: family.machine.device(),
+            name: Label::new(name).unwrap(),
+            kind: DeviceKind::Agent,
+            os: String::new(),
+            version: String::new(),
+            platform: Platform::here(),
+            online: false,
+            address: String::new(),
+            port: 0,
+            addresses: Vec::new(),
+            lan_port: None,
+            roots: Vec::new(),
+            first_seen: Timestamp(0),
+            last_seen: Timestamp(0),
+            revoked,
+            joined_by_code: false,
+            certificate: family.machine.chain,
+        }
+    }
+
+    #[test]
+    fn a_name_means_the_machine_that_has_it_now_and_an_id_means_the_one_with_that_id() {
+        let (now, other, before) = (row("desk", 10, false), row("Desk2", 20, false), row("desk", 30, true));
+        let devices = [&now, &other, &before];
+        let id = |name: &str| named(&devices, name).map(|device| device.id);
+        assert_eq!((id("desk"), id("DESK"), id("desk2"), id("absent")), (Some(now.id), Some(now.id), Some(other.id), None));
+        assert_eq!(id(&before.id.to_string()), Some(before.id));
+        assert_eq!(named(&[&other, &before], "desk").map(|device| device.id), Some(before.id));
+    }
 
     fn part(place: Place, rows: &[(u8, u64)]) -> Part<(u8, u64)> {
         Part { place, rows: rows.to_vec() }

@@ -1,6 +1,10 @@
 //! Why there is no connection, or no answer.
 
-use beckon_shared::error::{Class, ErrorCode, Refusal};
+use beckon_shared::{
+    error::{Class, ErrorCode, Refusal},
+    signature::Signed,
+    statement::Statement,
+};
 use tokio_tungstenite::tungstenite;
 
 use crate::origin::Origin;
@@ -18,6 +22,8 @@ pub(crate) enum ConnectError {
         reason: Refusal,
         /// When to come back.
         back_in_ms: Option<u32>,
+        /// What the account said that may explain it; nobody has checked it yet.
+        statement: Option<Box<Signed<Statement>>>,
     },
     /// The server does not know the account that was pinned here.
     #[error("the server at {0} is not the one that this device joined: its account has another key; check the address, and if it was set up anew, join or sign in again")]
@@ -37,7 +43,7 @@ impl ConnectError {
         match error {
             tungstenite::Error::Http(response) => {
                 let said = response.body().as_deref().and_then(|body| serde_json::from_slice(body).ok());
-                said.map_or(Self::Protocol, |reason| Self::Refused { reason, back_in_ms: None })
+                said.map_or(Self::Protocol, |reason| Self::Refused { reason, back_in_ms: None, statement: None })
             }
             tungstenite::Error::Protocol(cause) => {
                 tracing::debug!(%cause, "no WebSocket");

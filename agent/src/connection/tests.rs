@@ -170,7 +170,7 @@ async fn what_the_server_says_instead_of_a_welcome_is_told() {
         socket
     };
     let (opened, _socket) = tokio::join!(Connection::open(&server, &family.machine, hello()), play);
-    assert_eq!(opened.unwrap_err(), ConnectError::Refused { reason, back_in_ms: None });
+    assert_eq!(opened.unwrap_err(), ConnectError::Refused { reason, back_in_ms: None, statement: None });
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn a_refusal_before_the_socket_is_told_in_the_servers_words() {
         stream
     };
     let (opened, _stream) = tokio::join!(Connection::open(&server, &family.machine, hello()), play);
-    assert_eq!(opened.unwrap_err(), ConnectError::Refused { reason, back_in_ms: None });
+    assert_eq!(opened.unwrap_err(), ConnectError::Refused { reason, back_in_ms: None, statement: None });
 }
 
 #[tokio::test]

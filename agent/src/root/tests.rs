@@ -59,6 +59,36 @@ fn a_root_that_is_gone_is_said_and_comes_back() {
     assert!(root.folder(&RootPath::root()).is_ok());
 }
 
+#[test]
+fn a_folder_with_the_programs_own_keys_is_never_entered_whatever_path_leads_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("local/state");
+    fs::create_dir_all(state.join("below")).unwrap();
+    fs::write(state.join("machine.json"), b"keys").unwrap();
+    fs::write(folder.path().join("local/letter"), b"").unwrap();
+    let closed: Arc<[FolderId]> = Arc::new([FolderId::at(&state).unwrap()]);
+    let home = root(folder.path()).without(Arc::clone(&closed));
+    for moved in ["state", "elsewhere"] {
+        let reached = format!("local/{moved}");
+        for reached in [path(&reached), path(&format!("{reached}/below"))] {
+            assert_eq!(home.folder(&reached).unwrap_err().code, ErrorCode::NotReadable);
+        }
+        assert!(home.parent(&path(&format!("{reached}/machine.json"))).is_err());
+        let (above, name) = home.parent(&path(&reached)).unwrap();
+        assert_eq!(above.stat(&name).unwrap().kind, EntryKind::Other);
+        assert_eq!(above.open_file(&name).unwrap_err().code, ErrorCode::NotAFile);
+        assert!(above.folder(&name).unwrap_err().message.contains("own keys"));
+        assert_eq!(above.stat(&super::tests::name("letter")).unwrap().kind, EntryKind::File);
+        if moved == "state" {
+            fs::rename(&state, folder.path().join("local/elsewhere")).unwrap();
+        }
+    }
+    for inside in ["local/elsewhere", "local/elsewhere/below"] {
+        let inside = root(&folder.path().join(inside)).without(Arc::clone(&closed));
+        assert_eq!(inside.folder(&RootPath::root()).unwrap_err().code, ErrorCode::NotReadable);
+    }
+}
+
 #[cfg(unix)]
 mod unix {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

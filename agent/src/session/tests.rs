@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use beckon_shared::{
-    browse::{Answer, Ask, ListAsk},
+    browse::{Answer, Ask, ListAsk, READ_MAX},
     certificate::Role,
     device::{DeviceKind, DeviceView, Platform},
     entry::{Direction, InDrive, SortKey},
@@ -13,6 +13,7 @@ use beckon_shared::{
     signature::Signed,
     statement::{Standing, Statement},
     time::Timestamp,
+    wire::Request,
 };
 use futures_util::{SinkExt, StreamExt};
 use tokio::{io::DuplexStream, task::JoinHandle};
@@ -22,6 +23,7 @@ use super::*;
 use crate::{
     agent::tests::{ROOT, Scene},
     clock,
+    connection::tests::FakeServer,
     identity::{Identity, copy_keys},
     orders::tests::{Family, certify},
     state::StateDir,
@@ -126,6 +128,40 @@ async fn several_asks_are_under_way_at_once_and_each_gets_its_answer() {
     for (at, answer) in answers.into_iter().enumerate() {
         assert_eq!(answer.unwrap(), Answer::Bytes(vec![b"dear reader"[at % 11]]));
     }
+}
+
+#[tokio::test]
+async fn one_read_is_bounded_and_the_next_goes_on_behind_it() {
+    let scene = Scene::alone();
+    let content: Vec<u8> = (0..READ_MAX + 10).map(|at| at.to_le_bytes()[0]).collect();
+    std::fs::write(scene.folder.path().join("files/long"), &content).unwrap();
+    let (session, _) = scene.open().await;
+    let read = async |offset: usize| {
+        let path = RootPath::new("long").unwrap();
+        session.ask(Ask::Read { root: ROOT, path, offset: offset as u64, len: u32::MAX }).await.unwrap()
+    };
+    let most = READ_MAX as usize;
+    assert_eq!(read(0).await, Answer::Bytes(content[..most].to_vec()));
+    assert_eq!(read(most).await, Answer::Bytes(content[most..].to_vec()));
+    assert_eq!(read(content.len()).await, Answer::Bytes(Vec::new()));
+}
+
+#[tokio::test]
+async fn an_order_given_in_a_session_is_checked_journaled_and_carried_out() {
+    let (fake, server) = FakeServer::start().await;
+    let scene = Scene::at(server);
+    let mut socket = scene.connect(&fake).await;
+    let (session, _) = scene.open().await;
+    let order = scene.family.order_for(ROOT);
+    let mut forged = scene.family.sign(&order);
+    forged.order.signature[0] ^= 1;
+    assert_eq!(refusal(session.ask(Ask::Order(Box::new(forged))).await), ErrorCode::BadOrder);
+    for _ in 0..2 {
+        let signed = Box::new(scene.family.sign(&order));
+        assert_eq!(session.ask(Ask::Order(signed)).await, Ok(Answer::Done));
+    }
+    assert_eq!(scene.agent.open_orders(), 1);
+    assert_eq!(socket.request().await.1, Request::BeginTransfer { transfer: order.id });
 }
 
 #[tokio::test]

@@ -3,18 +3,14 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use beckon_shared::{
-    browse::{Answer, Ask, Page},
+    browse::{Answer, Ask, Page, READ_MAX},
     error::{ErrorCode, Refusal},
     id::RootId,
     path::RootPath,
-    session::MESSAGE_MAX,
 };
 
 use super::drive_state;
 use crate::{agent::Agent, listing::Listings, root};
-
-/// What is left of a message for the bytes of a file.
-const READ_MAX: u32 = MESSAGE_MAX as u32 - 1024;
 
 /// Answers everything but orders.
 pub(super) fn answer(agent: &Agent, listings: &Listings, ask: Ask) -> Result<Answer, Refusal> {

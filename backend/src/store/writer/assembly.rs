@@ -47,6 +47,13 @@ impl Filled {
     }
 }
 
+/// What is left of a pack that could not be written to its end.
+struct Lost {
+    error: Error,
+    batches: Vec<Arc<BatchState>>,
+    waiters: Vec<Waiter>,
+}
+
 /// A pack that takes chunks.
 struct Open {
     filled: Filled,
@@ -152,7 +159,7 @@ impl Assembly {
                 // The other end is gone only when the runtime is, and nobody waits then.
                 let _ = self.filled.blocking_send(filled);
             }
-            Err((error, batches, waiters)) => Filled::answer(waiters, &batches, Some(&error)),
+            Err(lost) => Filled::answer(lost.waiters, &lost.batches, Some(&lost.error)),
         }
     }
 }
@@ -184,11 +191,11 @@ impl Open {
         Ok(at)
     }
 
-    fn close(self, waiters: Vec<Waiter>) -> Result<Filled, (Error, Vec<Arc<BatchState>>, Vec<Waiter>)> {
+    fn close(self, waiters: Vec<Waiter>) -> Result<Filled, Lost> {
         let mut filled = self.filled;
         let count = u32::try_from(filled.chunks.len()).unwrap_or(u32::MAX);
         if let Err(error) = filled.sink.write(&pack::footer(count)) {
-            return Err((error.into(), filled.batches, waiters));
+            return Err(Lost { error: error.into(), batches: filled.batches, waiters });
         }
         filled.len += pack::FOOTER_LEN;
         filled.waiters = waiters;
