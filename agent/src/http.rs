@@ -85,7 +85,15 @@ impl Api {
 
     /// Begins a download. Its body is not timed as a whole.
     pub(crate) async fn download(&self, path: &str, headers: HeaderMap) -> Result<Response, Failure> {
-        let request = self.request(Method::GET, path).headers(headers);
+        self.begin(self.request(Method::GET, path).headers(headers)).await
+    }
+
+    /// As [`Api::download`], of what `body` asks for.
+    pub(crate) async fn download_by(&self, path: &str, body: &impl Serialize) -> Result<Response, Failure> {
+        self.begin(self.request(Method::POST, path).json(body)).await
+    }
+
+    async fn begin(&self, request: RequestBuilder) -> Result<Response, Failure> {
         let answered = tokio::time::timeout(ANSWER_TIMEOUT, request.send()).await;
         let response = answered.map_err(|_| self.silent())?.map_err(|error| self.transport(&error))?;
         if response.status().is_success() || response.status() == StatusCode::RANGE_NOT_SATISFIABLE {

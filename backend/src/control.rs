@@ -54,6 +54,11 @@ enum End {
         close: Close,
         back_in_ms: Option<u32>,
     },
+    /// The account has ended the device. It believes that of the account alone, so the account's statement comes first.
+    Disowned {
+        account: AccountId,
+        reason: Refusal,
+    },
 }
 
 impl End {
@@ -106,15 +111,26 @@ async fn visit(app: web::Data<App>, mut socket: Socket, visitor: Visitor) {
         Ok(guest) => line::stay(&app, &mut socket, &visitor, guest).await,
         Err(end) => end,
     };
-    let End::Told { reason, close, back_in_ms } = end else { return };
+    let (reason, close, back_in_ms, statement) = match end {
+        End::Gone => return,
+        End::Told { reason, close, back_in_ms } => (reason, close, back_in_ms, None),
+        End::Disowned { account, reason } => (reason, Close::Policy, None, newest_statement(&app, &account).await),
+    };
     tracing::debug!(code = reason.code.name(), from = %visitor.from, "a control socket was ended");
-    let last = wire::encode(&FromServer::GoAway { reason, back_in_ms });
+    let last = statement.into_iter().chain([FromServer::GoAway { reason, back_in_ms }]);
     let words = async {
-        let _ = socket.outgoing.send(Outgoing::Frame(last.into())).await;
+        for frame in last {
+            let _ = socket.outgoing.send(Outgoing::Frame(wire::encode(&frame).into())).await;
+        }
         let _ = socket.outgoing.send(Outgoing::Close(close)).await;
     };
     // A reader that takes nothing does not hear it; dropping the socket closes it all the same.
     let _ = tokio::time::timeout(LAST_WORDS, words).await;
+}
+
+async fn newest_statement(app: &App, account: &AccountId) -> Option<FromServer> {
+    let account = meta::account::by_id(app.meta().read(), account).await.inspect_err(|error| drop(refusal_of(error))).ok()??;
+    account.standing.newest().map(|statement| FromServer::Statement(Box::new(statement.clone())))
 }
 
 /// Tells the account's controllers how a device stands now.

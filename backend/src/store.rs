@@ -13,6 +13,7 @@ pub(crate) mod writer;
 use std::{io, path::PathBuf, sync::Arc};
 
 use beckon_shared::{
+    api::drive::Contents,
     bulk::{Bitmap, CommitReply, CommitUpload},
     chunk::ChunkKey,
     commit::ChainHead,
@@ -216,7 +217,13 @@ impl Store {
 
     /// A version with its manifest; one of another space is not there.
     pub(crate) async fn open_version(&self, space: &GrantedSpace, version: VersionId) -> Result<read::VersionContent, Error> {
-        read::open(self.meta.read(), space, version).await
+        let mut opened = read::open(self.meta.read(), space, &[version], u64::MAX).await?;
+        opened.pop().ok_or_else(|| Error::bad_row("version"))
+    }
+
+    /// Several small versions with their manifests, in this order, all of them or an error.
+    pub(crate) async fn open_small(&self, space: &GrantedSpace, versions: &[VersionId]) -> Result<Vec<read::VersionContent>, Error> {
+        read::open(self.meta.read(), space, versions, Contents::SMALL).await
     }
 }
 

@@ -83,7 +83,7 @@ fn wrong_usage_ends_with_2_and_nobody_signed_in_with_3() {
 #[test]
 fn a_device_that_is_no_machine_yet_cannot_run() {
     let refused = run(&Cli::new(), &["run"]);
-    assert!([1, 2, 3].contains(&refused.code()), "{refused}");
+    expect_refusal(&refused, 3, "not-signed-in");
     assert!(text(&refused.json_error(), "message").contains("beckon join"), "{refused}");
 }
 

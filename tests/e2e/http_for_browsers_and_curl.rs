@@ -53,7 +53,7 @@ fn every_answer_is_hardened_also_the_refusals() {
     for word in ["frame-ancestors 'none'", "base-uri 'none'"] {
         assert!(policy.contains(word), "{policy}");
     }
-    assert!(!policy.contains("unsafe-inline") && !policy.contains("unsafe-eval'") || policy.contains("wasm-unsafe-eval"), "{policy}");
+    assert!(!policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"), "{policy}");
 }
 
 #[test]
@@ -205,11 +205,10 @@ fn who_is_not_signed_in_gets_nothing_of_the_drive() {
     let desk = Desk::with(sample::small_tree);
     desk.upload();
     let id = node(&desk.browser(), "desk/Documents/empty.txt");
-    for path in ["/api/drive/list?path=", &format!("/api/drive/file/{id}"), "/api/devices/x", "/api/transfers", "/api/sessions"] {
+    for path in ["/api/drive/list?path=", &format!("/api/drive/file/{id}"), "/api/devices", "/api/transfers", "/api/sessions", "/api/join-codes"] {
         for cookie in ["", "beckon_session=", "beckon_session=0000", &format!("beckon_session={}", "ab".repeat(32))] {
             let answer = curl(["--header", &format!("cookie: {cookie}"), &format!("{}{path}", desk.server.url())]);
-            assert!([401, 404].contains(&answer.status), "{path} with {cookie}: {}", answer.status);
-            assert!(answer.json()["message"].is_string());
+            assert_eq!((answer.status, answer.json()["code"].as_str()), (401, Some("not-signed-in")), "{path} with {cookie}");
         }
     }
 }

@@ -15,6 +15,7 @@ mod machine_joins;
 mod revoke;
 mod scene;
 mod sign_up_and_sign_in;
+mod two_accounts;
 mod upload_and_get;
 mod upload_goes_on;
 mod what_cannot_be_read;

@@ -14,7 +14,7 @@ use std::{
 use beckon_tests::{Account, Machine, Server, sample, tree::assert_same_tree, wait_until};
 use serde_json::Value;
 
-use crate::scene::{Desk, LONG, MIB, SOON, files_below, get, hash, json, number, order, rows, run, text, transfer, upload};
+use crate::scene::{Desk, LONG, MIB, SOON, expect_refusal, files_below, get, hash, json, number, order, rows, run, text, transfer, upload};
 
 /// Runs a program without root's right to read everything, so that file modes count.
 const WITHOUT_OVERRIDE: &[&str] = &["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all", "--"];
@@ -88,17 +88,19 @@ fn a_path_too_long_for_any_program_is_listed_and_the_rest_is_stored() {
 }
 
 #[test]
-fn what_was_ordered_and_is_not_there_fails_with_a_reason() {
-    let desk = Desk::with(sample::small_tree);
+fn what_is_ordered_and_is_not_there_is_said_at_once_or_when_the_machine_looks() {
+    let mut desk = Desk::with(sample::small_tree);
     let output = run(desk.cli(), &["upload", "desk:Documents/nothing", "--wait"]);
-    assert!([1, 5].contains(&output.code()), "{output}");
-    if output.stdout().is_empty() {
-        assert_eq!(text(&output.json_error(), "code"), "not-found");
-        return;
-    }
+    expect_refusal(&output, 1, "not-found");
+
+    desk.machine.stop();
+    let id = order(desk.cli(), "desk:Documents/nothing");
+    desk.machine.restart();
+    let output = run(desk.cli(), &["wait", &id]);
     let transfer = output.json();
-    assert!(["failed", "partly"].contains(&text(&transfer, "state").as_str()), "{transfer}");
-    assert_eq!(problems(&desk, &text(&transfer, "id")), [("nothing".into(), "not-found".into())]);
+    let ended = [(1, "failed"), (5, "partly")];
+    assert!(ended.contains(&(output.code(), text(&transfer, "state").as_str())), "{output}");
+    assert_eq!(problems(&desk, &id), [("nothing".into(), "not-found".into())]);
 }
 
 #[test]

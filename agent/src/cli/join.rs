@@ -46,6 +46,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let code = read_code(&args.code)?;
     let known = here.state.machine()?;
     let mut roots = known.as_ref().map(|known| known.roots.clone()).unwrap_or_default();
+    let has_journal = known.as_ref().is_some_and(|known| known.has_journal);
     for root in args.roots {
         root_list::open(&here.state, &mut roots, root)?;
     }
@@ -63,8 +64,10 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     };
     let name = Label::new(joined.name.clone()).unwrap_or(redeeming.name);
     let account_key = redeeming.offer.account_key;
-    here.state.save_machine(&Machine { server: args.url, account_key, space: joined.space, name, keys, chain, standing, roots: roots.clone(), has_journal: false })?;
-    report(here, &joined, &roots)
+    let space = joined.space;
+    let machine = Machine { server: args.url, account_key, space, name, keys, chain, standing, roots, has_journal };
+    here.state.save_machine(&machine)?;
+    report(here, &joined, &machine.roots)
 }
 
 /// A code that is about to be used.
@@ -144,3 +147,5 @@ fn report(here: &Here, joined: &Joined, roots: &[RootConfig]) -> Result<Exit, Fa
     Ok(Exit::Done)
 }
 
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
 //! Both ends of a session over a line that the test holds, with an honest and with a dishonest middle.
+#![allow(clippy::disallowed_methods, reason = "a test makes the file that is read")]
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use beckon_shared::{
     certificate::{BadCertificate, DeviceCertificate, Role},
     device::{DeviceKind, Hello},
-    error::ErrorCode,
+    error::{ErrorCode, Refusal},
     id::{AccountId, DeviceId},
     signature::PublicKey,
     time::Timestamp,
@@ -64,11 +64,12 @@ pub(super) async fn admit(app: &App, socket: &mut Socket, visitor: &Visitor) -> 
 }
 
 async fn check(app: &App, auth: Auth, nonce: &[u8; 32], visitor: &Visitor) -> Result<Guest, End> {
-    let said = auth.chain.peek().map_err(refuse)?;
+    let said = auth.chain.peek().map_err(|bad| End::refused(ErrorCode::NotSignedIn, bad.to_string()))?;
     let reader = app.meta().read();
     let account = meta::account::by_id(reader, &said.account).await?.ok_or_else(unknown)?;
     let now = app.clock.now();
-    let certificate = auth.chain.verify(&account.key, Some(&said.device), now, &account.standing).map_err(refuse)?;
+    let certificate = auth.chain.verify(&account.key, Some(&said.device), now, &account.standing);
+    let certificate = certificate.map_err(|bad| refuse(&account.id, bad))?;
     let claim = auth.claim.verify(&certificate.keys.sign).map_err(|_| unproven())?;
     check_claim(&claim, &said.device, nonce, visitor)?;
     check_hello(&auth.hello, &certificate)?;
@@ -110,7 +111,7 @@ pub(super) fn bounded(hello: &Hello) -> Result<(), End> {
 pub(super) async fn lasts(app: &App, account: &AccountId, device: &DeviceId, certificate: &DeviceCertificate) -> Result<Option<Timestamp>, End> {
     let row = meta::device::get(app.meta().read(), account, device).await?.ok_or_else(unknown)?;
     if row.revoked {
-        return Err(refuse(BadCertificate::Revoked));
+        return Err(refuse(account, BadCertificate::Revoked));
     }
     if certificate.role != Role::Controller {
         return Ok(certificate.not_after);
@@ -125,14 +126,18 @@ pub(super) async fn lasts(app: &App, account: &AccountId, device: &DeviceId, cer
 pub(super) async fn why_cut(app: &App, account: &AccountId, device: &DeviceId) -> Result<End, Error> {
     let row = meta::device::get(app.meta().read(), account, device).await?;
     if row.is_none_or(|row| row.revoked) {
-        return Ok(refuse(BadCertificate::Revoked));
+        return Ok(refuse(account, BadCertificate::Revoked));
     }
     Ok(End::refused(ErrorCode::NotSignedIn, "the session of this device has ended; sign in again"))
 }
 
-fn refuse(bad: BadCertificate) -> End {
-    let code = if bad == BadCertificate::Revoked { ErrorCode::Revoked } else { ErrorCode::NotSignedIn };
-    End::refused(code, bad.to_string())
+fn refuse(account: &AccountId, bad: BadCertificate) -> End {
+    let code = match bad {
+        BadCertificate::Revoked => ErrorCode::Revoked,
+        BadCertificate::Epoch => ErrorCode::NotSignedIn,
+        other => return End::refused(ErrorCode::NotSignedIn, other.to_string()),
+    };
+    End::Disowned { account: *account, reason: Refusal::new(code, bad.to_string()) }
 }
 
 fn unknown() -> End {

@@ -40,6 +40,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/api/drive/tree", web::get().to(list_tree))
         .route("/api/drive/heads", web::get().to(list_heads))
         .route("/api/drive/heads", web::post().to(look_up_heads))
+        .route("/api/drive/contents", web::post().to(download::contents))
         .route("/api/drive/versions", web::get().to(list_versions))
         .route("/api/drive/deleted", web::get().to(list_deleted))
         .route("/api/drive/move", web::post().to(move_one))

@@ -49,6 +49,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         drive::move_one,
         drive::delete_nodes,
         drive::restore_nodes,
+        drive::download::contents,
         drive::download::file,
         drive::download::file_by_path,
         drive::download::zip,

@@ -4,7 +4,6 @@ use std::{
     collections::{HashMap, VecDeque},
     io,
     ops::Range,
-    pin::Pin,
     sync::Arc,
 };
 
@@ -15,7 +14,7 @@ use beckon_shared::{
     manifest::{Content, Manifest},
 };
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, future::Either, stream};
 use tokio::{sync::mpsc, task::spawn_blocking};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -64,43 +63,77 @@ impl VersionContent {
             _ => &[],
         }
     }
+
+    /// The parts of chunks that a range of it is made of.
+    fn wanted(&self, range: &Range<u64>) -> VecDeque<Wanted> {
+        wanted(self.node, self.chunks(), range)
+    }
 }
 
-/// Opens a version.
-pub(super) async fn open(on: &DatabaseConnection, space: &GrantedSpace, version: VersionId) -> Result<VersionContent, Error> {
-    let (node, bytes) = meta::version::manifest_of(on, space, version).await?;
-    let manifest = Manifest::parse(&bytes).map_err(|_| Error::bad_row("manifest"))?;
+/// Opens versions, in the order of their ids, if none has more than `largest` bytes.
+pub(super) async fn open(on: &DatabaseConnection, space: &GrantedSpace, versions: &[VersionId], largest: u64) -> Result<Vec<VersionContent>, Error> {
+    let manifests = meta::version::manifests_of(on, space, versions, largest).await?;
     let key = meta::space::chunk_key(on, space).await?;
-    Ok(VersionContent { node, manifest: Arc::new(manifest), space: *space, key })
+    let opened = manifests.into_iter().map(|(node, bytes)| {
+        let manifest = Manifest::parse(&bytes).map_err(|_| Error::bad_row("manifest"))?;
+        Ok(VersionContent { node, manifest: Arc::new(manifest), space: *space, key: key.clone() })
+    });
+    opened.collect()
 }
 
 impl Store {
     /// The bytes of a version in `range`, in pieces of at most 1 MiB. Dropping the stream stops the reading.
     pub(crate) fn read_chunks(&self, content: &VersionContent, range: Range<u64>) -> impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + use<> {
+        self.read_wanted(content, content.wanted(&range))
+    }
+
+    /// The bytes of several versions of one space, one after the other, in pieces of at most 1 MiB.
+    pub(crate) fn read_all(&self, contents: &[VersionContent]) -> impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + use<> {
+        let wanted = contents.iter().flat_map(|content| content.wanted(&(0..content.size()))).collect();
+        match contents.first() {
+            Some(first) => Either::Left(self.read_wanted(first, wanted)),
+            None => Either::Right(stream::empty()),
+        }
+    }
+
+    /// Reads what is wanted of the space of `content`.
+    fn read_wanted(
+        &self,
+        content: &VersionContent,
+        wanted: VecDeque<Wanted>,
+    ) -> impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + use<> {
         let (pieces, read) = mpsc::channel(AHEAD);
-        let reading = Reading { store: self.clone(), content: content.clone(), pieces };
-        tokio::spawn(reading.run(range));
-        Pin::new(Box::new(ReceiverStream::new(read)))
+        let reading = Reading { store: self.clone(), space: content.space, key: content.key.clone(), pieces };
+        tokio::spawn(reading.run(wanted));
+        ReceiverStream::new(read)
     }
 }
 
 /// A piece of a chunk that is wanted.
 #[derive(Debug, Clone, Copy)]
 struct Wanted {
+    /// The file that it is part of.
+    node: NodeId,
     id: ChunkId,
     from: usize,
     to: usize,
 }
 
+impl Wanted {
+    fn damaged(&self) -> Error {
+        Error::Damaged { node: self.node, chunk: self.id }
+    }
+}
+
 /// The parts of chunks that a range of a file is made of.
-fn wanted(chunks: &[ChunkRef], range: &Range<u64>) -> VecDeque<Wanted> {
+fn wanted(node: NodeId, chunks: &[ChunkRef], range: &Range<u64>) -> VecDeque<Wanted> {
     let mut start = 0u64;
     let mut wanted = VecDeque::new();
     for chunk in chunks {
         let end = start + u64::from(chunk.len);
         let (from, to) = (range.start.clamp(start, end) - start, range.end.clamp(start, end) - start);
         if from < to {
-            wanted.push_back(Wanted { id: chunk.id, from: from as usize, to: to as usize });
+            wanted.push_back(Wanted { node, id: chunk.id, from: from as usize, to: to as usize });
         }
         start = end;
         if start >= range.end {
@@ -113,13 +146,13 @@ fn wanted(chunks: &[ChunkRef], range: &Range<u64>) -> VecDeque<Wanted> {
 /// A read that is going on.
 struct Reading {
     store: Store,
-    content: VersionContent,
+    space: GrantedSpace,
+    key: ChunkKey,
     pieces: mpsc::Sender<Result<Bytes, Error>>,
 }
 
 impl Reading {
-    async fn run(self, range: Range<u64>) {
-        let mut left = wanted(self.content.chunks(), &range);
+    async fn run(self, mut left: VecDeque<Wanted>) {
         while !left.is_empty() {
             let batch: Vec<Wanted> = left.drain(..left.len().min(LOOKUP)).collect();
             if let Err(error) = self.read(batch).await {
@@ -137,7 +170,7 @@ impl Reading {
         let places = self.places(&batch).await?;
         let mut left: VecDeque<(Wanted, Place)> = VecDeque::new();
         for wanted in batch {
-            left.push_back((wanted, *places.get(&wanted.id).ok_or_else(|| self.damaged(wanted.id))?));
+            left.push_back((wanted, *places.get(&wanted.id).ok_or_else(|| wanted.damaged())?));
         }
         while let Some(run) = next_run(&mut left) {
             for piece in self.read_run(run).await? {
@@ -151,7 +184,7 @@ impl Reading {
 
     async fn places(&self, batch: &[Wanted]) -> Result<HashMap<ChunkId, Place>, Error> {
         let ids: Vec<ChunkId> = batch.iter().map(|wanted| wanted.id).collect();
-        meta::chunk::find(self.store.meta.read(), self.content.space.id(), &ids).await
+        meta::chunk::find(self.store.meta.read(), self.space.id(), &ids).await
     }
 
     /// Reads neighbours at once. What fails is tried again alone and looked up anew: collection may have moved it.
@@ -162,10 +195,10 @@ impl Reading {
         let mut pieces = Vec::new();
         for (wanted, _) in run {
             let places = self.places(&[wanted]).await?;
-            let place = *places.get(&wanted.id).ok_or_else(|| self.damaged(wanted.id))?;
+            let place = *places.get(&wanted.id).ok_or_else(|| wanted.damaged())?;
             match self.load(vec![(wanted, place)]).await? {
                 Ok(loaded) => pieces.extend(loaded),
-                Err(_) => return Err(self.note_damage(place).await),
+                Err(_) => return Err(self.note_damage(wanted, place).await),
             }
         }
         Ok(pieces)
@@ -173,20 +206,16 @@ impl Reading {
 
     /// The inner result says whether the bytes are good.
     async fn load(&self, run: Vec<(Wanted, Place)>) -> Result<Result<Vec<Bytes>, BadBytes>, Error> {
-        let (blobs, key) = (self.store.blobs.clone(), self.content.key.clone());
+        let (blobs, key) = (self.store.blobs.clone(), self.key.clone());
         Ok(spawn_blocking(move || load(&*blobs, &key, &run)).await.map_err(io::Error::other)?)
     }
 
-    fn damaged(&self, chunk: ChunkId) -> Error {
-        Error::Damaged { node: self.content.node, chunk }
-    }
-
-    async fn note_damage(&self, place: Place) -> Error {
-        tracing::error!(node = %self.content.node, chunk = %place.header.id, pack = %place.pack, "a stored chunk is damaged");
+    async fn note_damage(&self, wanted: Wanted, place: Place) -> Error {
+        tracing::error!(node = %wanted.node, chunk = %place.header.id, pack = %place.pack, "a stored chunk is damaged");
         if let Err(error) = meta::chunk::mark_damaged(&self.store.meta, &*self.store.clock, place.no).await {
             tracing::error!(%error, "the damage could not be recorded");
         }
-        self.damaged(place.header.id)
+        wanted.damaged()
     }
 }
 

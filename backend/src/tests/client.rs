@@ -8,6 +8,7 @@ use beckon_shared::{
     id::RootId,
     path::Label,
     signature::Signed,
+    statement::Statement,
     transfer::TransferView,
     wire::{self, Auth, AuthClaim, ControlVersion, FromServer, Reply, Request, ToServer, Welcome},
 };
@@ -135,6 +136,21 @@ impl Control {
             _ => None,
         });
         result.await.map(|reply| *reply)
+    }
+
+    /// Reads until the server sends the device away: the number of the account's statement just before, and why.
+    pub(super) async fn end_after_statement(mut self) -> (u64, ErrorCode) {
+        let mut shown = None;
+        loop {
+            match self.frame().await {
+                FromServer::GoAway { reason, back_in_ms: None } => return (shown.expect("no statement came before"), reason.code),
+                FromServer::Statement(statement) => {
+                    let Statement::Revocation(revocation) = statement.peek().unwrap() else { panic!("{statement:?}") };
+                    shown = Some(revocation.number);
+                }
+                _ => shown = None,
+            }
+        }
     }
 
     /// Reads until the end: what the server said last, and its close code.

@@ -98,11 +98,11 @@ async fn a_revoked_device_is_cut_off_and_stays_out() {
     let lost = ann.on_another_device().await;
     let (socket, _) = Control::open(&server.url, &lost.device).await;
     assert_eq!(ann.revoke(lost.device.id(), 1).await.status(), StatusCode::NO_CONTENT);
-    assert_eq!(socket.end().await, (Some((ErrorCode::Revoked, None)), Some(1008)));
+    assert_eq!(socket.end_after_statement().await, (1, ErrorCode::Revoked));
     assert_eq!(lost.get("/api/devices").await.status(), StatusCode::UNAUTHORIZED);
     let (mut again, nonce) = Control::challenged(&server.url).await;
     again.send(&ToServer::Auth(Box::new(Control::proof(&server.url, &lost.device, nonce)))).await;
-    assert_eq!(again.end().await.0, Some((ErrorCode::Revoked, None)));
+    assert_eq!(again.end_after_statement().await, (1, ErrorCode::Revoked));
     // The same number again, and one that forgets who was revoked.
     assert_eq!(ann.revoke(lost.device.id(), 1).await.status(), StatusCode::CONFLICT);
     assert_eq!(ann.revoke(ann.device.id(), 2).await.status(), StatusCode::CONFLICT);

@@ -163,3 +163,19 @@ pub struct Nodes {
     /// At most 1,000.
     pub nodes: Vec<NodeId>,
 }
+
+/// `POST /api/drive/contents`: the contents of many small files in one answer, in this order, one after the other
+/// with nothing between them; their lengths stand in the listing. If any is absent or damaged none of the rest comes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Contents {
+    /// At most [`Contents::MAX`].
+    pub versions: Vec<VersionId>,
+}
+
+impl Contents {
+    /// More versions than this are refused.
+    pub const MAX: usize = 256;
+    /// Files of more bytes than this are better fetched by themselves.
+    pub const SMALL: u64 = 1 << 20;
+}

@@ -120,7 +120,7 @@ pub(super) async fn fetch(api: &Api, wanted: &Wanted, folder: Arc<Dir>, name: &s
     }
 }
 
-fn damaged() -> Failure {
+pub(super) fn damaged() -> Failure {
     Refusal::new(ErrorCode::Damaged, "what came does not match its hash; upload it again, or get an older version (beckon drive versions)").into()
 }
 
@@ -219,4 +219,31 @@ pub(super) fn get_symlink(here: &Here, node: &NodeView, output: Option<&Path>) -
     let result = serde_json::json!({ "path": place.path.to_string_lossy(), "target": String::from_utf8_lossy(&target.0) });
     here.out.one(&result, || format!("{} -> {}", shown_name(node), visible(&target.0)))?;
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use beckon_shared::{
+        id::{NodeId, VersionId},
+        path::Name,
+        time::Timestamp,
+    };
+
+    use super::*;
+
+    #[test]
+    fn damage_is_told_with_the_files_name_and_nothing_else_is() {
+        let wanted = Wanted {
+            node: NodeId::new(Timestamp(0), [0; 10]),
+            version: VersionId::new(Timestamp(0), [0; 10]),
+            name: Some(Name::new("today\n.md").unwrap()),
+            size: 0,
+            hash: Hash::of(b""),
+            mtime: Timestamp(0),
+            mode: 0,
+        };
+        let told = |code| with_name(Refusal::new(code, "do this").into(), &wanted).message;
+        assert_eq!(told(ErrorCode::Damaged), "today\\n.md: do this");
+        assert_eq!(told(ErrorCode::Away), "do this");
+    }
 }

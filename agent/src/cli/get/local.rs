@@ -12,7 +12,7 @@ use beckon_shared::{
     path::{Name, RootPath},
     time::Timestamp,
 };
-use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, SystemTimeSpec};
+use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::{
     ambient_authority,
     fs::{Dir, File, OpenOptions},
@@ -154,12 +154,11 @@ pub(super) fn finish_folder(top: &Dir, path: &RootPath, mtime: Timestamp, mode: 
     let Some((above, name)) = path.split_last() else { return Ok(()) };
     let above = folder_below(top, &above)?;
     let name = os_name(&name).ok_or_else(unusable)?;
-    let time = cap_std::time::SystemTime::from_std(system_time(mtime));
-    if let Some(permissions) = permissions(mode) {
-        let folder = above.open_dir_nofollow(&name)?.into_std_file();
-        folder.set_permissions(permissions)?;
-    }
-    above.set_mtime(&name, SystemTimeSpec::Absolute(time))
+    let folder = above.open_dir_nofollow(&name)?;
+    // The handle of a `Dir` may be one that only names the folder (O_PATH); changing it takes one that reads it.
+    let folder = folder.open(".")?.into_std();
+    folder.set_modified(system_time(mtime))?;
+    permissions(mode).map_or(Ok(()), |permissions| folder.set_permissions(permissions))
 }
 
 /// Makes a symlink that says exactly `target`, in place of a symlink or file of that name, unless it is there already.
@@ -243,6 +242,19 @@ mod tests {
             assert_eq!(top.read_link_contents("link").unwrap(), Path::new(target));
         }
         assert_eq!(top.entries().unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_gets_its_time_and_permissions() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        let top = open_folder(folder.path()).unwrap();
+        let path = RootPath::new("a/b").unwrap();
+        folder_below(&top, &path).unwrap();
+        finish_folder(&top, &path, Timestamp(1_577_836_800_000), 0o750).unwrap();
+        let finished = folder.path().join("a/b").metadata().unwrap();
+        assert_eq!((finished.mtime(), finished.mode() & 0o7777), (1_577_836_800, 0o750));
     }
 
     #[cfg(unix)]

@@ -1,5 +1,7 @@
 //! A folder as a tree: several files at once, each verified; one that fails is named and the others go on.
 
+mod together;
+
 use std::{
     io,
     path::{Path, PathBuf},
@@ -18,6 +20,7 @@ use cap_std::fs::Dir;
 use futures_util::{TryStreamExt, stream};
 use serde::Serialize;
 
+use self::together::GROUPS;
 use super::{
     Wanted,
     download::Broken,
@@ -105,6 +108,9 @@ impl Fetch<'_> {
             for row in inner {
                 folders.extend(self.folder(row)?);
             }
+            let (small, leaves): (Vec<_>, Vec<_>) = leaves.into_iter().partition(together::is_small);
+            let groups = together::groups(small).into_iter().map(Ok);
+            stream::iter(groups).try_for_each_concurrent(GROUPS, |group| self.group(group)).await?;
             stream::iter(leaves.into_iter().map(Ok)).try_for_each_concurrent(PARALLEL, |row| self.leaf(row)).await?;
             let Some(next) = page.next else { return Ok(folders) };
             url = format!("{base}&after={}", URL_SAFE_NO_PAD.encode(next.as_bytes()));
@@ -125,16 +131,20 @@ impl Fetch<'_> {
     async fn leaf(&self, row: TreeRow) -> Result<(), Failure> {
         match self.try_leaf(&row).await {
             Ok(fetched) => {
-                let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-                match fetched {
-                    Fetched::New => report.files += 1,
-                    Fetched::Same => report.skipped += 1,
-                }
-                report.bytes += if fetched == Fetched::New { row.node.size } else { 0 };
+                self.count(&row, fetched);
                 Ok(())
             }
             Err(broken) => self.problem(&row.path, broken),
         }
+    }
+
+    fn count(&self, row: &TreeRow, fetched: Fetched) {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        match fetched {
+            Fetched::New => report.files += 1,
+            Fetched::Same => report.skipped += 1,
+        }
+        report.bytes += if fetched == Fetched::New { row.node.size } else { 0 };
     }
 
     async fn try_leaf(&self, row: &TreeRow) -> Result<Fetched, Broken> {

@@ -12,11 +12,13 @@ use actix_web::{
     web,
 };
 use beckon_shared::{
+    api::drive::Contents,
     error::{ErrorCode, Refusal},
     id::VersionId,
     manifest::Content,
 };
-use futures_util::{StreamExt, TryStreamExt, stream};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
 use super::query::Query;
@@ -140,6 +142,37 @@ pub(crate) async fn zip_by_path(signed_in: SignedIn, app: web::Data<App>, reques
     zip(signed_in, app, request).await
 }
 
+/// The contents of many small files in one answer: a request for each would cost more than its bytes.
+#[utoipa::path(
+    post, path = "/api/drive/contents", tag = "drive", request_body = Contents,
+    responses(
+        (status = 200, content_type = "application/octet-stream"),
+        (status = 400, body = Refusal), (status = 404, body = Refusal),
+        (status = 500, body = Refusal, description = "`damaged`: stored bytes do not match their hash"),
+    ),
+)]
+pub(crate) async fn contents(signed_in: SignedIn, app: web::Data<App>, asked: web::Json<Contents>) -> Answer {
+    if asked.versions.len() > Contents::MAX {
+        return Err(Failure::new(ErrorCode::TooLarge, format!("ask for at most {} versions at once", Contents::MAX)));
+    }
+    let space = signed_in.access.own_space(Right::Read)?;
+    let opened = app.store.open_small(&space, &asked.versions).await?;
+    let total = opened.iter().map(VersionContent::size).sum();
+    let whole = body::exactly(app.store.read_all(&opened).boxed(), total);
+    let mut response = HttpResponse::Ok();
+    for header in HEADERS.into_iter().filter(|(name, _)| *name != "accept-ranges") {
+        response.insert_header(header);
+    }
+    Ok(response.body(SizedStream::new(total, sent(whole, signed_in.cut).await?)))
+}
+
+/// A body whose first bytes are there, which ends when `cut` fires.
+async fn sent(body: Body, cut: CancellationToken) -> Result<impl Stream<Item = Result<Bytes, Error>>, Error> {
+    let body = body::until_cut(body::begun(body).await?, cut);
+    // An error in the middle breaks the connection off: only the log can say why.
+    Ok(body.inspect_err(|error| drop(refusal_of(error))))
+}
+
 /// The node that the path names, else the query.
 fn place(request: &HttpRequest, query: &Query) -> Answer<Place> {
     match request.match_info().get("node") {
@@ -214,10 +247,7 @@ impl Download {
         if len == 0 || request.method() == Method::HEAD {
             return Ok(response.body(SizedStream::new(len, stream::empty::<Result<_, Error>>())));
         }
-        let body = body::until_cut(body::begun(open(range).await?).await?, cut);
-        // An error in the middle breaks the connection off: only the log can say why.
-        let logged = body.inspect_err(|error| drop(refusal_of(error)));
-        Ok(response.body(SizedStream::new(len, logged)))
+        Ok(response.body(SizedStream::new(len, sent(open(range).await?, cut).await?)))
     }
 
     fn describe(&self, response: &mut HttpResponseBuilder) {

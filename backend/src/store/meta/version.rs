@@ -255,12 +255,29 @@ pub(crate) async fn insert_uses(txn: &Txn, mut uses: Vec<(i64, i64)>) -> Result<
     Ok(())
 }
 
-/// The node and the encoded manifest of a version.
-pub(crate) async fn manifest_of(on: &impl ConnectionTrait, space: &GrantedSpace, id: VersionId) -> Result<(NodeId, Vec<u8>), Error> {
-    let text = "SELECT n.id AS node, m.bytes FROM version v JOIN node n ON n.no = v.node JOIN manifest m ON m.version = v.no \
-        WHERE v.id = $1 AND n.space = $2";
-    let row = on.query_one_raw(sql(text, on, [id.as_bytes().into(), space.column().into()])).await?;
-    let row = row.ok_or_else(|| Error::refused(ErrorCode::NotFound, "this version is not there (any more); list the versions again"))?;
-    let node: Vec<u8> = row.try_get("", "node")?;
-    Ok((NodeId::from_slice(&node).map_err(|_| Error::bad_row("node id"))?, row.try_get("", "bytes")?))
+/// The nodes and the encoded manifests of versions, in the order of their ids: all of them, none of more than `largest`
+/// bytes, or an error.
+pub(crate) async fn manifests_of(
+    on: &impl ConnectionTrait,
+    space: &GrantedSpace,
+    ids: &[VersionId],
+    largest: u64,
+) -> Result<Vec<(NodeId, Vec<u8>)>, Error> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(BATCH) {
+        let text = format!(
+            "SELECT v.id, n.id AS node, m.bytes FROM version v JOIN node n ON n.no = v.node JOIN manifest m ON m.version = v.no \
+             WHERE n.space = $1 AND v.size <= $2 AND v.id IN ({})",
+            places(3, ids.len())
+        );
+        let bound = i64::try_from(largest).unwrap_or(i64::MAX);
+        let values = [space.column().into(), bound.into()].into_iter().chain(ids.iter().map(|id| id.as_bytes().into()));
+        for row in on.query_all_raw(sql(&text, on, values)).await? {
+            let (id, node): (Vec<u8>, Vec<u8>) = (row.try_get("", "id")?, row.try_get("", "node")?);
+            let node = NodeId::from_slice(&node).map_err(|_| Error::bad_row("node id"))?;
+            found.insert(id, (node, row.try_get("", "bytes")?));
+        }
+    }
+    let gone = || Error::refused(ErrorCode::NotFound, "a version is not there (any more); list the versions again");
+    ids.iter().map(|id| found.get(id.as_bytes()).cloned().ok_or_else(gone)).collect()
 }

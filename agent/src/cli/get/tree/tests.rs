@@ -31,6 +31,10 @@ fn link(path: &'static str, target: &'static [u8]) -> Fake {
     Fake { path, kind: EntryKind::Symlink, content: target, hash: Hash::of(target) }
 }
 
+fn folder(path: &'static str) -> Fake {
+    Fake { path, kind: EntryKind::Folder, content: b"", hash: Hash::of(b"") }
+}
+
 fn id(at: usize) -> NodeId {
     NodeId::new(Timestamp(at as i64), [0; 10])
 }
@@ -48,7 +52,7 @@ fn row(at: usize, fake: &Fake) -> serde_json::Value {
         head: Some(VersionId::new(Timestamp(0), [0; 10])),
         hash: Some(fake.hash),
         torn: false,
-        mode: 0o640,
+        mode: if fake.kind == EntryKind::Folder { 0o750 } else { 0o640 },
         target: (fake.kind == EntryKind::Symlink).then(|| Blob(fake.content.to_vec())),
         deleted: None,
     };
@@ -107,8 +111,7 @@ async fn fetch(temporary: &Temporary, api: &Api) -> Result<Exit, Failure> {
 
 #[tokio::test]
 async fn a_tree_comes_whole_and_the_second_time_nothing_comes() {
-    let folder = Fake { path: "d", kind: EntryKind::Folder, content: b"", hash: Hash::of(b"") };
-    let api = serve(vec![folder, file("d/a", b"one"), file("b", b""), link("d/l", b"../b")]).await;
+    let api = serve(vec![folder("d"), file("d/a", b"one"), file("b", b""), link("d/l", b"../b")]).await;
     let temporary = temporary();
     assert_eq!(fetch(&temporary, &api).await.unwrap(), Exit::Done);
     let target = temporary.root.path().join("target");
@@ -116,6 +119,24 @@ async fn a_tree_comes_whole_and_the_second_time_nothing_comes() {
     assert_eq!(read(&target, "b").unwrap(), b"");
     assert_eq!(read(&target, "d/l").unwrap(), b"", "the link leads to b");
     assert_eq!(fetch(&temporary, &api).await.unwrap(), Exit::Done);
+}
+
+#[tokio::test]
+async fn folders_have_the_times_and_modes_of_their_sources_however_much_was_put_into_them() {
+    let api = serve(vec![folder("d"), folder("d/e"), file("d/e/a", b"a"), file("d/z", b"z")]).await;
+    let temporary = temporary();
+    // The second time the folders are there already, and only a file comes anew.
+    for _ in 0..2 {
+        assert_eq!(fetch(&temporary, &api).await.unwrap(), Exit::Done);
+        let top = local::open_folder(&temporary.root.path().join("target")).unwrap();
+        for path in ["d", "d/e"] {
+            let meta = top.metadata(path).unwrap();
+            assert_eq!(meta.modified().unwrap().into_std(), local::system_time(Timestamp(1_000_000)), "{path}");
+            #[cfg(unix)]
+            assert_eq!(cap_std::fs::MetadataExt::mode(&meta) & 0o777, 0o750, "{path}");
+        }
+        top.remove_file("d/e/a").unwrap();
+    }
 }
 
 #[tokio::test]
