@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 async fn main() -> ExitCode {
     // One provider for the whole process; a second call would only say that it is set already.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    keep_files_private();
     let cli = match Cli::load(std::env::args_os().collect::<Vec<_>>()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
@@ -22,6 +23,12 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whatever the server writes holds what its accounts stored: only its own user reads it.
+fn keep_files_private() {
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {

@@ -16,27 +16,41 @@ const NOBODY: &str = "http://127.0.0.1:9";
 #[test]
 fn a_server_that_cannot_be_reached_is_said_so() {
     let cli = Cli::new();
-    let password = cli.secret_file("password", "a long enough password\n").display().to_string();
+    let password = cli
+        .secret_file("password", "a long enough password\n")
+        .display()
+        .to_string();
     let refused = run(&cli, &["login", NOBODY, "--name", "ann", "--password-file", &password]);
     expect_refusal(&refused, 1, "unreachable");
     assert!(text(&refused.json_error(), "message").contains(NOBODY), "{refused}");
     assert_eq!(refused.json_error()["retry"], true);
     let readable = cli.run(["login", NOBODY, "--name", "ann", "--password-file", &password]);
-    assert!(readable.stderr().starts_with("beckon: ") && readable.stdout().is_empty(), "{readable}");
+    assert!(
+        readable.stderr().starts_with("beckon: ") && readable.stdout().is_empty(),
+        "{readable}"
+    );
 }
 
 #[test]
 fn a_server_that_went_away_is_said_so_by_every_command_and_the_agent_waits_for_it() {
     let mut desk = Desk::with(sample::small_tree);
     desk.server.stop();
-    for words in [&["devices"][..], &["sessions"], &["ls", "desk:Documents"], &["upload", "desk:Documents"], &["get", "desk/Documents"]] {
+    for words in [
+        &["devices"][..],
+        &["sessions"],
+        &["ls", "desk:Documents"],
+        &["upload", "desk:Documents"],
+        &["get", "desk/Documents"],
+    ] {
         let refused = run(&desk.cli().with_limit(SOON), words);
         expect_refusal(&refused, 1, "unreachable");
     }
     assert!(desk.machine.process().is_running(), "the agent gave up");
     let lines = desk.machine.process().lines().len();
     desk.server.restart();
-    wait_until("the agent is back", SOON, || desk.machine.process().lines().len() > lines);
+    wait_until("the agent is back", SOON, || {
+        desk.machine.process().lines().len() > lines
+    });
     upload(desk.cli(), "desk:Documents");
 }
 
@@ -68,23 +82,45 @@ fn a_command_gives_up_when_its_time_is_over() {
 #[test]
 fn wrong_usage_ends_with_2_and_nobody_signed_in_with_3() {
     let cli = Cli::new();
-    for words in [&["no-such-command"][..], &["wait", "not-an-id"], &["ls"], &["login", "not a url", "--name", "x"], &["ls", "--sort", "colour", "a:b"]] {
+    for words in [
+        &["no-such-command"][..],
+        &["wait", "not-an-id"],
+        &["ls"],
+        &["login", "not a url", "--name", "x"],
+        &["ls", "--sort", "colour", "a:b"],
+    ] {
         expect_refusal(&run(&cli, words), 2, "usage");
     }
-    for words in [&["devices"][..], &["machines"], &["ls", "desk:Documents"], &["drive", "ls", ""], &["transfers"], &["events"], &["sessions"], &["logout"], &["join-code"]] {
+    for words in [
+        &["devices"][..],
+        &["machines"],
+        &["ls", "desk:Documents"],
+        &["drive", "ls", ""],
+        &["transfers"],
+        &["events"],
+        &["sessions"],
+        &["logout"],
+        &["join-code"],
+    ] {
         expect_refusal(&run(&cli, words), 3, "not-signed-in");
     }
     let readable = cli.run(["devices"]);
     assert!(readable.stderr().contains("beckon login"), "{readable}");
     assert_eq!(cli.run(["help"]).code(), 0);
-    assert_eq!(cli.run(["--version"]).expect_ok().stdout().trim(), concat!("beckon ", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        cli.run(["--version"]).expect_ok().stdout().trim(),
+        concat!("beckon ", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[test]
 fn a_device_that_is_no_machine_yet_cannot_run() {
     let refused = run(&Cli::new(), &["run"]);
     expect_refusal(&refused, 3, "not-signed-in");
-    assert!(text(&refused.json_error(), "message").contains("beckon join"), "{refused}");
+    assert!(
+        text(&refused.json_error(), "message").contains("beckon join"),
+        "{refused}"
+    );
 }
 
 /// A machine whose clock is that far off.
@@ -92,7 +128,10 @@ fn machine_at(ann: &Account, offset: &str, folder: &std::path::Path) -> (Machine
     let clock = FakeClock::new();
     clock.shift(offset);
     let joining = Machine::join(ann, "desk").root("Documents", folder);
-    let joining = clock.env().into_iter().fold(joining, |joining, (name, value)| joining.env(name, value));
+    let joining = clock
+        .env()
+        .into_iter()
+        .fold(joining, |joining, (name, value)| joining.env(name, value));
     (joining.start(), clock)
 }
 
@@ -106,7 +145,11 @@ fn a_machine_whose_clock_is_a_day_behind_does_nothing_and_says_why() {
     let output = run(ann.cli(), &["upload", "desk:Documents", "--wait"]);
     assert_eq!(output.code(), 1, "{output}");
     let transfer = output.json();
-    assert_eq!((text(&transfer, "state"), number(&transfer, "files_done")), ("failed".into(), 0), "{transfer}");
+    assert_eq!(
+        (text(&transfer, "state"), number(&transfer, "files_done")),
+        ("failed".into(), 0),
+        "{transfer}"
+    );
     assert!(text(&transfer, "error").contains("clock"), "{transfer}");
     clock.shift("+0");
     upload(ann.cli(), "desk:Documents");
@@ -122,7 +165,11 @@ fn a_machine_whose_clock_is_ahead_of_an_orders_end_does_nothing_and_says_why() {
     let output = run(ann.cli(), &["upload", "desk:Documents", "--wait"]);
     assert_eq!(output.code(), 1, "{output}");
     let transfer = output.json();
-    assert_eq!((text(&transfer, "state"), number(&transfer, "files_done")), ("failed".into(), 0), "{transfer}");
+    assert_eq!(
+        (text(&transfer, "state"), number(&transfer, "files_done")),
+        ("failed".into(), 0),
+        "{transfer}"
+    );
     let error = text(&transfer, "error");
     assert!(error.contains("clock") || error.contains("expired"), "{error}");
     clock.shift("+1d");
@@ -133,7 +180,10 @@ fn a_machine_whose_clock_is_ahead_of_an_orders_end_does_nothing_and_says_why() {
 fn a_server_whose_clock_is_a_day_off_changes_nothing_for_machines() {
     for offset in ["-1d", "+1d"] {
         let clock = FakeClock::new();
-        let options = clock.env().into_iter().fold(Server::options(), |options, (name, value)| options.env(name, value));
+        let options = clock
+            .env()
+            .into_iter()
+            .fold(Server::options(), |options, (name, value)| options.env(name, value));
         let server = options.start();
         let ann = Account::sign_up(&server, "ann");
         let folder = tempfile::tempdir().unwrap();
@@ -142,7 +192,10 @@ fn a_server_whose_clock_is_a_day_off_changes_nothing_for_machines() {
         clock.shift(offset);
         let transfer = upload(ann.cli(), "desk:Documents");
         assert!(number(&transfer, "files_done") > 0, "{offset}: {transfer}");
-        assert!(!rows(&json(ann.cli(), &["ls", "desk:Documents"])).is_empty(), "{offset}");
+        assert!(
+            !rows(&json(ann.cli(), &["ls", "desk:Documents"])).is_empty(),
+            "{offset}"
+        );
     }
 }
 
@@ -153,7 +206,10 @@ fn a_terminal_whose_clock_is_a_day_ahead_is_told_so() {
     let clock = FakeClock::new();
     clock.shift("+1d");
     let mut command = std::process::Command::new(beckon_tests::binary::path("beckon"));
-    command.arg("--state").arg(desk.cli().state()).args(["--json", "upload", "desk:Documents", "--wait"]);
+    command
+        .arg("--state")
+        .arg(desk.cli().state())
+        .args(["--json", "upload", "desk:Documents", "--wait"]);
     let output = command.envs(clock.env()).output().unwrap();
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!([Some(1), Some(3)].contains(&output.status.code()), "{said}");
@@ -183,17 +239,33 @@ fn upgrade(server: &Server, path: &str, protocol: &str) -> (TcpStream, String) {
 #[test]
 fn a_program_that_speaks_another_version_is_told_which_ones_there_are() {
     let server = Server::start();
-    let headers = ["connection: Upgrade", "upgrade: websocket", "sec-websocket-version: 13", "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="];
+    let headers = [
+        "connection: Upgrade",
+        "upgrade: websocket",
+        "sec-websocket-version: 13",
+        "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
     for protocol in ["beckon.control.v99", "chat", "beckon.session.v1"] {
         let protocol = format!("sec-websocket-protocol: {protocol}");
-        let headers = headers.iter().copied().chain([protocol.as_str()]).flat_map(|header| ["--header", header]);
+        let headers = headers
+            .iter()
+            .copied()
+            .chain([protocol.as_str()])
+            .flat_map(|header| ["--header", header]);
         let url = format!("{}/socket", server.url());
         let answer = curl(headers.chain(["--http1.1", &url])).expect_status(426);
         assert_eq!(answer.json()["code"], "bad-version");
-        assert!(text(&answer.json(), "message").contains("beckon.control.v1"), "{}", answer.text());
+        assert!(
+            text(&answer.json(), "message").contains("beckon.control.v1"),
+            "{}",
+            answer.text()
+        );
     }
     let (_, head) = upgrade(&server, "/socket", "beckon.control.v2, beckon.control.v1");
-    assert!(head.starts_with("http/1.1 101") && head.contains("sec-websocket-protocol: beckon.control.v1\r\n"), "{head}");
+    assert!(
+        head.starts_with("http/1.1 101") && head.contains("sec-websocket-protocol: beckon.control.v1\r\n"),
+        "{head}"
+    );
 }
 
 /// A masked binary frame (RFC 6455, 5.2); the mask is zero, so that the payload stands as it is.
@@ -253,7 +325,11 @@ fn an_oversize_or_malformed_frame_closes_its_own_connection_with_a_code_and_nobo
         ("a frame of a megabyte", frame(&vec![7; 1 << 20]), &[1009]),
         ("no frame of ours", frame(&[0xff; 100]), &[1002, 1007, 1008]),
         ("an empty frame", frame(&[]), &[1002, 1007, 1008]),
-        ("text", vec![0x81, 0x80 | 2, 0, 0, 0, 0, b'h', b'i'], &[1002, 1003, 1007, 1008]),
+        (
+            "text",
+            vec![0x81, 0x80 | 2, 0, 0, 0, 0, b'h', b'i'],
+            &[1002, 1003, 1007, 1008],
+        ),
     ];
     for (what, bytes, codes) in cases {
         let (mut stream, head) = upgrade(&desk.server, "/socket", "beckon.control.v1");
@@ -261,10 +337,17 @@ fn an_oversize_or_malformed_frame_closes_its_own_connection_with_a_code_and_nobo
         // The server may hang up before it has read all of it.
         let _ = stream.write_all(&bytes);
         let code = close_code(&mut stream);
-        assert!(code.is_some_and(|code| codes.contains(&code)), "{what}: closed with {code:?}");
+        assert!(
+            code.is_some_and(|code| codes.contains(&code)),
+            "{what}: closed with {code:?}"
+        );
     }
     assert!(events.is_running());
-    assert_eq!(desk.machine.process().lines().len(), before, "the machine had to connect again");
+    assert_eq!(
+        desk.machine.process().lines().len(),
+        before,
+        "the machine had to connect again"
+    );
     upload(desk.cli(), "desk:Documents");
 }
 
@@ -275,7 +358,10 @@ fn a_client_that_says_nothing_is_hung_up_on_after_ten_seconds() {
     let start = Instant::now();
     let code = close_code(&mut stream);
     assert!(start.elapsed() < Duration::from_secs(15), "still open");
-    assert!(start.elapsed() > Duration::from_secs(5), "hung up at once with {code:?}");
+    assert!(
+        start.elapsed() > Duration::from_secs(5),
+        "hung up at once with {code:?}"
+    );
 }
 
 #[test]
@@ -289,7 +375,11 @@ fn a_relay_ticket_that_nobody_was_given_opens_nothing() {
 fn two_servers_do_not_share_one_data_folder() {
     let server = Server::start();
     let mut command = std::process::Command::new(beckon_tests::binary::path("beckon-server"));
-    let second = command.args(["--listen", "127.0.0.1:0", "--data"]).arg(server.data()).output().unwrap();
+    let second = command
+        .args(["--listen", "127.0.0.1:0", "--data"])
+        .arg(server.data())
+        .output()
+        .unwrap();
     assert!(!second.status.success(), "{second:?}");
     let said = String::from_utf8_lossy(&second.stderr);
     assert!(said.contains("another") || said.contains("already"), "{said}");
@@ -301,6 +391,15 @@ fn a_setting_that_does_not_exist_is_refused_with_its_name() {
     let file = folder.path().join("settings.toml");
     std::fs::write(&file, "lisen = \"127.0.0.1:0\"\n").unwrap();
     let mut command = std::process::Command::new(beckon_tests::binary::path("beckon-server"));
-    let output = command.arg("--config").arg(&file).arg("--data").arg(folder.path()).output().unwrap();
-    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("lisen"), "{output:?}");
+    let output = command
+        .arg("--config")
+        .arg(&file)
+        .arg("--data")
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("lisen"),
+        "{output:?}"
+    );
 }

@@ -5,24 +5,23 @@ use std::{fs, net::TcpStream, path::Path, process::Command};
 use beckon_tests::{Account, Browser, Cli, Machine, Server, curl, curl::Answer, sample};
 use serde_json::{Value, json as object};
 
-use crate::scene::{Desk, MIB, SOON, files_below, get, hash, json, rows, run, text, upload};
-
-/// The id of a node by its path.
-#[track_caller]
-fn node(browser: &Browser, path: &str) -> String {
-    let (folder, name) = path.rsplit_once('/').unwrap();
-    let folder = folder.replace('/', "%2F");
-    let list = browser.get(&format!("/api/drive/list?path={folder}"), &[]).expect_status(200).json();
-    let child = rows(&list["children"]).iter().find(|child| child["name"] == name);
-    text(child.unwrap_or_else(|| panic!("no {name} in {list}")), "id")
-}
+use crate::scene::{Desk, SOON, files_below, json, node, rows, run, text};
 
 #[track_caller]
 fn assert_hardened(answer: &Answer) {
     assert_eq!(answer.expect_header("x-content-type-options"), "nosniff");
     assert_eq!(answer.expect_header("referrer-policy"), "no-referrer");
-    assert!(answer.expect_header("content-security-policy").contains("default-src 'none'"), "{answer:?}");
-    assert_eq!(answer.header("server"), None, "the version of the server's parts is nobody's business");
+    assert!(
+        answer
+            .expect_header("content-security-policy")
+            .contains("default-src 'none'"),
+        "{answer:?}"
+    );
+    assert_eq!(
+        answer.header("server"),
+        None,
+        "the version of the server's parts is nobody's business"
+    );
 }
 
 #[test]
@@ -31,10 +30,17 @@ fn the_status_page_says_what_this_is_and_what_to_do_next() {
     let page = curl([server.url()]).expect_status(200);
     assert_hardened(&page);
     assert!(page.expect_header("content-type").starts_with("text/html"));
-    assert!(page.text().contains("Beckon") && page.text().contains("sign-up"), "{}", page.text());
+    assert!(
+        page.text().contains("Beckon") && page.text().contains("sign-up"),
+        "{}",
+        page.text()
+    );
     assert!(!page.text().contains("<script") && !page.text().contains(&server.set_up_code()));
     let status = || curl([format!("{}/api/status", server.url())]).expect_status(200).json();
-    assert_eq!((text(&status(), "name"), &status()["set_up"]), ("beckon".into(), &false.into()));
+    assert_eq!(
+        (text(&status(), "name"), &status()["set_up"]),
+        ("beckon".into(), &false.into())
+    );
     Account::sign_up(&server, "ann");
     assert_eq!(status()["set_up"], true);
     curl([format!("{}/healthz", server.url())]).expect_status(200);
@@ -44,7 +50,14 @@ fn the_status_page_says_what_this_is_and_what_to_do_next() {
 fn every_answer_is_hardened_also_the_refusals() {
     let desk = Desk::with(|_| {});
     let url = desk.server.url();
-    for path in ["/", "/api/status", "/api/sessions", "/api/nothing", "/nothing", "/api/openapi.json"] {
+    for path in [
+        "/",
+        "/api/status",
+        "/api/sessions",
+        "/api/nothing",
+        "/nothing",
+        "/api/openapi.json",
+    ] {
         assert_hardened(&curl([format!("{url}{path}")]));
     }
     let signed_in = desk.browser().get("/api/sessions", &[]).expect_status(200);
@@ -53,7 +66,10 @@ fn every_answer_is_hardened_also_the_refusals() {
     for word in ["frame-ancestors 'none'", "base-uri 'none'"] {
         assert!(policy.contains(word), "{policy}");
     }
-    assert!(!policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"), "{policy}");
+    assert!(
+        !policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"),
+        "{policy}"
+    );
 }
 
 #[test]
@@ -64,7 +80,10 @@ fn a_session_cookie_cannot_be_read_by_scripts_nor_sent_by_other_sites() {
     for word in ["HttpOnly", "SameSite=Strict", "Path=/"] {
         assert!(log.contains(word), "{log}");
     }
-    assert!(log.starts_with("beckon_session=") && !log.contains("Secure"), "over plain HTTP: {log}");
+    assert!(
+        log.starts_with("beckon_session=") && !log.contains("Secure"),
+        "over plain HTTP: {log}"
+    );
 }
 
 /// The `Set-Cookie` of a sign-in, as a proxy in between sees it.
@@ -81,14 +100,25 @@ fn cookie_of_sign_in(ann: &Account) -> String {
     };
     let post = |path: &str, body: Value| {
         let (origin, url) = (format!("origin: {}", ann.url()), format!("{}{path}", ann.url()));
-        let headers = ["--header", "x-beckon: 1", "--header", &origin, "--header", "content-type: application/json"];
+        let headers = [
+            "--header",
+            "x-beckon: 1",
+            "--header",
+            &origin,
+            "--header",
+            "content-type: application/json",
+        ];
         curl([&headers[..], &["--data-raw", &body.to_string(), &url]].concat()).expect_status(200)
     };
     let name = ann.name().to_owned();
-    let start: SignInStart = serde_json::from_value(post("/api/sign-in/start", object!(SignInName { name: name.clone() })).json()).unwrap();
+    let start: SignInStart =
+        serde_json::from_value(post("/api/sign-in/start", object!(SignInName { name: name.clone() })).json()).unwrap();
     let typed = fs::read_to_string(ann.password_file()).unwrap();
     let secrets = password::derive(typed.trim(), &start.salt.0, &start.params).unwrap();
-    let prove = Prove { name, auth: beckon_shared::api::Bytes(*secrets.auth.as_bytes()) };
+    let prove = Prove {
+        name,
+        auth: beckon_shared::api::Bytes(*secrets.auth.as_bytes()),
+    };
     let proved: Proved = serde_json::from_value(post("/api/sign-in", object!(prove)).json()).unwrap();
     let record: Value = serde_json::from_slice(&fs::read(ann.cli().state().join("controller.json")).unwrap()).unwrap();
     let certificate: Packed<Chain> = serde_json::from_value(record["record"]["sign_in"]["chain"].clone()).unwrap();
@@ -100,80 +130,13 @@ fn cookie_of_sign_in(ann: &Account) -> String {
         version: "1".into(),
         platform: Platform::Unix,
     };
-    let finish = SignInFinish { ticket: proved.ticket, device };
-    post("/api/sign-in/finish", object!(finish)).expect_header("set-cookie").to_owned()
-}
-
-#[test]
-fn a_file_comes_as_an_attachment_that_no_browser_runs() {
-    let desk = Desk::with(|folder| sample::text(&folder.join("evil \"page\" 文.html"), "<script>alert(1)</script>"));
-    desk.upload();
-    let browser = desk.browser();
-    let id = node(&browser, "desk/Documents/evil \"page\" 文.html");
-    let answer = browser.get(&format!("/api/drive/file/{id}"), &[]).expect_status(200);
-    assert_eq!(answer.text(), "<script>alert(1)</script>");
-    let disposition = answer.expect_header("content-disposition");
-    assert!(disposition.starts_with("attachment") && disposition.contains("filename*=UTF-8''evil%20%22page%22%20%E6%96%87.html"), "{disposition}");
-    assert!(answer.expect_header("content-security-policy").contains("sandbox"));
-    assert_eq!(answer.expect_header("x-content-type-options"), "nosniff");
-    assert_eq!(answer.expect_header("content-type"), "application/octet-stream");
-    assert_eq!(answer.expect_header("content-length"), answer.body.len().to_string());
-    let by_path = browser.get("/api/drive/file?path=desk%2FDocuments%2Fevil%20%22page%22%20%E6%96%87.html", &[]);
-    assert_eq!(by_path.body, answer.body);
-}
-
-#[test]
-fn ranges_and_conditions_of_a_file_are_kept() {
-    let desk = Desk::with(|folder| sample::random_file(&folder.join("file"), MIB + 3, 2));
-    desk.upload();
-    let whole = fs::read(desk.path("file")).unwrap();
-    let browser = desk.browser();
-    let url = format!("/api/drive/file/{}", node(&browser, "desk/Documents/file"));
-    let first = browser.get(&url, &[]).expect_status(200);
-    assert_eq!(first.body, whole);
-    let tag = first.expect_header("etag").to_owned();
-    assert!(tag.starts_with('"'), "a strong tag: {tag}");
-    assert_eq!(first.expect_header("accept-ranges"), "bytes");
-
-    let head = browser.get(&url, &["--head"]).expect_status(200);
-    assert_eq!(head.expect_header("content-length"), whole.len().to_string());
-    let same = browser.get(&url, &["--header", &format!("if-none-match: {tag}")]);
-    assert_eq!((same.status, same.body.len()), (304, 0));
-    let part = browser.get(&url, &["--header", "range: bytes=1000-1999"]).expect_status(206);
-    assert_eq!(part.body, whole[1000..2000]);
-    assert_eq!(part.expect_header("content-range"), format!("bytes 1000-1999/{}", whole.len()));
-    assert_eq!(browser.get(&url, &["--header", "range: bytes=-3"]).expect_status(206).body, whole[whole.len() - 3..]);
-    let beyond = browser.get(&url, &["--header", "range: bytes=9999999-"]).expect_status(416);
-    assert_eq!(beyond.expect_header("content-range"), format!("bytes */{}", whole.len()));
-    let held = browser.get(&url, &["--header", "range: bytes=0-9", "--header", &format!("if-range: {tag}")]);
-    assert_eq!(held.status, 206);
-    let changed = browser.get(&url, &["--header", "range: bytes=0-9", "--header", "if-range: \"other\""]);
-    assert_eq!((changed.status, changed.body.len()), (200, whole.len()));
-
-    sample::change_byte(&desk.path("file"), 5);
-    desk.upload();
-    let newer = browser.get(&url, &["--header", &format!("if-none-match: {tag}")]).expect_status(200);
-    assert_ne!(newer.expect_header("etag"), tag);
-}
-
-#[test]
-fn a_folder_is_a_zip_of_known_length_that_goes_on_where_it_broke() {
-    let desk = Desk::with(sample::small_tree);
-    desk.upload();
-    let browser = desk.browser();
-    let url = format!("/api/drive/zip/{}", node(&browser, "desk/Documents"));
-    let whole = browser.get(&url, &[]).expect_status(200);
-    assert_eq!(whole.expect_header("content-length"), whole.body.len().to_string());
-    assert!(whole.expect_header("content-disposition").contains("Documents.zip"), "{whole:?}");
-    let half = whole.body.len() / 2;
-    let tag = whole.expect_header("etag").to_owned();
-    let rest = browser.get(&url, &["--header", &format!("range: bytes={half}-"), "--header", &format!("if-range: {tag}")]);
-    assert_eq!((rest.status, &rest.body[..]), (206, &whole.body[half..]));
-    let folder = tempfile::tempdir().unwrap();
-    let zip = folder.path().join("all.zip");
-    fs::write(&zip, &whole.body).unwrap();
-    let test = Command::new("unzip").args(["-t", "-qq"]).arg(&zip).output().unwrap();
-    assert!(test.status.success(), "{test:?}");
+    let finish = SignInFinish {
+        ticket: proved.ticket,
+        device,
+    };
+    post("/api/sign-in/finish", object!(finish))
+        .expect_header("set-cookie")
+        .to_owned()
 }
 
 #[test]
@@ -190,11 +153,23 @@ fn a_change_needs_the_header_and_the_servers_own_origin() {
         browser.get(url, &[&headers[..], &json].concat()).status
     };
     assert_eq!(post(&[&own]), 403, "without the header");
-    assert_eq!(post(&["x-beckon: 1", "origin: http://evil.example"]), 403, "from another site");
-    assert_eq!(post(&["x-beckon: 1", "origin: null"]), 403, "from a page without an origin");
+    assert_eq!(
+        post(&["x-beckon: 1", "origin: http://evil.example"]),
+        403,
+        "from another site"
+    );
+    assert_eq!(
+        post(&["x-beckon: 1", "origin: null"]),
+        403,
+        "from a page without an origin"
+    );
     let another_port = format!("origin: {}0", desk.server.url());
     assert_eq!(post(&["x-beckon: 1", &another_port]), 403, "from another port");
-    assert_eq!(node(&browser, "desk/Documents/notes"), id, "it was deleted all the same");
+    assert_eq!(
+        node(&browser, "desk/Documents/notes"),
+        id,
+        "it was deleted all the same"
+    );
     assert_eq!(post(&["x-beckon: 1", &own]), 204);
     let list = json(desk.cli(), &["drive", "ls", "desk/Documents"]);
     assert!(rows(&list).iter().all(|node| node["name"] != "notes"), "{list}");
@@ -205,10 +180,30 @@ fn who_is_not_signed_in_gets_nothing_of_the_drive() {
     let desk = Desk::with(sample::small_tree);
     desk.upload();
     let id = node(&desk.browser(), "desk/Documents/empty.txt");
-    for path in ["/api/drive/list?path=", &format!("/api/drive/file/{id}"), "/api/devices", "/api/transfers", "/api/sessions", "/api/join-codes"] {
-        for cookie in ["", "beckon_session=", "beckon_session=0000", &format!("beckon_session={}", "ab".repeat(32))] {
-            let answer = curl(["--header", &format!("cookie: {cookie}"), &format!("{}{path}", desk.server.url())]);
-            assert_eq!((answer.status, answer.json()["code"].as_str()), (401, Some("not-signed-in")), "{path} with {cookie}");
+    for path in [
+        "/api/drive/list?path=",
+        &format!("/api/drive/file/{id}"),
+        "/api/devices",
+        "/api/transfers",
+        "/api/sessions",
+        "/api/join-codes",
+    ] {
+        for cookie in [
+            "",
+            "beckon_session=",
+            "beckon_session=0000",
+            &format!("beckon_session={}", "ab".repeat(32)),
+        ] {
+            let answer = curl([
+                "--header",
+                &format!("cookie: {cookie}"),
+                &format!("{}{path}", desk.server.url()),
+            ]);
+            assert_eq!(
+                (answer.status, answer.json()["code"].as_str()),
+                (401, Some("not-signed-in")),
+                "{path} with {cookie}"
+            );
         }
     }
 }
@@ -218,7 +213,13 @@ fn what_is_not_there_is_a_404_whoever_it_may_belong_to() {
     let desk = Desk::with(|_| {});
     let browser = desk.browser();
     let nobodys = "01890000-0000-7000-8000-000000000000";
-    for path in ["/api/drive/file/", "/api/drive/zip/", "/api/transfers/", "/api/drive/list?node=", "/api/drive/versions?node="] {
+    for path in [
+        "/api/drive/file/",
+        "/api/drive/zip/",
+        "/api/transfers/",
+        "/api/drive/list?node=",
+        "/api/drive/versions?node=",
+    ] {
         let answer = browser.get(&format!("{path}{nobodys}"), &[]).expect_status(404);
         assert_eq!(answer.json()["code"], "not-found", "{path}");
     }
@@ -229,22 +230,32 @@ fn what_is_not_there_is_a_404_whoever_it_may_belong_to() {
 #[test]
 fn the_interface_describes_every_route() {
     let desk = Desk::with(|_| {});
-    let served = curl([format!("{}/api/openapi.json", desk.server.url())]).expect_status(200).json();
+    let served = curl([format!("{}/api/openapi.json", desk.server.url())])
+        .expect_status(200)
+        .json();
     assert!(text(&served, "openapi").starts_with("3."), "{served}");
     let paths = served["paths"].as_object().unwrap();
     let documented: Vec<_> = paths.keys().map(|path| shape(path)).collect();
     let routes = routes_in_the_sources();
     assert!(routes.len() > 30, "this test does not find the routes: {routes:?}");
     for route in routes {
-        assert!(documented.contains(&shape(&route)), "{route} is missing in {documented:?}");
+        assert!(
+            documented.contains(&shape(&route)),
+            "{route} is missing in {documented:?}"
+        );
     }
-    let printed = Command::new(beckon_tests::binary::path("beckon-server")).arg("openapi").output().unwrap();
+    let printed = Command::new(beckon_tests::binary::path("beckon-server"))
+        .arg("openapi")
+        .output()
+        .unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&printed.stdout).unwrap(), served);
 }
 
 /// A path with its parameters made alike, whatever they are called.
 fn shape(path: &str) -> String {
-    let parts = path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part });
+    let parts = path
+        .split('/')
+        .map(|part| if part.starts_with('{') { "{}" } else { part });
     parts.collect::<Vec<_>>().join("/")
 }
 
@@ -254,19 +265,40 @@ fn routes_in_the_sources() -> Vec<String> {
     let texts = sources.iter().map(|source| fs::read_to_string(source).unwrap());
     let found = texts.flat_map(|text| {
         let calls = text.split("route(\"").skip(1).chain(text.split("resource(\"").skip(1));
-        calls.filter_map(|rest| rest.split('"').next().map(str::to_owned)).collect::<Vec<_>>()
+        calls
+            .filter_map(|rest| rest.split('"').next().map(str::to_owned))
+            .collect::<Vec<_>>()
     });
-    found.filter(|path| path.starts_with("/api/") && path != "/api/openapi.json").collect()
+    found
+        .filter(|path| path.starts_with("/api/") && path != "/api/openapi.json")
+        .collect()
 }
 
 /// Makes a certificate for `localhost` and 127.0.0.1 that signs itself.
 fn self_signed(folder: &Path) -> (String, String) {
     let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     let names = "subjectAltName=DNS:localhost,IP:127.0.0.1";
-    let request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+    let request = [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ];
     let made = Command::new("openssl")
         .args(request)
-        .args(["-subj", "/CN=localhost", "-addext", names, "-addext", "basicConstraints=critical,CA:FALSE"])
+        .args([
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            names,
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+        ])
         .arg("-keyout")
         .arg(&key)
         .arg("-out")
@@ -281,24 +313,56 @@ fn self_signed(folder: &Path) -> (String, String) {
 fn everything_works_over_tls_with_a_certificate_of_ones_own() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = self_signed(folder.path());
-    let server = Server::options().args(["--tls-cert", &certificate, "--tls-key", &key]).start();
+    let server = Server::options()
+        .args(["--tls-cert", &certificate, "--tls-key", &key])
+        .start();
     assert!(server.url().starts_with("https://127.0.0.1:"), "{}", server.url());
     let documents = tempfile::tempdir().unwrap();
     sample::small_tree(documents.path());
 
     let ann = Cli::new();
-    let password = ann.secret_file("password", "a long enough password\n").display().to_string();
+    let password = ann
+        .secret_file("password", "a long enough password\n")
+        .display()
+        .to_string();
     let code = server.set_up_code();
-    let sign_up = ["sign-up", server.url(), "--setup", &code, "--name", "ann", "--password-file", &password];
+    let sign_up = [
+        "sign-up",
+        server.url(),
+        "--setup",
+        &code,
+        "--name",
+        "ann",
+        "--password-file",
+        &password,
+    ];
     let refused = run(&ann, &sign_up);
-    assert_eq!((refused.code(), text(&refused.json_error(), "code")), (1, "unreachable".into()), "{refused}");
+    assert_eq!(
+        (refused.code(), text(&refused.json_error(), "code")),
+        (1, "unreachable".into()),
+        "{refused}"
+    );
     assert!(text(&refused.json_error(), "message").contains("--ca"), "{refused}");
     let with_ca = |words: &[&str]| run(&ann, &[&["--ca", &certificate], words].concat()).expect_ok();
     with_ca(&sign_up);
     let code = text(&with_ca(&["join-code", "--password-file", &password]).json(), "code");
     let desk = Cli::new();
     let root = format!("Documents={}", documents.path().display());
-    run(&desk, &["--ca", &certificate, "join", server.url(), &code, "--name", "desk", "--root", &root]).expect_ok();
+    run(
+        &desk,
+        &[
+            "--ca",
+            &certificate,
+            "join",
+            server.url(),
+            &code,
+            "--name",
+            "desk",
+            "--root",
+            &root,
+        ],
+    )
+    .expect_ok();
     let agent = desk.start(["run", "--ca", &certificate]);
     agent.wait_for_line("online as desk ", SOON);
     with_ca(&["upload", "desk:Documents", "--wait"]);
@@ -308,11 +372,19 @@ fn everything_works_over_tls_with_a_certificate_of_ones_own() {
     beckon_tests::tree::assert_same_tree(documents.path(), Path::new(&back));
 
     let browser = Browser::with_session_of(&ann, server.url()).options(["--cacert", &certificate]);
-    assert!(browser.cookie().starts_with("__Host-beckon_session="), "{}", browser.cookie());
+    assert!(
+        browser.cookie().starts_with("__Host-beckon_session="),
+        "{}",
+        browser.cookie()
+    );
     let answer = browser.get("/api/sessions", &[]).expect_status(200);
     assert!(answer.expect_header("strict-transport-security").contains("max-age="));
     let untrusted = curl([server.url()]);
-    assert_eq!((untrusted.status, untrusted.exit), (0, 60), "curl trusts whom it does not know");
+    assert_eq!(
+        (untrusted.status, untrusted.exit),
+        (0, 60),
+        "curl trusts whom it does not know"
+    );
 }
 
 #[test]
@@ -325,32 +397,33 @@ fn a_body_that_is_too_large_or_no_json_is_refused_and_the_server_lives() {
     fs::write(&file, format!("{{\"nodes\":[\"{}\"]}}", "x".repeat(3 << 20))).unwrap();
     let data = format!("@{}", file.display());
     let post = |data: &str| {
-        let headers = ["--header", "x-beckon: 1", "--header", &origin, "--header", "content-type: application/json"];
+        let headers = [
+            "--header",
+            "x-beckon: 1",
+            "--header",
+            &origin,
+            "--header",
+            "content-type: application/json",
+        ];
         browser.get("/api/drive/delete", &[&headers[..], &["--data-binary", data]].concat())
     };
     let large = post(&data);
     assert_eq!((large.status, large.json()["code"].as_str()), (413, Some("too-large")));
-    for nonsense in ["", "{", "[]", "{\"nodes\":[],\"more\":1}", "{\"nodes\":[\"not an id\"]}"] {
+    for nonsense in [
+        "",
+        "{",
+        "[]",
+        "{\"nodes\":[],\"more\":1}",
+        "{\"nodes\":[\"not an id\"]}",
+    ] {
         let answer = post(nonsense);
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("bad-request")), "{nonsense}");
+        assert_eq!(
+            (answer.status, answer.json()["code"].as_str()),
+            (400, Some("bad-request")),
+            "{nonsense}"
+        );
     }
     assert!(TcpStream::connect(desk.server.address()).is_ok());
-}
-
-#[test]
-fn a_browser_sees_the_same_drive_as_the_terminal() {
-    let desk = Desk::with(sample::small_tree);
-    upload(desk.cli(), "desk:Documents");
-    let browser = desk.browser();
-    let list = browser.get("/api/drive/list?path=desk%2FDocuments", &[]).expect_status(200).json();
-    let terminal = json(desk.cli(), &["drive", "ls", "desk/Documents"]);
-    let names = |rows: &[Value]| -> Vec<_> { rows.iter().map(|row| text(row, "name")).collect() };
-    assert_eq!(names(rows(&list["children"])), names(rows(&terminal)));
-    let folder = tempfile::tempdir().unwrap();
-    let to = folder.path().join("video.bin");
-    get(desk.cli(), "desk/Documents/video.bin", &to);
-    let served = browser.get(&format!("/api/drive/file/{}", node(&browser, "desk/Documents/video.bin")), &[]);
-    assert_eq!(blake3::hash(&served.body), hash(&to));
 }
 
 #[test]
@@ -358,7 +431,12 @@ fn a_machine_that_joined_has_no_way_into_the_http_interface() {
     let desk = Desk::with(sample::small_tree);
     let other = Machine::join(&desk.ann, "laptop").start();
     assert!(!other.cli().state().join("controller.json").exists());
-    for words in [&["devices"][..], &["drive", "ls", ""], &["ls", "desk:Documents"], &["upload", "desk:Documents"]] {
+    for words in [
+        &["devices"][..],
+        &["drive", "ls", ""],
+        &["ls", "desk:Documents"],
+        &["upload", "desk:Documents"],
+    ] {
         assert_eq!(run(other.cli(), words).code(), 3, "{words:?} of a machine");
     }
 }

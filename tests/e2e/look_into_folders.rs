@@ -46,13 +46,27 @@ fn base64(text: &str) -> Vec<u8> {
 fn a_folder_is_listed_with_kinds_sizes_and_times() {
     let desk = Desk::with(sample::small_tree);
     let list = json(desk.cli(), &["ls", "desk:Documents"]);
-    let find = |name: &str| rows(&list).iter().find(|entry| entry["name"] == name).unwrap_or_else(|| panic!("{list}"));
+    let find = |name: &str| {
+        rows(&list)
+            .iter()
+            .find(|entry| entry["name"] == name)
+            .unwrap_or_else(|| panic!("{list}"))
+    };
     assert_eq!(rows(&list).len(), fs::read_dir(desk.root()).unwrap().count());
-    assert_eq!((text(find("notes"), "kind"), text(find("today"), "kind")), ("folder".into(), "symlink".into()));
+    assert_eq!(
+        (text(find("notes"), "kind"), text(find("today"), "kind")),
+        ("folder".into(), "symlink".into())
+    );
     let video = find("video.bin");
-    assert_eq!((text(video, "kind"), number(video, "size")), ("file".into(), fs::metadata(desk.path("video.bin")).unwrap().len()));
+    assert_eq!(
+        (text(video, "kind"), number(video, "size")),
+        ("file".into(), fs::metadata(desk.path("video.bin")).unwrap().len())
+    );
     let first_file = rows(&list).iter().position(|entry| entry["kind"] != "folder").unwrap();
-    assert!(rows(&list)[first_file..].iter().all(|entry| entry["kind"] != "folder"), "folders come first: {list}");
+    assert!(
+        rows(&list)[first_file..].iter().all(|entry| entry["kind"] != "folder"),
+        "folders come first: {list}"
+    );
     let inner = json(desk.cli(), &["ls", "desk:Documents/notes/2024"]);
     assert_eq!(text(&rows(&inner)[0], "name"), "january.md");
 }
@@ -66,7 +80,10 @@ fn every_name_that_a_disk_can_hold_is_shown_and_found_again_by_its_ref() {
             fs::write(inside.join("inside"), name.as_bytes()).unwrap();
         }
     });
-    let mut expected: Vec<_> = fs::read_dir(desk.path("odd")).unwrap().map(|entry| entry.unwrap().file_name().into_vec()).collect();
+    let mut expected: Vec<_> = fs::read_dir(desk.path("odd"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_vec())
+        .collect();
     expected.sort();
     let list = json(desk.cli(), &["ls", "desk:Documents/odd"]);
     let mut names: Vec<_> = rows(&list).iter().map(name_bytes).collect();
@@ -75,7 +92,11 @@ fn every_name_that_a_disk_can_hold_is_shown_and_found_again_by_its_ref() {
     for entry in rows(&json(desk.cli(), &["ls", "desk:Documents/folders"])) {
         let inside = json(desk.cli(), &["ls", &text(entry, "ref")]);
         assert_eq!(text(&rows(&inside)[0], "name"), "inside", "{entry}");
-        assert_eq!(number(&rows(&inside)[0], "size"), name_bytes(entry).len() as u64, "another folder was listed: {entry}");
+        assert_eq!(
+            number(&rows(&inside)[0], "size"),
+            name_bytes(entry).len() as u64,
+            "another folder was listed: {entry}"
+        );
     }
 }
 
@@ -95,8 +116,16 @@ fn a_hostile_name_does_not_play_with_the_terminal() {
     });
     let shown = desk.cli().run(["ls", "desk:Documents/odd"]).expect_ok();
     let raw = shown.stdout_bytes();
-    assert!(!raw.contains(&0x1b) && !shown.stdout().contains('\u{202e}'), "{}", shown.stdout().escape_debug());
-    assert_eq!(shown.stdout().lines().count(), fs::read_dir(desk.path("odd")).unwrap().count(), "one line for each");
+    assert!(
+        !raw.contains(&0x1b) && !shown.stdout().contains('\u{202e}'),
+        "{}",
+        shown.stdout().escape_debug()
+    );
+    assert_eq!(
+        shown.stdout().lines().count(),
+        fs::read_dir(desk.path("odd")).unwrap().count(),
+        "one line for each"
+    );
 }
 
 /// The names of a listing with options.
@@ -116,7 +145,10 @@ fn a_hundred_thousand_entries_come_complete_and_in_order_by_name_size_and_time()
     let sorted = |key: &dyn Fn(u64) -> u64| {
         let mut numbers: Vec<_> = (0..COUNT).collect();
         numbers.sort_by_key(|number| key(*number));
-        numbers.iter().map(|number| format!("entry {number}.txt")).collect::<Vec<_>>()
+        numbers
+            .iter()
+            .map(|number| format!("entry {number}.txt"))
+            .collect::<Vec<_>>()
     };
     let same = |what: &str, got: Vec<String>, mut wanted: Vec<String>, options: &[&str]| {
         if options.contains(&"--desc") {
@@ -124,15 +156,27 @@ fn a_hundred_thousand_entries_come_complete_and_in_order_by_name_size_and_time()
         }
         assert_eq!(got.len(), wanted.len(), "{what}: entries");
         let first = got.iter().zip(&wanted).position(|(got, wanted)| got != wanted);
-        assert_eq!(first.map(|at| (at, &got[at], &wanted[at])), None, "{what}: first difference");
+        assert_eq!(
+            first.map(|at| (at, &got[at], &wanted[at])),
+            None,
+            "{what}: first difference"
+        );
     };
     same("by name", names(&desk, &[]), sorted(&|number| number), &[]);
     let options = ["--sort", "size"];
     same("by size", names(&desk, &options), sorted(&size), &options);
     let options = ["--sort", "time", "--desc"];
-    same("newest first", names(&desk, &options), sorted(&|number| COUNT - age(number)), &options);
+    same(
+        "newest first",
+        names(&desk, &options),
+        sorted(&|number| COUNT - age(number)),
+        &options,
+    );
     assert_eq!(names(&desk, &["--offset", "99990"]), sorted(&|number| number)[99_990..]);
-    assert_eq!(names(&desk, &["--offset", "50000", "--limit", "3"]), sorted(&|number| number)[50_000..50_003]);
+    assert_eq!(
+        names(&desk, &["--offset", "50000", "--limit", "3"]),
+        sorted(&|number| number)[50_000..50_003]
+    );
 }
 
 /// Sparse files whose sizes and ages are all different.
@@ -161,14 +205,23 @@ fn symlinks_are_shown_and_never_followed() {
     let links: Vec<_> = rows(&list).iter().filter(|entry| entry["kind"] == "symlink").collect();
     assert_eq!(links.len(), 3, "{list}");
     let target = |name: &str| text(links.iter().find(|link| link["name"] == name).unwrap(), "target");
-    assert_eq!((target("out"), target("in")), (outside.path().display().to_string(), "inner".into()));
+    assert_eq!(
+        (target("out"), target("in")),
+        (outside.path().display().to_string(), "inner".into())
+    );
     for place in ["out/secret", "in/file", "out/../out/secret"] {
         let refused = run(desk.cli(), &["ls", &format!("desk:Documents/{place}")]);
-        assert!(refused.code() != 0 && !refused.stdout().contains("size"), "{place}: {refused}");
+        assert!(
+            refused.code() != 0 && !refused.stdout().contains("size"),
+            "{place}: {refused}"
+        );
     }
     for place in ["out", "in"] {
         let itself = json(desk.cli(), &["ls", &format!("desk:Documents/{place}")]);
-        assert!(rows(&itself).len() == 1 && itself[0]["kind"] == "symlink", "{place}: {itself}");
+        assert!(
+            rows(&itself).len() == 1 && itself[0]["kind"] == "symlink",
+            "{place}: {itself}"
+        );
     }
     expect_refusal(&run(desk.cli(), &["ls", "desk:Documents/../secret"]), 2, "usage");
 }
@@ -183,22 +236,39 @@ fn the_state_in_the_drive_stands_beside_each_entry() {
         symlink("old", folder.join("link")).unwrap();
         sample::special_files(folder);
     });
-    let of = |states: &[(String, String)], name: &str| states.iter().find(|(other, _)| other == name).map(|(_, state)| state.clone()).unwrap();
+    let of = |states: &[(String, String)], name: &str| {
+        states
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, state)| state.clone())
+            .unwrap()
+    };
     let before = desk.in_drive("desk:Documents");
     for (name, state) in &before {
-        let expected = if ["fifo", "socket"].contains(&name.as_str()) { "never" } else { "no" };
+        let expected = if ["fifo", "socket"].contains(&name.as_str()) {
+            "never"
+        } else {
+            "no"
+        };
         assert_eq!(state, expected, "{name} before the upload");
     }
     assert_eq!(before.len(), 6);
     desk.upload();
     for (name, state) in desk.in_drive("desk:Documents") {
-        let expected = if ["fifo", "socket"].contains(&name.as_str()) { "never" } else { "safe" };
+        let expected = if ["fifo", "socket"].contains(&name.as_str()) {
+            "never"
+        } else {
+            "safe"
+        };
         assert_eq!(state, expected, "{name} after the upload");
     }
     fs::write(desk.path("old"), "after!").unwrap();
     fs::write(desk.path("sub/new"), "").unwrap();
     let after = desk.in_drive("desk:Documents");
-    assert_eq!((of(&after, "old"), of(&after, "fresh")), ("changed".into(), "safe".into()));
+    assert_eq!(
+        (of(&after, "old"), of(&after, "fresh")),
+        ("changed".into(), "safe".into())
+    );
     assert_ne!(of(&after, "sub"), "safe", "a new file lies in it");
     assert_eq!(of(&desk.in_drive("desk:Documents/sub"), "new"), "no");
 }
@@ -216,11 +286,21 @@ fn a_file_that_was_changed_back_in_the_same_moment_is_not_taken_for_safe_by_its_
 fn pipes_sockets_and_devices_are_shown_and_never_opened() {
     let desk = Desk::with(sample::special_files);
     let list = json(desk.cli(), &["ls", "desk:Documents"]);
-    let kinds: Vec<_> = rows(&list).iter().map(|entry| (text(entry, "name"), text(entry, "kind"))).collect();
-    assert_eq!(kinds, [("fifo".into(), "other".into()), ("socket".into(), "other".into())]);
+    let kinds: Vec<_> = rows(&list)
+        .iter()
+        .map(|entry| (text(entry, "name"), text(entry, "kind")))
+        .collect();
+    assert_eq!(
+        kinds,
+        [("fifo".into(), "other".into()), ("socket".into(), "other".into())]
+    );
     // Nobody writes to the pipe: an agent that opened it would hang here.
     let transfer = json(&desk.cli().with_limit(SOON), &["upload", "desk:Documents", "--wait"]);
-    assert_eq!((text(&transfer, "state"), number(&transfer, "files_done")), ("done".into(), 0), "{transfer}");
+    assert_eq!(
+        (text(&transfer, "state"), number(&transfer, "files_done")),
+        ("done".into(), 0),
+        "{transfer}"
+    );
 }
 
 #[test]

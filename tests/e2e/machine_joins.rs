@@ -30,17 +30,32 @@ fn a_machine_joins_by_one_line_with_no_controller_open() {
     let ann = Account::sign_up(&server, "ann");
     let code = ann.join_code(&[]);
     let folder = tempfile::tempdir().unwrap();
-    let mut desk = Machine::join_with(server.url(), &code, "desk").root("Documents", folder.path()).start();
+    let mut desk = Machine::join_with(server.url(), &code, "desk")
+        .root("Documents", folder.path())
+        .start();
 
     let machines = json(ann.cli(), &["machines"]);
-    let [machine] = rows(&machines) else { panic!("{machines}") };
-    assert_eq!((text(machine, "name"), text(machine, "id")), ("desk".into(), desk.id().to_owned()));
-    assert_eq!((text(machine, "kind"), text(machine, "address")), ("agent".into(), "127.0.0.1".into()));
-    assert!(machine["online"] == true && machine["port"].as_u64().unwrap() > 0, "{machine}");
+    let [machine] = rows(&machines) else {
+        panic!("{machines}")
+    };
+    assert_eq!(
+        (text(machine, "name"), text(machine, "id")),
+        ("desk".into(), desk.id().to_owned())
+    );
+    assert_eq!(
+        (text(machine, "kind"), text(machine, "address")),
+        ("agent".into(), "127.0.0.1".into())
+    );
+    assert!(
+        machine["online"] == true && machine["port"].as_u64().unwrap() > 0,
+        "{machine}"
+    );
     assert!(text(machine, "last_seen").ends_with('Z'), "{machine}");
 
     desk.stop();
-    wait_until("the machine is away", SOON, || json(ann.cli(), &["machines"])[0]["online"] == false);
+    wait_until("the machine is away", SOON, || {
+        json(ann.cli(), &["machines"])[0]["online"] == false
+    });
 }
 
 #[test]
@@ -49,7 +64,9 @@ fn a_machine_that_comes_and_goes_is_seen_in_an_open_control_list_within_two_seco
     let ann = Account::sign_up(&server, "ann");
     let other = ann.other_terminal();
     let lists = [ann.cli().start(["events", "--json"]), other.start(["events", "--json"])];
-    wait_until("both lists are open", SOON, || lists.iter().all(|list| list.lines().len() >= 2));
+    wait_until("both lists are open", SOON, || {
+        lists.iter().all(|list| list.lines().len() >= 2)
+    });
 
     let mut desk = Machine::join(&ann, "desk").start();
     for list in &lists {
@@ -62,7 +79,9 @@ fn a_machine_that_comes_and_goes_is_seen_in_an_open_control_list_within_two_seco
     desk.restart();
     desk.kill();
     for list in &lists {
-        wait_until("the machine is away that was killed", TWO_SECONDS, || !is_online(list, "desk"));
+        wait_until("the machine is away that was killed", TWO_SECONDS, || {
+            !is_online(list, "desk")
+        });
     }
 }
 
@@ -84,7 +103,8 @@ fn a_code_can_be_typed_into_standard_input_in_small_letters_and_without_dashes()
     let code = ann.join_code(&[]);
     let typed = format!("bk1-{}\n", code[4..].replace('-', "").to_lowercase());
     let cli = Cli::new();
-    cli.run_with_input(["join", server.url(), "-", "--name", "desk"], &typed).expect_ok();
+    cli.run_with_input(["join", server.url(), "-", "--name", "desk"], &typed)
+        .expect_ok();
     assert_eq!(text(&json(&cli, &["status"])["machine"], "name"), "desk");
 }
 
@@ -93,10 +113,15 @@ fn a_code_that_was_used_is_refused() {
     let server = Server::start();
     let ann = Account::sign_up(&server, "ann");
     let code = ann.join_code(&[]);
-    Machine::join_with(server.url(), &code, "desk").redeem(&Cli::new()).expect_ok();
+    Machine::join_with(server.url(), &code, "desk")
+        .redeem(&Cli::new())
+        .expect_ok();
     let again = run(&Cli::new(), &["join", server.url(), &code, "--name", "thief"]);
     expect_refusal(&again, 1, "code-spent");
-    assert!(text(&again.json_error(), "message").contains("join-code"), "does not say how to get another: {again}");
+    assert!(
+        text(&again.json_error(), "message").contains("join-code"),
+        "does not say how to get another: {again}"
+    );
     assert_eq!(rows(&json(ann.cli(), &["machines"])).len(), 1);
 }
 
@@ -106,20 +131,33 @@ fn a_code_with_several_uses_is_good_for_as_many_machines() {
     let ann = Account::sign_up(&server, "ann");
     let code = ann.join_code(&["--uses", "2"]);
     for name in ["desk", "laptop"] {
-        Machine::join_with(server.url(), &code, name).redeem(&Cli::new()).expect_ok();
+        Machine::join_with(server.url(), &code, name)
+            .redeem(&Cli::new())
+            .expect_ok();
     }
-    expect_refusal(&run(&Cli::new(), &["join", server.url(), &code, "--name", "third"]), 1, "code-spent");
+    expect_refusal(
+        &run(&Cli::new(), &["join", server.url(), &code, "--name", "third"]),
+        1,
+        "code-spent",
+    );
 }
 
 #[test]
 fn a_code_lapses_by_the_server_s_clock() {
     let clock = FakeClock::new();
-    let options = clock.env().into_iter().fold(Server::options(), |options, (name, value)| options.env(name, value));
+    let options = clock
+        .env()
+        .into_iter()
+        .fold(Server::options(), |options, (name, value)| options.env(name, value));
     let server = options.start();
     let ann = Account::sign_up(&server, "ann");
     let (short, long) = (ann.join_code(&["--for", "15m"]), ann.join_code(&["--for", "2h"]));
     clock.shift("+16m");
-    expect_refusal(&run(&Cli::new(), &["join", server.url(), &short, "--name", "late"]), 1, "code-spent");
+    expect_refusal(
+        &run(&Cli::new(), &["join", server.url(), &short, "--name", "late"]),
+        1,
+        "code-spent",
+    );
     run(&Cli::new(), &["join", server.url(), &long, "--name", "early"]).expect_ok();
 }
 
@@ -142,7 +180,12 @@ fn eight_terminals_that_redeem_one_code_at_once_get_exactly_one_machine() {
     let outputs: Vec<_> = thread::scope(|scope| {
         let join = |number| {
             let (url, code) = (server.url(), &code);
-            move || run(&Cli::new(), &["join", url, code, "--name", &format!("machine {number}")])
+            move || {
+                run(
+                    &Cli::new(),
+                    &["join", url, code, "--name", &format!("machine {number}")],
+                )
+            }
         };
         let threads: Vec<_> = (0..8).map(|number| scope.spawn(join(number))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -159,11 +202,18 @@ fn eight_terminals_that_redeem_one_code_at_once_get_exactly_one_machine() {
 fn a_machine_is_renamed_and_keeps_its_new_name() {
     let mut desk = Desk::with(|_| {});
     Machine::join(&desk.ann, "laptop").redeem(&Cli::new()).expect_ok();
-    expect_refusal(&run(desk.cli(), &["device", "rename", "desk", "laptop"]), 1, "name-taken");
+    expect_refusal(
+        &run(desk.cli(), &["device", "rename", "desk", "laptop"]),
+        1,
+        "name-taken",
+    );
     expect_refusal(&run(desk.cli(), &["device", "rename", "desk", "a/b"]), 2, "usage");
     run(desk.cli(), &["device", "rename", "desk", "office pc"]).expect_ok();
     let shown = json(desk.cli(), &["device", "show", "office pc"]);
-    assert_eq!((text(&shown, "id"), shown["online"].as_bool()), (desk.machine.id().to_owned(), Some(true)));
+    assert_eq!(
+        (text(&shown, "id"), shown["online"].as_bool()),
+        (desk.machine.id().to_owned(), Some(true))
+    );
     expect_refusal(&run(desk.cli(), &["device", "show", "desk"]), 1, "not-found");
     desk.machine.restart();
     assert_eq!(desk.machine.name(), "office pc");
@@ -174,7 +224,14 @@ fn two_machines_with_one_wanted_name_get_two_names() {
     let server = Server::start();
     let ann = Account::sign_up(&server, "ann");
     let code = ann.join_code(&["--uses", "2"]);
-    let join = || text(&run(&Cli::new(), &["join", server.url(), &code, "--name", "desk"]).expect_ok().json(), "name");
+    let join = || {
+        text(
+            &run(&Cli::new(), &["join", server.url(), &code, "--name", "desk"])
+                .expect_ok()
+                .json(),
+            "name",
+        )
+    };
     let (first, second) = (join(), join());
     assert_eq!(first, "desk");
     assert!(second != "desk" && second.starts_with("desk"), "{second}");
@@ -188,14 +245,24 @@ fn everything_that_is_known_of_a_machine_is_shown() {
     assert_eq!(shown["id"], by_id["id"]);
     assert!(!text(&shown, "os").is_empty(), "{shown}");
     assert_eq!(text(&shown, "version"), env!("CARGO_PKG_VERSION"));
-    assert_eq!((text(&shown, "address"), shown["revoked"].as_bool()), ("127.0.0.1".into(), Some(false)));
+    assert_eq!(
+        (text(&shown, "address"), shown["revoked"].as_bool()),
+        ("127.0.0.1".into(), Some(false))
+    );
     assert!(text(&shown, "first_seen") <= text(&shown, "last_seen"), "{shown}");
     assert_eq!(shown["roots"][0]["name"], "Documents");
     // The addresses of the machine's own interfaces, with hardware addresses where an interface has one.
     let addresses = rows(&shown["addresses"]);
-    let has_card = std::fs::read_dir("/sys/class/net").unwrap().any(|card| card.unwrap().file_name() != "lo");
+    let has_card = std::fs::read_dir("/sys/class/net")
+        .unwrap()
+        .any(|card| card.unwrap().file_name() != "lo");
     assert!(!has_card || !addresses.is_empty(), "{shown}");
-    assert!(addresses.iter().all(|at| at["mac"].is_null() || text(at, "mac").len() == 17), "{shown}");
+    assert!(
+        addresses
+            .iter()
+            .all(|at| at["mac"].is_null() || text(at, "mac").len() == 17),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -224,7 +291,12 @@ fn a_terminal_is_in_the_control_list_too() {
 fn roots_are_opened_and_closed_on_the_machine_while_its_agent_runs() {
     let desk = Desk::with(|_| {});
     let more = tempfile::tempdir().unwrap();
-    let names = || -> Vec<String> { rows(&json(desk.cli(), &["ls", "desk"])).iter().map(|root| text(root, "name")).collect() };
+    let names = || -> Vec<String> {
+        rows(&json(desk.cli(), &["ls", "desk"]))
+            .iter()
+            .map(|root| text(root, "name"))
+            .collect()
+    };
     assert_eq!(names(), ["Documents"]);
     let argument = format!("More={}", more.path().display());
     run(desk.machine.cli(), &["roots", "add", &argument]).expect_ok();
@@ -251,9 +323,21 @@ fn a_folder_that_is_not_there_cannot_be_opened() {
     let ann = Account::sign_up(&server, "ann");
     let cli = Cli::new();
     let start = Instant::now();
-    let refused = run(&cli, &["join", server.url(), &ann.join_code(&[]), "--root", "Nothing=/no/such/folder"]);
+    let refused = run(
+        &cli,
+        &[
+            "join",
+            server.url(),
+            &ann.join_code(&[]),
+            "--root",
+            "Nothing=/no/such/folder",
+        ],
+    );
     expect_refusal(&refused, 2, "bad-request");
-    assert!(text(&refused.json_error(), "message").contains("/no/such/folder"), "{refused}");
+    assert!(
+        text(&refused.json_error(), "message").contains("/no/such/folder"),
+        "{refused}"
+    );
     assert!(start.elapsed() < SOON);
     assert_eq!(rows(&json(ann.cli(), &["machines"])).len(), 0, "it joined all the same");
 }

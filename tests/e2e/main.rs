@@ -8,6 +8,8 @@
 )]
 
 mod bad_ends;
+mod content_over_http;
+mod download_goes_on;
 mod evil_server;
 mod http_for_browsers_and_curl;
 mod look_into_folders;

@@ -18,7 +18,16 @@ fn revoke(ann: &Account, name: &str) -> Instant {
 fn thief(ann: &Account, url: &str) -> Cli {
     let cli = Cli::new();
     let password = ann.password_file().display().to_string();
-    let words = ["login", url, "--name", "ann", "--password-file", &password, "--device-name", "stolen"];
+    let words = [
+        "login",
+        url,
+        "--name",
+        "ann",
+        "--password-file",
+        &password,
+        "--device-name",
+        "stolen",
+    ];
     cli.run(words).expect_ok();
     cli
 }
@@ -36,11 +45,22 @@ fn a_revoked_terminal_hears_nothing_more_and_its_cookie_opens_nothing() {
     revoke(&desk.ann, "stolen");
     let ended = events.wait(FIVE_SECONDS);
     assert_eq!(ended.code(), Some(3), "{}", events.log());
-    for path in ["/api/sessions", "/api/drive/list?path=", "/api/drive/file?path=desk%2FDocuments%2Ftoday.md", "/api/transfers"] {
+    for path in [
+        "/api/sessions",
+        "/api/drive/list?path=",
+        "/api/drive/file?path=desk%2FDocuments%2Ftoday.md",
+        "/api/transfers",
+    ] {
         let status = browser.get(path, &[]).status;
         assert!([401, 403].contains(&status), "{path}: {status}");
     }
-    for words in [&["devices"][..], &["sessions"], &["ls", "desk:Documents"], &["upload", "desk:Documents"], &["drive", "ls", ""]] {
+    for words in [
+        &["devices"][..],
+        &["sessions"],
+        &["ls", "desk:Documents"],
+        &["upload", "desk:Documents"],
+        &["drive", "ls", ""],
+    ] {
         assert_eq!(run(&stolen, words).code(), 3, "{words:?} of a revoked terminal");
     }
     assert_eq!(rows(&json(desk.cli(), &["sessions"])).len(), 1);
@@ -59,15 +79,29 @@ fn a_download_of_a_revoked_device_ends_before_its_end() {
     let cookie = format!("cookie: {}", browser.cookie());
     let url = format!("{}/api/drive/file?path=desk%2FDocuments%2Fbig", proxy.url());
     let host = format!("host: {}", desk.server.address());
-    let words = ["--silent", "--output", "/dev/null", "--header", &cookie, "--header", &host, &url];
+    let words = [
+        "--silent",
+        "--output",
+        "/dev/null",
+        "--header",
+        &cookie,
+        "--header",
+        &host,
+        &url,
+    ];
     let mut download = Command::new("curl").args(words).spawn().unwrap();
     proxy.wait_held_up(Way::Down, SOON);
 
     revoke(&desk.ann, "stolen");
     // The reader stood still. What it still gets lay in the buffers of sockets in between, which may hold 32 MiB each.
     proxy.open();
-    wait_until("the server has closed the download", FIVE_SECONDS, || proxy.open_at_server() == 0);
-    assert!(!download.wait().unwrap().success(), "a whole file came to a revoked device");
+    wait_until("the server has closed the download", FIVE_SECONDS, || {
+        proxy.open_at_server() == 0
+    });
+    assert!(
+        !download.wait().unwrap().success(),
+        "a whole file came to a revoked device"
+    );
     let passed = proxy.passed(Way::Down);
     assert!(passed < 80 * MIB, "{passed} bytes came, of which 8 MiB before");
 }
@@ -99,18 +133,40 @@ fn a_revoked_machine_ends_its_agent_and_its_ticket_is_dead() {
     let id = order(ann.cli(), "desk:Documents");
     proxy.wait_held_up(Way::Up, LONG);
     let ticket = bearer(&proxy).expect("the agent showed its ticket");
-    let ask = || curl(["--request", "POST", "--header", &ticket, "--data-raw", "nonsense", &format!("{}/bulk/{id}/have", server.url())]).status;
-    assert_eq!(ask(), 400, "a good ticket opens the door, nonsense is refused behind it");
+    let ask = || {
+        curl([
+            "--request",
+            "POST",
+            "--header",
+            &ticket,
+            "--data-raw",
+            "nonsense",
+            &format!("{}/bulk/{id}/have", server.url()),
+        ])
+        .status
+    };
+    assert_eq!(
+        ask(),
+        400,
+        "a good ticket opens the door, nonsense is refused behind it"
+    );
 
     let revoked = revoke(&ann, "desk");
     wait_until("the ticket is dead", FIVE_SECONDS, || [401, 403].contains(&ask()));
     proxy.open();
     let ended = machine.process().wait(SOON);
     assert_eq!(ended.code(), Some(3), "{}", machine.process().log());
-    assert!(machine.process().log().contains("revoked"), "{}", machine.process().log());
+    assert!(
+        machine.process().log().contains("revoked"),
+        "{}",
+        machine.process().log()
+    );
     assert!(revoked.elapsed() < SOON);
     assert_eq!(json(ann.cli(), &["device", "show", "desk"])["online"], false);
-    assert!(rows(&json(ann.cli(), &["machines"])).is_empty(), "a revoked machine is no machine any more");
+    assert!(
+        rows(&json(ann.cli(), &["machines"])).is_empty(),
+        "a revoked machine is no machine any more"
+    );
     assert_ne!(text(&transfer(ann.cli(), &id), "state"), "done");
     let again = machine.cli().run(["run"]);
     assert_eq!(again.code(), 3, "{again}");
@@ -120,7 +176,11 @@ fn a_revoked_machine_ends_its_agent_and_its_ticket_is_dead() {
 fn bearer(proxy: &Proxy) -> Option<String> {
     let heads = proxy.heard();
     let mut texts = heads.iter().map(|head| String::from_utf8_lossy(head).into_owned());
-    texts.find_map(|text| text.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization: bearer ")).map(str::to_owned))
+    texts.find_map(|text| {
+        text.lines()
+            .find(|line| line.to_ascii_lowercase().starts_with("authorization: bearer "))
+            .map(str::to_owned)
+    })
 }
 
 #[test]
@@ -130,7 +190,11 @@ fn a_revoked_machine_joins_again_as_a_new_device() {
     revoke(&desk.ann, "desk");
     assert_eq!(desk.machine.process().wait(SOON).code(), Some(3));
     let code = desk.ann.join_code(&[]);
-    run(desk.machine.cli(), &["join", desk.server.url(), &code, "--name", "desk"]).expect_ok();
+    run(
+        desk.machine.cli(),
+        &["join", desk.server.url(), &code, "--name", "desk"],
+    )
+    .expect_ok();
     desk.machine.launch();
     desk.machine.wait_online();
     assert_ne!(desk.machine.id(), old);
@@ -141,7 +205,11 @@ fn a_revoked_machine_joins_again_as_a_new_device() {
 #[test]
 fn nobody_revokes_without_the_password() {
     let desk = Desk::with(|_| {});
-    let wrong = desk.cli().secret_file("wrong", "not the password\n").display().to_string();
+    let wrong = desk
+        .cli()
+        .secret_file("wrong", "not the password\n")
+        .display()
+        .to_string();
     let refused = run(desk.cli(), &["device", "revoke", "desk", "--password-file", &wrong]);
     expect_refusal(&refused, 3, "wrong-password");
     assert_eq!(json(desk.cli(), &["machines"])[0]["online"], true);

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    process::Command,
     time::{Duration, SystemTime},
 };
 
@@ -38,12 +39,22 @@ impl Desk {
         let server = Server::start();
         let ann = Account::sign_up(&server, "ann");
         let machine = Machine::join(&ann, "desk").root("Documents", folder.path()).start();
-        Self { machine, ann, server, folder }
+        Self {
+            machine,
+            ann,
+            server,
+            folder,
+        }
     }
 
     /// Put together by a story that needs something special.
     pub(crate) fn of(machine: Machine, ann: Account, server: Server, folder: TempDir) -> Self {
-        Self { machine, ann, server, folder }
+        Self {
+            machine,
+            ann,
+            server,
+            folder,
+        }
     }
 
     /// The terminal.
@@ -78,7 +89,9 @@ impl Desk {
     pub(crate) fn in_drive(&self, place: &str) -> Vec<(String, String)> {
         let list = json(self.cli(), &["ls", place]);
         let entries = list.as_array().expect("a list").iter();
-        entries.map(|entry| (text(entry, "name"), text(entry, "in_drive"))).collect()
+        entries
+            .map(|entry| (text(entry, "name"), text(entry, "in_drive")))
+            .collect()
     }
 }
 
@@ -133,7 +146,9 @@ pub(crate) fn text(value: &Value, key: &str) -> String {
 /// A number that must be there.
 #[track_caller]
 pub(crate) fn number(value: &Value, key: &str) -> u64 {
-    value[key].as_u64().unwrap_or_else(|| panic!("no number `{key}` in {value}"))
+    value[key]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no number `{key}` in {value}"))
 }
 
 /// The rows of a list.
@@ -160,14 +175,21 @@ pub(crate) fn old_file(path: &Path, content: &str) {
 /// Sets a file's time of change to a day ago.
 pub(crate) fn make_old(path: &Path) {
     let yesterday = SystemTime::now() - Duration::from_secs(86_400);
-    File::options().append(true).open(path).unwrap().set_modified(yesterday).unwrap();
+    File::options()
+        .append(true)
+        .open(path)
+        .unwrap()
+        .set_modified(yesterday)
+        .unwrap();
 }
 
 /// The hash of a file's content.
 #[track_caller]
 pub(crate) fn hash(path: &Path) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap();
+    hasher
+        .update_reader(File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+        .unwrap();
     hasher.finalize()
 }
 
@@ -185,4 +207,62 @@ pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// A folder for what comes back.
+pub(crate) struct Back(TempDir);
+
+impl Back {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// The folder itself.
+    pub(crate) fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// A path in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+/// Tests a ZIP and unpacks it, by a program that is not ours. The one folder in it, or where its entries lie.
+#[track_caller]
+pub(crate) fn unzipped(back: &Back, zip: &str) -> PathBuf {
+    let to = back.path("unzipped");
+    let run = |args: &[&str]| {
+        let output = Command::new("unzip")
+            .env("LC_ALL", "C.UTF-8")
+            .args(args)
+            .output()
+            .expect("unzip starts");
+        assert!(
+            output.status.success(),
+            "unzip {args:?}: {}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    };
+    run(&["-t", "-qq", zip]);
+    run(&["-q", zip, "-d", &to.display().to_string()]);
+    let inside: Vec<_> = fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().path()).collect();
+    match &inside[..] {
+        [folder] if folder.is_dir() => folder.clone(),
+        _ => to,
+    }
+}
+
+/// The id of a node by its path.
+#[track_caller]
+pub(crate) fn node(browser: &Browser, path: &str) -> String {
+    let (folder, name) = path.rsplit_once('/').unwrap();
+    let folder = folder.replace('/', "%2F");
+    let list = browser
+        .get(&format!("/api/drive/list?path={folder}"), &[])
+        .expect_status(200)
+        .json();
+    let child = rows(&list["children"]).iter().find(|child| child["name"] == name);
+    text(child.unwrap_or_else(|| panic!("no {name} in {list}")), "id")
 }

@@ -16,7 +16,10 @@ fn ann_and_bob() -> (Desk, Account) {
     desk.machine.stop();
     desk.server.stop();
     let database = desk.server.data().join("beckon.sqlite");
-    sqlite(&database, "CREATE TABLE kept AS SELECT * FROM account; DELETE FROM account;");
+    sqlite(
+        &database,
+        "CREATE TABLE kept AS SELECT * FROM account; DELETE FROM account;",
+    );
     desk.server.restart();
     let bob = Account::sign_up(&desk.server, "bob");
     desk.server.stop();
@@ -64,7 +67,11 @@ impl Anns {
 
     /// The same requests with ids that nobody has.
     fn nobodys(&self) -> Self {
-        let other = |id: &String| -> String { id.char_indices().map(|(at, digit)| if at % 5 == 1 { flipped(digit) } else { digit }).collect() };
+        let other = |id: &String| -> String {
+            id.char_indices()
+                .map(|(at, digit)| if at % 5 == 1 { flipped(digit) } else { digit })
+                .collect()
+        };
         Self {
             file: other(&self.file),
             folder: other(&self.folder),
@@ -77,7 +84,15 @@ impl Anns {
     }
 
     fn gets(&self) -> Vec<String> {
-        let Self { file, folder, version, transfer, device, root, .. } = self;
+        let Self {
+            file,
+            folder,
+            version,
+            transfer,
+            device,
+            root,
+            ..
+        } = self;
         vec![
             format!("/api/drive/file/{file}"),
             format!("/api/drive/file/{file}?version={version}"),
@@ -93,12 +108,22 @@ impl Anns {
     }
 
     fn changes(&self) -> Vec<(&'static str, String, Value)> {
-        let Self { file, device, session, .. } = self;
+        let Self {
+            file, device, session, ..
+        } = self;
         vec![
             ("POST", "/api/drive/delete".into(), object!({ "nodes": [file] })),
             ("POST", "/api/drive/restore".into(), object!({ "nodes": [file] })),
-            ("POST", "/api/drive/move".into(), object!({ "node": file, "name": "YQ" })),
-            ("PATCH", format!("/api/devices/{device}"), object!({ "name": "mine now" })),
+            (
+                "POST",
+                "/api/drive/move".into(),
+                object!({ "node": file, "name": "YQ" }),
+            ),
+            (
+                "PATCH",
+                format!("/api/devices/{device}"),
+                object!({ "name": "mine now" }),
+            ),
             ("DELETE", format!("/api/sessions/{session}"), object!({})),
         ]
     }
@@ -106,7 +131,10 @@ impl Anns {
 
 /// Another digit in place of a hexadecimal one; what is none stays.
 fn flipped(digit: char) -> char {
-    digit.to_digit(16).and_then(|value| char::from_digit(value ^ 1, 16)).unwrap_or(digit)
+    digit
+        .to_digit(16)
+        .and_then(|value| char::from_digit(value ^ 1, 16))
+        .unwrap_or(digit)
 }
 
 fn change(browser: &Browser, method: &str, path: &str, body: &Value) -> Answer {
@@ -128,11 +156,22 @@ fn what_is_ann_s_is_answered_to_bob_as_if_it_were_not_there() {
         assert_eq!(ann.get(&hers, &[]).status, 200, "{hers} is there for Ann");
         let (to_bob, of_nothing) = (bobs.get(&hers, &[]), bobs.get(&nobodys, &[]));
         assert_eq!(told(&to_bob), told(&of_nothing), "{hers}");
-        assert!(to_bob.status == 404 || hers.contains("heads") && !to_bob.text().contains("node"), "{hers}: {}", to_bob.text());
+        assert!(
+            to_bob.status == 404 || hers.contains("heads") && !to_bob.text().contains("node"),
+            "{hers}: {}",
+            to_bob.text()
+        );
     }
     for ((method, hers, body), (_, nobodys, nothing)) in anns.changes().into_iter().zip(nobodys.changes()) {
-        let (to_bob, of_nothing) = (change(&bobs, method, &hers, &body), change(&bobs, method, &nobodys, &nothing));
-        assert_eq!((to_bob.status, told(&to_bob)), (404, told(&of_nothing)), "{method} {hers}");
+        let (to_bob, of_nothing) = (
+            change(&bobs, method, &hers, &body),
+            change(&bobs, method, &nobodys, &nothing),
+        );
+        assert_eq!(
+            (to_bob.status, told(&to_bob)),
+            (404, told(&of_nothing)),
+            "{method} {hers}"
+        );
     }
     // Nothing of it was done.
     let back = tempfile::tempdir().unwrap();
@@ -147,8 +186,18 @@ fn bob_sees_none_of_ann_s_devices_transfers_and_files_and_cannot_name_them() {
     let cli = bob.cli();
     assert!(rows(&json(cli, &["machines"])).is_empty());
     assert!(rows(&json(cli, &["transfers"])).is_empty());
-    assert_eq!((rows(&json(cli, &["devices"])).len(), rows(&json(cli, &["sessions"])).len()), (1, 1));
-    assert!(rows(&json(cli, &["drive", "ls"])).iter().all(|node| node["name"] != "desk"));
+    assert_eq!(
+        (
+            rows(&json(cli, &["devices"])).len(),
+            rows(&json(cli, &["sessions"])).len()
+        ),
+        (1, 1)
+    );
+    assert!(
+        rows(&json(cli, &["drive", "ls"]))
+            .iter()
+            .all(|node| node["name"] != "desk")
+    );
     let entry = text(&json(desk.cli(), &["ls", "desk:Documents"])[0], "ref");
     let stored = text(&json(desk.cli(), &["drive", "ls", "desk/Documents"])[0], "ref");
     for words in [
@@ -170,7 +219,10 @@ fn bob_does_not_learn_from_an_upload_what_ann_has_stored() {
     let (desk, bob) = ann_and_bob();
     let _desk = Machine::join(&bob, "desk").root("Documents", desk.root()).start();
     let transfer = upload(bob.cli(), "desk:Documents");
-    assert!(number(&transfer, "bytes_sent") > 3 * MIB, "chunks were shared between accounts: {transfer}");
+    assert!(
+        number(&transfer, "bytes_sent") > 3 * MIB,
+        "chunks were shared between accounts: {transfer}"
+    );
     let back = tempfile::tempdir().unwrap();
     get(bob.cli(), "desk/Documents", &back.path().join("copy"));
     assert_same_tree(desk.root(), &back.path().join("copy"));
@@ -182,8 +234,14 @@ fn bob_does_not_learn_from_an_upload_what_ann_has_stored() {
 fn a_name_that_is_taken_or_a_password_of_another_account_opens_nothing() {
     let (desk, bob) = ann_and_bob();
     let bobs = bob.password_file().display().to_string();
-    let login = run(&beckon_tests::Cli::new(), &["login", desk.server.url(), "--name", "ann", "--password-file", &bobs]);
+    let login = run(
+        &beckon_tests::Cli::new(),
+        &["login", desk.server.url(), "--name", "ann", "--password-file", &bobs],
+    );
     expect_refusal(&login, 3, "wrong-password");
-    let revoke = run(bob.cli(), &["device", "revoke", desk.machine.id(), "--password-file", &bobs]);
+    let revoke = run(
+        bob.cli(),
+        &["device", "revoke", desk.machine.id(), "--password-file", &bobs],
+    );
     expect_refusal(&revoke, 1, "not-found");
 }

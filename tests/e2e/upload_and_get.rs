@@ -4,28 +4,16 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt, symlink},
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use beckon_tests::{
-    Account, Machine, Proxy, Server, Way, sample,
+    Account, Machine, Server, sample,
     tree::{self, assert_same_tree, tree_modes},
 };
 
-use crate::scene::{Desk, LONG, MIB, SOON, expect_refusal, get, hash, json, number, order, rows, run, text, upload};
-
-/// A folder for what comes back.
-struct Back(tempfile::TempDir);
-
-impl Back {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-}
+use crate::scene::{
+    Back, Desk, LONG, MIB, expect_refusal, get, hash, json, number, order, rows, run, text, unzipped, upload,
+};
 
 /// The times of change of everything below a folder but symlinks, whose own times no program needs.
 fn times(folder: &Path) -> Vec<(PathBuf, i64, i64)> {
@@ -38,7 +26,11 @@ fn times(folder: &Path) -> Vec<(PathBuf, i64, i64)> {
                 open.push(path.clone());
             }
             if !metadata.is_symlink() {
-                found.push((path.strip_prefix(folder).unwrap().to_owned(), metadata.mtime(), metadata.mtime_nsec() / 1_000_000));
+                found.push((
+                    path.strip_prefix(folder).unwrap().to_owned(),
+                    metadata.mtime(),
+                    metadata.mtime_nsec() / 1_000_000,
+                ));
             }
         }
     }
@@ -51,8 +43,15 @@ fn a_tree_comes_back_with_its_names_contents_links_modes_and_times() {
     let desk = Desk::with(sample::small_tree);
     let transfer = desk.upload();
     let tree = tree::tree_hashes(desk.root());
-    let files = tree.values().filter(|entry| matches!(entry, tree::Entry::File(..))).count() as u64;
-    assert_eq!((number(&transfer, "files_done"), number(&transfer, "files_total")), (files, files), "{transfer}");
+    let files = tree
+        .values()
+        .filter(|entry| matches!(entry, tree::Entry::File(..)))
+        .count() as u64;
+    assert_eq!(
+        (number(&transfer, "files_done"), number(&transfer, "files_total")),
+        (files, files),
+        "{transfer}"
+    );
     assert_eq!(number(&transfer, "bytes_done"), number(&transfer, "bytes_total"));
     assert!(transfer["error"].is_null() && transfer["hold"] == "none", "{transfer}");
 
@@ -77,18 +76,26 @@ fn a_part_of_a_root_and_a_single_file_come_alone() {
     assert_eq!(names, ["notes", "tables"]);
     let back = Back::new();
     get(desk.cli(), "desk/Documents/notes/today.md", &back.path("today.md"));
-    assert_eq!(fs::read(back.path("today.md")).unwrap(), fs::read(desk.path("notes/today.md")).unwrap());
+    assert_eq!(
+        fs::read(back.path("today.md")).unwrap(),
+        fs::read(desk.path("notes/today.md")).unwrap()
+    );
 }
 
 #[test]
 fn a_file_is_written_to_standard_output_or_into_a_folder_that_is_there() {
     let desk = Desk::with(sample::small_tree);
     desk.upload();
-    let piped = desk.cli().run(["get", "desk/Documents/tables/trips.csv", "-o", "-"]).expect_ok();
+    let piped = desk
+        .cli()
+        .run(["get", "desk/Documents/tables/trips.csv", "-o", "-"])
+        .expect_ok();
     assert_eq!(piped.stdout_bytes(), fs::read(desk.path("tables/trips.csv")).unwrap());
     let back = Back::new();
-    let folder = back.0.path().display().to_string();
-    desk.cli().run(["get", "desk/Documents/tables/trips.csv", "-o", &folder]).expect_ok();
+    let folder = back.folder().display().to_string();
+    desk.cli()
+        .run(["get", "desk/Documents/tables/trips.csv", "-o", &folder])
+        .expect_ok();
     assert_eq!(hash(&back.path("trips.csv")), hash(&desk.path("tables/trips.csv")));
 }
 
@@ -98,7 +105,11 @@ fn the_same_again_sends_nothing() {
     let first = desk.upload();
     assert!(number(&first, "bytes_sent") > 3 * MIB, "{first}");
     let again = desk.upload();
-    assert_eq!((number(&again, "bytes_sent"), number(&again, "files_done")), (0, number(&first, "files_done")), "{again}");
+    assert_eq!(
+        (number(&again, "bytes_sent"), number(&again, "files_done")),
+        (0, number(&first, "files_done")),
+        "{again}"
+    );
     // A copy under another name is known by its content, and so is the same on another machine.
     fs::copy(desk.path("video.bin"), desk.path("copy of video.bin")).unwrap();
     let copy = desk.upload();
@@ -150,7 +161,14 @@ fn every_older_version_comes_back_as_it_was() {
     let back = Back::new();
     for (version, draft) in rows(&versions).iter().rev().zip(drafts) {
         let to = back.path(&text(version, "id"));
-        let words = ["get", "desk/Documents/letter", "--version", &text(version, "id"), "-o", &to.display().to_string()];
+        let words = [
+            "get",
+            "desk/Documents/letter",
+            "--version",
+            &text(version, "id"),
+            "-o",
+            &to.display().to_string(),
+        ];
         desk.cli().run(words).expect_ok();
         assert_eq!(fs::read_to_string(to).unwrap(), draft);
     }
@@ -171,7 +189,10 @@ fn a_range_is_just_those_bytes() {
     assert_eq!(range("0-0"), whole[..1]);
     assert_eq!(range("1000000-2000000"), whole[1_000_000..=2_000_000]);
     assert_eq!(range(&format!("{last}-{last}")), whole[last..]);
-    let beyond = run(desk.cli(), &["get", "desk/Documents/file", "--range", "9000000-9000001", "-o", "-"]);
+    let beyond = run(
+        desk.cli(),
+        &["get", "desk/Documents/file", "--range", "9000000-9000001", "-o", "-"],
+    );
     expect_refusal(&beyond, 2, "bad-request");
     assert!(beyond.stdout().is_empty(), "{beyond}");
 }
@@ -181,7 +202,12 @@ fn files_are_moved_deleted_and_restored_in_the_drive_and_uploads_follow() {
     let desk = Desk::with(sample::small_tree);
     desk.upload();
     let cli = desk.cli();
-    let names = |place: &str| -> Vec<_> { rows(&json(cli, &["drive", "ls", place])).iter().map(|node| text(node, "name")).collect() };
+    let names = |place: &str| -> Vec<_> {
+        rows(&json(cli, &["drive", "ls", place]))
+            .iter()
+            .map(|node| text(node, "name"))
+            .collect()
+    };
     run(cli, &["drive", "mv", "desk/Documents/notes", "desk/Documents/diary"]).expect_ok();
     assert!(names("desk/Documents").contains(&"diary".into()));
     // The folder keeps its tie to the machine's folder: what is new there comes to its new place.
@@ -191,8 +217,15 @@ fn files_are_moved_deleted_and_restored_in_the_drive_and_uploads_follow() {
     assert!(!names("desk/Documents").contains(&"notes".into()));
 
     run(cli, &["drive", "rm", "desk/Documents/diary/today.md"]).expect_ok();
-    expect_refusal(&run(cli, &["get", "desk/Documents/diary/today.md", "-o", "-"]), 1, "not-found");
-    assert_eq!(desk.in_drive("desk:Documents/notes/today.md"), [("today.md".into(), "no".into())]);
+    expect_refusal(
+        &run(cli, &["get", "desk/Documents/diary/today.md", "-o", "-"]),
+        1,
+        "not-found",
+    );
+    assert_eq!(
+        desk.in_drive("desk:Documents/notes/today.md"),
+        [("today.md".into(), "no".into())]
+    );
     run(cli, &["drive", "restore", "desk/Documents/diary/today.md"]).expect_ok();
     let back = Back::new();
     get(cli, "desk/Documents/diary/today.md", &back.path("today.md"));
@@ -227,25 +260,16 @@ fn a_folder_comes_as_one_zip_that_others_can_open() {
     assert_same_tree(desk.root(), &unzipped(&back, &zip));
 }
 
-/// Tests a ZIP and unpacks it, by a program that is not ours. The one folder in it, or where its entries lie.
-#[track_caller]
-fn unzipped(back: &Back, zip: &str) -> PathBuf {
-    let to = back.path("unzipped");
-    let run = |args: &[&str]| {
-        let output = Command::new("unzip").env("LC_ALL", "C.UTF-8").args(args).output().expect("unzip starts");
-        assert!(output.status.success(), "unzip {args:?}: {}", String::from_utf8_lossy(&output.stdout));
-    };
-    run(&["-t", "-qq", zip]);
-    run(&["-q", zip, "-d", &to.display().to_string()]);
-    let inside: Vec<_> = fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().path()).collect();
-    match &inside[..] {
-        [folder] if folder.is_dir() => folder.clone(),
-        _ => to,
-    }
-}
-
 /// Where a Linux system keeps many files, and how many of them are wanted at most.
-const PLACES: &[&str] = &["share/doc", "share/zoneinfo", "lib/python3", "lib/python3.11", "share/perl", "share/man", "include"];
+const PLACES: &[&str] = &[
+    "share/doc",
+    "share/zoneinfo",
+    "lib/python3",
+    "lib/python3.11",
+    "share/perl",
+    "share/man",
+    "include",
+];
 const ENTRIES_MAX: usize = 25_000;
 
 /// Folders below `/usr` that nobody made for this test, with tens of thousands of entries together.
@@ -263,7 +287,10 @@ fn found_places() -> Vec<&'static str> {
         .copied()
         .collect();
     let found = ENTRIES_MAX - left;
-    assert!(found >= 2_000, "only {found} entries below /usr: this test needs a system with more in it");
+    assert!(
+        found >= 2_000,
+        "only {found} entries below /usr: this test needs a system with more in it"
+    );
     places
 }
 
@@ -271,7 +298,11 @@ fn tree_size(folder: &Path) -> usize {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     let sizes = entries.map(|entry| {
         let entry = entry.unwrap();
-        1 + if entry.file_type().unwrap().is_dir() { tree_size(&entry.path()) } else { 0 }
+        1 + if entry.file_type().unwrap().is_dir() {
+            tree_size(&entry.path())
+        } else {
+            0
+        }
     });
     sizes.sum()
 }
@@ -284,16 +315,31 @@ fn a_real_tree_that_nobody_made_for_this_test_comes_back_as_tree_and_as_zip() {
     let _desk = Machine::join(&ann, "desk").root("usr", "/usr").start();
     let places = found_places();
     // As they are now: a system may get other files while this test runs.
-    let before: Vec<_> = places.iter().map(|place| tree::tree_hashes(&Path::new("/usr").join(place))).collect();
+    let before: Vec<_> = places
+        .iter()
+        .map(|place| tree::tree_hashes(&Path::new("/usr").join(place)))
+        .collect();
     let assert_same = |place: &str, copy: &Path| {
         let at = places.iter().position(|other| *other == place).unwrap();
         let difference = tree::tree_difference(&before[at], &tree::tree_hashes(copy));
-        assert!(difference.is_empty(), "{place} differs in {} places: {:?}", difference.len(), &difference[..difference.len().min(20)]);
+        assert!(
+            difference.is_empty(),
+            "{place} differs in {} places: {:?}",
+            difference.len(),
+            &difference[..difference.len().min(20)]
+        );
     };
     let live: Vec<_> = places.iter().map(|place| format!("desk:usr/{place}")).collect();
-    let words: Vec<_> = ["upload", "--wait"].into_iter().chain(live.iter().map(String::as_str)).collect();
+    let words: Vec<_> = ["upload", "--wait"]
+        .into_iter()
+        .chain(live.iter().map(String::as_str))
+        .collect();
     let transfer = json(&cli, &words);
-    assert_eq!((text(&transfer, "state"), number(&transfer, "failed")), ("done".into(), 0), "{transfer}");
+    assert_eq!(
+        (text(&transfer, "state"), number(&transfer, "failed")),
+        ("done".into(), 0),
+        "{transfer}"
+    );
     let again = json(&cli, &words);
     assert_eq!(number(&again, "bytes_sent"), 0, "{again}");
 
@@ -306,104 +352,14 @@ fn a_real_tree_that_nobody_made_for_this_test_comes_back_as_tree_and_as_zip() {
     let zip = back.path("usr.zip").display().to_string();
     cli.run(["get", "desk/usr", "--zip", &zip]).expect_ok();
     let unzipped = unzipped(&back, &zip);
-    let unzipped = if unzipped.ends_with("share") { unzipped.parent().unwrap().to_owned() } else { unzipped };
+    let unzipped = if unzipped.ends_with("share") {
+        unzipped.parent().unwrap().to_owned()
+    } else {
+        unzipped
+    };
     for place in &places {
         assert_same(place, &unzipped.join(place));
     }
-}
-
-/// A desk with one large file in the drive, and a terminal that reaches the server through a proxy.
-fn far_away(size: u64) -> (Desk, Proxy, beckon_tests::Cli) {
-    let desk = Desk::with(|folder| sample::random_file(&folder.join("big"), size, 8));
-    desk.upload();
-    let proxy = Proxy::to(desk.server.address());
-    let cli = beckon_tests::Cli::new();
-    let password = desk.ann.password_file().display().to_string();
-    cli.run(["login", &proxy.url(), "--name", "ann", "--password-file", &password]).expect_ok();
-    (desk, proxy, cli)
-}
-
-#[test]
-fn a_download_that_was_killed_goes_on_where_it_was() {
-    let (desk, proxy, cli) = far_away(64 * MIB);
-    let back = Back::new();
-    let to = back.path("big");
-    let words = ["get", "desk/Documents/big", "-o", &to.display().to_string()].map(str::to_owned);
-    proxy.allow(Way::Down, 40 * MIB);
-    let mut download = cli.start(&words);
-    proxy.wait_held_up(Way::Down, SOON);
-    // What is in the client's own hands by now differs; most of what came through must be on its disk.
-    let on_disk = || fs::read_dir(back.0.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum::<u64>();
-    beckon_tests::wait_until("the bytes that came are written", SOON, || on_disk() >= 30 * MIB);
-    assert!(!to.exists(), "half a file stands under the name of the whole");
-    download.kill();
-    proxy.cut();
-    proxy.open();
-    let before = proxy.passed(Way::Down);
-    cli.run(&words).expect_ok();
-    let sent = proxy.passed(Way::Down) - before;
-    assert!((24 * MIB..36 * MIB).contains(&sent), "{sent} bytes came after the break");
-    assert_eq!(hash(&to), hash(&desk.path("big")));
-    assert_eq!(fs::read_dir(back.0.path()).unwrap().count(), 1, "a temporary file stays behind");
-}
-
-#[test]
-fn a_zip_whose_download_was_killed_goes_on_where_it_was() {
-    let (desk, proxy, cli) = far_away(48 * MIB);
-    let back = Back::new();
-    let to = back.path("all.zip").display().to_string();
-    let words = ["get", "desk/Documents", "--zip", &to].map(str::to_owned);
-    proxy.allow(Way::Down, 36 * MIB);
-    let mut download = cli.start(&words);
-    proxy.wait_held_up(Way::Down, SOON);
-    let on_disk = || fs::read_dir(back.0.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum::<u64>();
-    beckon_tests::wait_until("the bytes that came are written", SOON, || on_disk() >= 28 * MIB);
-    assert!(!Path::new(&to).exists(), "half a ZIP stands under the name of the whole");
-    download.kill();
-    proxy.cut();
-    proxy.open();
-    let before = proxy.passed(Way::Down);
-    cli.run(&words).expect_ok();
-    let sent = proxy.passed(Way::Down) - before;
-    assert!(sent < 24 * MIB, "{sent} bytes came after the break");
-    assert_same_tree(desk.root(), &unzipped(&back, &to));
-}
-
-#[test]
-fn a_download_whose_connection_breaks_ends_whole_or_with_an_error_and_goes_on() {
-    let (desk, proxy, cli) = far_away(32 * MIB);
-    let back = Back::new();
-    let to = back.path("big");
-    let words = ["get", "desk/Documents/big", "-o", &to.display().to_string()].map(str::to_owned);
-    proxy.allow(Way::Down, 20 * MIB);
-    let mut download = cli.start(&words);
-    proxy.wait_held_up(Way::Down, SOON);
-    proxy.open();
-    proxy.cut();
-    if !download.wait(LONG).success() {
-        assert!(!to.exists(), "half a file stands under the name of the whole");
-        cli.run(&words).expect_ok();
-    }
-    assert_eq!(hash(&to), hash(&desk.path("big")));
-    assert!(proxy.passed(Way::Down) < 42 * MIB, "all of it came twice");
-}
-
-#[test]
-fn a_part_of_another_version_is_never_joined_to_this_one() {
-    let (desk, proxy, cli) = far_away(16 * MIB);
-    let back = Back::new();
-    let to = back.path("big");
-    let words = ["get", "desk/Documents/big", "-o", &to.display().to_string()].map(str::to_owned);
-    proxy.allow(Way::Down, 10 * MIB);
-    let mut download = cli.start(&words);
-    proxy.wait_held_up(Way::Down, SOON);
-    download.kill();
-    proxy.cut();
-    proxy.open();
-    sample::random_file(&desk.path("big"), 16 * MIB, 99);
-    desk.upload();
-    cli.run(&words).expect_ok();
-    assert_eq!(hash(&to), hash(&desk.path("big")));
 }
 
 #[test]
@@ -423,33 +379,67 @@ fn what_is_there_already_is_replaced_if_it_differs_and_left_alone_if_not() {
     let first = json(desk.cli(), &words);
     fs::remove_file(back.path("copy/video.bin")).unwrap();
     let again = json(desk.cli(), &words);
-    assert_eq!((number(&again, "files"), number(&again, "skipped") + 1), (1, number(&first, "files")), "{again}");
+    assert_eq!(
+        (number(&again, "files"), number(&again, "skipped") + 1),
+        (1, number(&first, "files")),
+        "{again}"
+    );
     assert_same_tree(desk.root(), &back.path("copy"));
 }
 
 #[test]
 fn a_selection_too_long_for_an_order_travels_beside_it() {
     let name = |number: u64| format!("{number:03} {}", "a name as long as some people like them ".repeat(3));
-    let desk = Desk::with(|folder| (0..100).for_each(|number| sample::text(&folder.join(name(number)), &number.to_string())));
-    let places: Vec<_> = (0..90).map(|number| format!("desk:Documents/{}", name(number))).collect();
-    let words: Vec<_> = ["upload", "--wait"].into_iter().chain(places.iter().map(String::as_str)).collect();
+    let desk =
+        Desk::with(|folder| (0..100).for_each(|number| sample::text(&folder.join(name(number)), &number.to_string())));
+    let places: Vec<_> = (0..90)
+        .map(|number| format!("desk:Documents/{}", name(number)))
+        .collect();
+    let words: Vec<_> = ["upload", "--wait"]
+        .into_iter()
+        .chain(places.iter().map(String::as_str))
+        .collect();
     let transfer = json(desk.cli(), &words);
-    assert_eq!((text(&transfer, "state"), number(&transfer, "files_done")), ("done".into(), 90), "{transfer}");
+    assert_eq!(
+        (text(&transfer, "state"), number(&transfer, "files_done")),
+        ("done".into(), 90),
+        "{transfer}"
+    );
     assert_eq!(rows(&json(desk.cli(), &["drive", "ls", "desk/Documents"])).len(), 90);
 }
 
 #[test]
 fn every_odd_name_is_uploaded_and_fetched_by_its_ref() {
     let desk = Desk::with(|folder| drop(sample::odd_names(&folder.join("odd"))));
-    let refs = |words: &[&str]| -> Vec<_> { rows(&json(desk.cli(), words)).iter().map(|entry| text(entry, "ref")).collect() };
+    let refs = |words: &[&str]| -> Vec<_> {
+        rows(&json(desk.cli(), words))
+            .iter()
+            .map(|entry| text(entry, "ref"))
+            .collect()
+    };
     let live = refs(&["ls", "desk:Documents/odd"]);
-    let words: Vec<_> = ["upload", "--wait"].into_iter().chain(live.iter().map(String::as_str)).collect();
+    let words: Vec<_> = ["upload", "--wait"]
+        .into_iter()
+        .chain(live.iter().map(String::as_str))
+        .collect();
     let transfer = json(desk.cli(), &words);
     assert_eq!(number(&transfer, "files_done"), live.len() as u64, "{transfer}");
     let stored = refs(&["drive", "ls", "desk/Documents/odd"]);
     assert_eq!(stored.len(), live.len());
-    let mut names: Vec<_> = fs::read_dir(desk.path("odd")).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
-    let mut fetched: Vec<_> = stored.iter().map(|place| desk.cli().run(["get", place, "-o", "-"]).expect_ok().stdout_bytes().to_vec()).collect();
+    let mut names: Vec<_> = fs::read_dir(desk.path("odd"))
+        .unwrap()
+        .map(|entry| fs::read(entry.unwrap().path()).unwrap())
+        .collect();
+    let mut fetched: Vec<_> = stored
+        .iter()
+        .map(|place| {
+            desk.cli()
+                .run(["get", place, "-o", "-"])
+                .expect_ok()
+                .stdout_bytes()
+                .to_vec()
+        })
+        .collect();
     names.sort();
     fetched.sort();
     assert_eq!(fetched, names, "each file holds its own name");
@@ -477,7 +467,11 @@ fn several_orders_at_once_all_end_well() {
     let ids: Vec<_> = folders.map(|place| order(desk.cli(), &place)).collect();
     for id in ids {
         let ended = json(&desk.cli().with_limit(LONG), &["wait", &id]);
-        assert_eq!((text(&ended, "state"), number(&ended, "files_done")), ("done".into(), 10), "{ended}");
+        assert_eq!(
+            (text(&ended, "state"), number(&ended, "files_done")),
+            ("done".into(), 10),
+            "{ended}"
+        );
     }
     let back = Back::new();
     get(desk.cli(), "desk/Documents", &back.path("copy"));

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use beckon_tests::{Account, Cli, Machine, Proxy, Server, Way, sample, tree::assert_same_tree, wait_until};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::scene::{LONG, MIB, SOON, get, json, number, order, rows, run, text, transfer};
@@ -36,7 +37,13 @@ impl Far {
         let proxy = Proxy::to(server.address());
         let joining = Machine::join_with(&proxy.url(), &ann.join_code(&[]), "desk");
         let machine = joining.root("Documents", folder.path()).start();
-        Self { machine, proxy, ann, server, folder }
+        Self {
+            machine,
+            proxy,
+            ann,
+            server,
+            folder,
+        }
     }
 
     /// Orders everything, and stops the bytes after 64 MiB.
@@ -53,8 +60,14 @@ impl Far {
         assert_eq!(text(&ended, "state"), "done", "{ended}");
         assert_eq!(number(&ended, "bytes_done"), SIZE, "{ended}");
         let passed = self.proxy.passed(Way::Up);
-        assert!(passed >= SIZE, "{passed} bytes cannot be all of it: this test looks at the wrong connection");
-        assert!(passed < SIZE + IN_FLIGHT, "{passed} bytes went up for {SIZE}: what was stored was sent again");
+        assert!(
+            passed >= SIZE,
+            "{passed} bytes cannot be all of it: this test looks at the wrong connection"
+        );
+        assert!(
+            passed < SIZE + IN_FLIGHT,
+            "{passed} bytes went up for {SIZE}: what was stored was sent again"
+        );
         assert_comes_back(&self.ann, self.folder.path());
     }
 }
@@ -72,7 +85,9 @@ fn an_agent_that_was_killed_goes_on_and_sends_nothing_twice_that_was_stored() {
     let id = far.half_way();
     far.machine.kill();
     far.proxy.cut();
-    wait_until("the machine is away", SOON, || transfer(far.ann.cli(), &id)["hold"] == "away");
+    wait_until("the machine is away", SOON, || {
+        transfer(far.ann.cli(), &id)["hold"] == "away"
+    });
     far.proxy.open();
     far.machine.restart();
     far.expect_done_without_repeats(&id);
@@ -119,7 +134,10 @@ fn a_server_that_was_killed_has_what_it_called_stored_and_waiting_goes_on() {
 /// Whether a terminal has a connection open.
 fn is_online(ann: &Account, terminal: &Cli) -> bool {
     let sessions = json(terminal, &["sessions"]);
-    let own = rows(&sessions).iter().find(|session| session["current"] == true).expect("it is signed in");
+    let own = rows(&sessions)
+        .iter()
+        .find(|session| session["current"] == true)
+        .expect("it is signed in");
     json(ann.cli(), &["device", "show", &text(own, "device")])["online"] == true
 }
 
@@ -131,11 +149,18 @@ fn a_server_that_is_stopped_loses_no_byte_that_it_called_stored() {
     far.proxy.open();
     assert!(far.server.stop().success(), "{}", far.server.process().log());
     let check = beckon_tests::binary::path("beckon-server");
-    let check = std::process::Command::new(check).args(["check", "--read-data", "--data"]).arg(far.server.data()).output().unwrap();
+    let check = std::process::Command::new(check)
+        .args(["check", "--read-data", "--data"])
+        .arg(far.server.data())
+        .output()
+        .unwrap();
     assert!(check.status.success(), "{check:?}");
     far.server.restart();
     let stored = json(far.ann.cli(), &["drive", "ls", "desk/Documents"]);
-    assert!(rows(&stored).len() as u64 >= before, "{before} files were committed: {stored}");
+    assert!(
+        rows(&stored).len() as u64 >= before,
+        "{before} files were committed: {stored}"
+    );
     far.expect_done_without_repeats(&id);
 }
 
@@ -143,16 +168,29 @@ fn a_server_that_is_stopped_loses_no_byte_that_it_called_stored() {
 fn an_order_for_a_machine_that_is_away_starts_when_it_is_back() {
     let mut far = Far::with_files(3);
     far.machine.stop();
-    wait_until("the machine is away", SOON, || json(far.ann.cli(), &["machines"])[0]["online"] == false);
+    wait_until("the machine is away", SOON, || {
+        json(far.ann.cli(), &["machines"])[0]["online"] == false
+    });
     let id = order(far.ann.cli(), "desk:Documents/file-1");
     let waiting = transfer(far.ann.cli(), &id);
-    assert_eq!((text(&waiting, "state"), text(&waiting, "hold")), ("queued".into(), "away".into()));
+    assert_eq!(
+        (text(&waiting, "state"), text(&waiting, "hold")),
+        ("queued".into(), "away".into())
+    );
     far.server.restart();
     let waiting = transfer(far.ann.cli(), &id);
-    assert_eq!((text(&waiting, "state"), text(&waiting, "hold")), ("queued".into(), "away".into()), "after a restart of the server");
+    assert_eq!(
+        (text(&waiting, "state"), text(&waiting, "hold")),
+        ("queued".into(), "away".into()),
+        "after a restart of the server"
+    );
     far.machine.restart();
     let ended = json(far.ann.cli(), &["wait", &id]);
-    assert_eq!((text(&ended, "state"), number(&ended, "files_done")), ("done".into(), 1), "{ended}");
+    assert_eq!(
+        (text(&ended, "state"), number(&ended, "files_done")),
+        ("done".into(), 1),
+        "{ended}"
+    );
 }
 
 #[test]
@@ -164,11 +202,16 @@ fn every_terminal_sees_a_transfer_move_and_the_one_that_ordered_it_may_leave() {
     far.proxy.allow(Way::Up, 48 * MIB);
     let id = order(far.ann.cli(), "desk:Documents");
     let seen = |state: &str| {
-        let lines = events.lines().into_iter().map(|line| serde_json::from_str::<serde_json::Value>(&line).unwrap());
+        let lines = events
+            .lines()
+            .into_iter()
+            .map(|line| serde_json::from_str::<serde_json::Value>(&line).unwrap());
         let own = lines.filter(|event| event["event"] == "transfer" && event["id"] == id.as_str());
         own.filter(|event| event["state"] == state).collect::<Vec<_>>()
     };
-    wait_until("progress is seen", LONG, || seen("running").iter().any(|event| number(event, "bytes_sent") > 0));
+    wait_until("progress is seen", LONG, || {
+        seen("running").iter().any(|event| number(event, "bytes_sent") > 0)
+    });
     assert!(seen("done").is_empty());
     far.ann.cli().run(["logout"]).expect_ok();
     far.proxy.open();
@@ -176,8 +219,33 @@ fn every_terminal_sees_a_transfer_move_and_the_one_that_ordered_it_may_leave() {
     let running = seen("running");
     let sent: Vec<_> = running.iter().map(|event| number(event, "bytes_sent")).collect();
     assert!(sent.is_sorted(), "progress went backwards: {sent:?}");
+    let drive_changed = |line: &String| line.contains(r#""event":"drive""#);
+    assert!(events.lines().iter().any(drive_changed), "nobody was told that the drive changed");
     let list = json(&other, &["transfers"]);
     assert_eq!((rows(&list).len(), text(&rows(&list)[0], "id")), (1, id));
+}
+
+#[test]
+fn a_terminal_that_sleeps_holds_nobody_up_and_catches_up() {
+    let far = Far::with_files(10);
+    let other = far.ann.other_terminal();
+    let mut events = other.start(["events", "--json"]);
+    wait_until("the events are open", SOON, || !events.lines().is_empty());
+    events.signal(Signal::STOP);
+    let ids: Vec<_> = (0..10)
+        .map(|number| order(far.ann.cli(), &format!("desk:Documents/file-{number}")))
+        .collect();
+    for id in &ids {
+        run(far.ann.cli(), &["wait", id]).expect_ok();
+    }
+    events.signal(Signal::CONT);
+    let is_done = |id: &String| {
+        let lines = events.lines();
+        lines
+            .iter()
+            .any(|line| line.contains(id.as_str()) && line.contains(r#""state":"done""#))
+    };
+    wait_until("the end of each is seen", SOON, || ids.iter().all(is_done));
 }
 
 #[test]

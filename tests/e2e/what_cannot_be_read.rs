@@ -14,15 +14,26 @@ use std::{
 use beckon_tests::{Account, Machine, Server, sample, tree::assert_same_tree, wait_until};
 use serde_json::Value;
 
-use crate::scene::{Desk, LONG, MIB, SOON, expect_refusal, files_below, get, hash, json, number, order, rows, run, text, transfer, upload};
+use crate::scene::{
+    Desk, LONG, MIB, SOON, expect_refusal, files_below, get, hash, json, number, order, rows, run, text, transfer,
+    upload,
+};
 
 /// Runs a program without root's right to read everything, so that file modes count.
-const WITHOUT_OVERRIDE: &[&str] = &["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all", "--"];
+const WITHOUT_OVERRIDE: &[&str] = &[
+    "setpriv",
+    "--bounding-set=-dac_override,-dac_read_search",
+    "--inh-caps=-all",
+    "--",
+];
 
 /// The problems of a transfer: paths and codes.
 fn problems(desk: &Desk, id: &str) -> Vec<(String, String)> {
     let shown = json(desk.cli(), &["transfers", "show", id, "--files"]);
-    let mut problems: Vec<_> = rows(&shown["problems"]).iter().map(|problem| (text(problem, "path"), text(problem, "code"))).collect();
+    let mut problems: Vec<_> = rows(&shown["problems"])
+        .iter()
+        .map(|problem| (text(problem, "path"), text(problem, "code")))
+        .collect();
     problems.sort();
     problems
 }
@@ -46,10 +57,20 @@ fn what_the_machine_may_not_read_is_listed_and_the_rest_is_stored() {
     let output = run(desk.cli(), &["upload", "desk:Documents", "--wait"]);
     assert_eq!(output.code(), 5, "{output}");
     let transfer = output.json();
-    assert_eq!((text(&transfer, "state"), number(&transfer, "failed")), ("partly".into(), 2), "{transfer}");
+    assert_eq!(
+        (text(&transfer, "state"), number(&transfer, "failed")),
+        ("partly".into(), 2),
+        "{transfer}"
+    );
     let expected = [("notes/2024", "not-readable"), ("tables/trips.csv", "not-readable")];
-    assert_eq!(problems(&desk, &text(&transfer, "id")), expected.map(|(path, code)| (path.to_owned(), code.to_owned())));
-    let shown = desk.cli().run(["transfers", "show", &text(&transfer, "id"), "--files"]).expect_ok();
+    assert_eq!(
+        problems(&desk, &text(&transfer, "id")),
+        expected.map(|(path, code)| (path.to_owned(), code.to_owned()))
+    );
+    let shown = desk
+        .cli()
+        .run(["transfers", "show", &text(&transfer, "id"), "--files"])
+        .expect_ok();
     assert!(shown.stdout().contains("tables/trips.csv"), "{shown}");
     assert_eq!(run(desk.cli(), &["wait", &text(&transfer, "id")]).code(), 5);
 
@@ -76,7 +97,11 @@ fn a_path_too_long_for_any_program_is_listed_and_the_rest_is_stored() {
     let desk = Desk::with(|folder| {
         // Deeper than one path can say, so that it can only be made step by step.
         let script = r#"n=$(printf 'd%.0s' $(seq 250)); for i in $(seq 20); do mkdir "$n" && cd "$n" || exit 1; done; echo deep > file"#;
-        let made = Command::new("bash").args(["-c", script]).current_dir(folder).status().unwrap();
+        let made = Command::new("bash")
+            .args(["-c", script])
+            .current_dir(folder)
+            .status()
+            .unwrap();
         assert!(made.success());
         sample::text(&folder.join("near"), "near");
     });
@@ -98,9 +123,51 @@ fn what_is_ordered_and_is_not_there_is_said_at_once_or_when_the_machine_looks() 
     desk.machine.restart();
     let output = run(desk.cli(), &["wait", &id]);
     let transfer = output.json();
-    let ended = [(1, "failed"), (5, "partly")];
-    assert!(ended.contains(&(output.code(), text(&transfer, "state").as_str())), "{output}");
+    assert_eq!(
+        (output.code(), text(&transfer, "state")),
+        (1, "failed".into()),
+        "{output}"
+    );
     assert_eq!(problems(&desk, &id), [("nothing".into(), "not-found".into())]);
+}
+
+#[test]
+fn a_root_whose_folder_is_gone_is_said_and_counts_again_when_it_is_back() {
+    let desk = Desk::with(sample::small_tree);
+    desk.upload();
+    let away = tempfile::tempdir().unwrap();
+    fs::rename(desk.root(), away.path().join("root")).unwrap();
+    let gone = run(desk.cli(), &["ls", "desk:Documents"]);
+    expect_refusal(&gone, 1, "not-found");
+    assert!(text(&gone.json_error(), "message").contains("Documents"), "{gone}");
+    let upload = run(desk.cli(), &["upload", "desk:Documents", "--wait"]);
+    assert_eq!(upload.code(), 1, "{upload}");
+    // Nothing that is stored goes because of it.
+    let back = tempfile::tempdir().unwrap();
+    get(desk.cli(), "desk/Documents", &back.path().join("copy"));
+    assert_same_tree(&away.path().join("root"), &back.path().join("copy"));
+
+    fs::rename(away.path().join("root"), desk.root()).unwrap();
+    let again = desk.upload();
+    assert_eq!(number(&again, "bytes_sent"), 0, "{again}");
+}
+
+#[test]
+fn an_order_for_a_root_that_its_owner_closed_meanwhile_is_not_carried_out() {
+    let mut desk = Desk::with(sample::small_tree);
+    desk.machine.stop();
+    let id = order(desk.cli(), "desk:Documents");
+    run(desk.machine.cli(), &["roots", "remove", "Documents"]).expect_ok();
+    desk.machine.restart();
+    let output = run(desk.cli(), &["wait", &id]);
+    assert_eq!(output.code(), 1, "{output}");
+    let transfer = output.json();
+    assert_eq!(
+        (text(&transfer, "state"), number(&transfer, "files_done")),
+        ("failed".into(), 0),
+        "{transfer}"
+    );
+    assert!(text(&transfer, "error").contains("root"), "{transfer}");
 }
 
 #[test]
@@ -128,11 +195,18 @@ fn a_file_that_changes_while_it_is_read_never_counts_as_safe() {
     assert!(head.len() == 1 && head[0]["head"] == true, "{versions}");
     let back = tempfile::tempdir().unwrap();
     get(desk.cli(), "desk/Documents/busy", &back.path().join("before"));
-    assert_eq!(hash(&back.path().join("before")), whole, "a torn version took the place of a whole one");
+    assert_eq!(
+        hash(&back.path().join("before")),
+        whole,
+        "a torn version took the place of a whole one"
+    );
 
     desk.upload();
     let versions = json(desk.cli(), &["drive", "versions", "desk/Documents/busy"]);
-    assert!(versions[0]["torn"] == false && versions[0]["head"] == true, "{versions}");
+    assert!(
+        versions[0]["torn"] == false && versions[0]["head"] == true,
+        "{versions}"
+    );
     get(desk.cli(), "desk/Documents/busy", &back.path().join("busy"));
     assert_eq!(hash(&back.path().join("busy")), hash(&desk.path("busy")));
 }
@@ -159,7 +233,10 @@ impl SmallDisk {
     fn mount(mib: u64) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let size = format!("size={mib}m");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).output();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(folder.path())
+            .output();
         match mounted {
             Ok(output) if output.status.success() => Some(Self { folder }),
             problem => {
@@ -191,13 +268,18 @@ fn an_upload_waits_while_the_server_s_disk_is_full_and_goes_on_when_there_is_roo
     for number in 0..20 {
         sample::random_file(&folder.path().join(format!("file-{number}")), 2 * MIB, number);
     }
-    let server = Server::options().args(["--reserve", "8MiB"]).data(disk.path("data")).start();
+    let server = Server::options()
+        .args(["--reserve", "8MiB"])
+        .data(disk.path("data"))
+        .start();
     let ann = Account::sign_up(&server, "ann");
     let machine = Machine::join(&ann, "desk").root("Documents", folder.path()).start();
     let mut desk = Desk::of(machine, ann, server, folder);
 
     let id = order(desk.cli(), "desk:Documents");
-    wait_until("the transfer waits for room", LONG, || transfer(desk.cli(), &id)["hold"] == "no-room");
+    wait_until("the transfer waits for room", LONG, || {
+        transfer(desk.cli(), &id)["hold"] == "no-room"
+    });
     let waiting = transfer(desk.cli(), &id);
     assert_eq!(text(&waiting, "state"), "running", "{waiting}");
     // Full or not: who is signed in sees the machine and the drive.
@@ -206,7 +288,11 @@ fn an_upload_waits_while_the_server_s_disk_is_full_and_goes_on_when_there_is_roo
 
     fs::remove_file(ballast).unwrap();
     let ended = json(&desk.cli().with_limit(LONG), &["wait", &id]);
-    assert_eq!((text(&ended, "state"), text(&ended, "hold")), ("done".into(), "none".into()), "{ended}");
+    assert_eq!(
+        (text(&ended, "state"), text(&ended, "hold")),
+        ("done".into(), "none".into()),
+        "{ended}"
+    );
     let back = tempfile::tempdir().unwrap();
     get(desk.cli(), "desk/Documents", &back.path().join("copy"));
     assert_same_tree(desk.root(), &back.path().join("copy"));
@@ -216,7 +302,13 @@ fn an_upload_waits_while_the_server_s_disk_is_full_and_goes_on_when_there_is_roo
 /// Runs `beckon-server check` on a server that is stopped.
 fn check(server: &Server, options: &[&str]) -> Output {
     let mut command = Command::new(beckon_tests::binary::path("beckon-server"));
-    command.arg("check").args(options).arg("--data").arg(server.data()).output().unwrap()
+    command
+        .arg("check")
+        .args(options)
+        .arg("--data")
+        .arg(server.data())
+        .output()
+        .unwrap()
 }
 
 /// Changes a byte of what is stored of a file that cannot be compressed.
@@ -247,22 +339,42 @@ fn a_damaged_pack_costs_the_files_in_it_and_no_others_and_is_named() {
     let words = ["get", "desk/Documents", "-o", &copy.display().to_string()];
     let output = desk.cli().run(words);
     assert_eq!(output.code(), 5, "{output}");
-    assert!(output.stderr().contains("damaged.bin") && !output.stderr().contains("whole.bin"), "{output}");
-    assert!(!copy.join("inner/damaged.bin").exists(), "a damaged file stands there as if it were whole");
+    assert!(
+        output.stderr().contains("damaged.bin") && !output.stderr().contains("whole.bin"),
+        "{output}"
+    );
+    assert!(
+        !copy.join("inner/damaged.bin").exists(),
+        "a damaged file stands there as if it were whole"
+    );
     assert_eq!(hash(&copy.join("inner/whole.bin")), hash(&desk.path("inner/whole.bin")));
 
     let alone = back.path().join("alone");
-    let words = ["get", "desk/Documents/inner/damaged.bin", "-o", &alone.display().to_string()];
+    let words = [
+        "get",
+        "desk/Documents/inner/damaged.bin",
+        "-o",
+        &alone.display().to_string(),
+    ];
     let output = run(desk.cli(), &words);
     assert!([1, 5].contains(&output.code()) && !alone.exists(), "{output}");
-    assert!(text(&output.json_error(), "message").contains("damaged.bin"), "{output}");
+    assert!(
+        text(&output.json_error(), "message").contains("damaged.bin"),
+        "{output}"
+    );
 
     desk.server.stop();
     let checked = check(&desk.server, &["--read-data"]);
     let report = String::from_utf8_lossy(&checked.stdout);
     assert_eq!(checked.status.code(), Some(1), "{checked:?}");
-    assert!(report.contains("damaged.bin") && !report.contains("whole.bin"), "{report}");
-    assert!(report.contains("desk/Documents/inner"), "the path is not named: {report}");
+    assert!(
+        report.contains("damaged.bin") && !report.contains("whole.bin"),
+        "{report}"
+    );
+    assert!(
+        report.contains("desk/Documents/inner"),
+        "the path is not named: {report}"
+    );
 }
 
 #[test]
@@ -270,7 +382,12 @@ fn a_check_of_a_sound_store_finds_nothing() {
     let mut desk = Desk::with(sample::small_tree);
     desk.upload();
     desk.server.stop();
-    for options in [&[][..], &["--read-data"], &["--rebuild-index"], &["--read-data", "--rebuild-index"]] {
+    for options in [
+        &[][..],
+        &["--read-data"],
+        &["--rebuild-index"],
+        &["--read-data", "--rebuild-index"],
+    ] {
         let checked = check(&desk.server, options);
         assert!(checked.status.success(), "{options:?}: {checked:?}");
     }
@@ -288,7 +405,10 @@ fn an_index_that_was_lost_is_made_again_out_of_the_packs() {
     let lost = "DELETE FROM pin; DELETE FROM chunk_use; DELETE FROM chunk; DELETE FROM pack;";
     let sqlite = Command::new("sqlite3").arg(&database).arg(lost).output().unwrap();
     assert!(sqlite.status.success(), "{sqlite:?}");
-    assert!(!check(&desk.server, &[]).status.success(), "a check does not see that the index is gone");
+    assert!(
+        !check(&desk.server, &[]).status.success(),
+        "a check does not see that the index is gone"
+    );
 
     let rebuilt = check(&desk.server, &["--rebuild-index"]);
     assert!(rebuilt.status.success(), "{rebuilt:?}");
@@ -312,5 +432,7 @@ fn an_agent_that_lost_its_index_asks_again_and_sends_nothing() {
     desk.machine.restart();
     let again = desk.upload();
     assert_eq!(number(&again, "bytes_sent"), 0, "{again}");
-    wait_until("everything is safe", SOON, || desk.in_drive("desk:Documents").iter().all(|(_, state)| state == "safe"));
+    wait_until("everything is safe", SOON, || {
+        desk.in_drive("desk:Documents").iter().all(|(_, state)| state == "safe")
+    });
 }

@@ -60,9 +60,9 @@ fn library() -> PathBuf {
     let folders = fs::read_dir("/usr/lib").expect("/usr/lib can be listed");
     let inside = |folder: &Path| folder.join("faketime/libfaketimeMT.so.1");
     let mut found = folders.flatten().map(|folder| inside(&folder.path()));
-    found.find(|path| path.exists()).expect(
-        "libfaketimeMT.so.1 is missing: run `cargo xtask test`, which installs the package faketime",
-    )
+    found
+        .find(|path| path.exists())
+        .expect("libfaketimeMT.so.1 is missing: run `cargo xtask test`, which installs the package faketime")
 }
 
 #[cfg(test)]
@@ -78,19 +78,9 @@ mod tests {
     fn a_program_sees_the_shifted_time() {
         let clock = FakeClock::new();
         clock.shift("+2d");
-        let output = Command::new("date")
-            .arg("+%s")
-            .envs(clock.env())
-            .output()
-            .unwrap();
-        let seen: u64 = String::from_utf8(output.stdout)
-            .unwrap()
-            .trim()
-            .parse()
-            .unwrap();
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap();
+        let output = Command::new("date").arg("+%s").envs(clock.env()).output().unwrap();
+        let seen: u64 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         let ahead = Duration::from_secs(seen).abs_diff(now);
         assert!(ahead.abs_diff(Duration::from_secs(2 * 86_400)) < Duration::from_secs(60));
     }

@@ -102,13 +102,7 @@ impl Machine {
         if self.process.is_running() {
             self.stop();
         }
-        self.process = run(
-            &self.cli,
-            &self.name,
-            self.folder.path(),
-            &self.env,
-            &self.through,
-        );
+        self.process = run(&self.cli, &self.name, self.folder.path(), &self.env, &self.through);
     }
 
     /// Waits until the server has accepted the agent that was launched last.
@@ -131,8 +125,7 @@ impl Joining {
 
     /// Sets an environment variable of the agent.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.env
-            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
@@ -168,11 +161,7 @@ impl Joining {
         let mut args: Vec<OsString> = ["join", &self.url, &self.code, "--name", &self.name]
             .map(OsString::from)
             .into();
-        args.extend(
-            self.roots
-                .iter()
-                .flat_map(|root| ["--root".into(), root.clone()]),
-        );
+        args.extend(self.roots.iter().flat_map(|root| ["--root".into(), root.clone()]));
         cli.run(args)
     }
 
@@ -185,13 +174,7 @@ impl Joining {
     }
 }
 
-fn run(
-    cli: &Cli,
-    name: &str,
-    folder: &Path,
-    env: &[(OsString, OsString)],
-    through: &[OsString],
-) -> Process {
+fn run(cli: &Cli, name: &str, folder: &Path, env: &[(OsString, OsString)], through: &[OsString]) -> Process {
     let (title, log) = (format!("machine {name}"), folder.join("log"));
     Process::start_through(through, "beckon", &title, &log, |command| {
         command.arg("--state").arg(cli.state()).arg("run");

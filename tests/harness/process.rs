@@ -33,12 +33,7 @@ impl Process {
     /// Starts `program` of this workspace, with `configure` adding arguments and environment.
     ///
     /// Standard output is read line by line, see [`Process::wait_for_line`]; both outputs are added to `log`.
-    pub fn start(
-        program: &str,
-        name: &str,
-        log: &Path,
-        configure: impl FnOnce(&mut Command),
-    ) -> Self {
+    pub fn start(program: &str, name: &str, log: &Path, configure: impl FnOnce(&mut Command)) -> Self {
         Self::start_through(&[], program, name, log, configure)
     }
 
@@ -60,25 +55,15 @@ impl Process {
         })
     }
 
-    fn start_at(
-        program: &Path,
-        name: &str,
-        log: &Path,
-        configure: impl FnOnce(&mut Command),
-    ) -> Self {
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(log)
-            .expect("a log");
+    fn start_at(program: &Path, name: &str, log: &Path, configure: impl FnOnce(&mut Command)) -> Self {
+        let file = File::options().create(true).append(true).open(log).expect("a log");
         let mut command = spawner::command(program);
         configure(&mut command);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(file.try_clone().expect("a log"));
-        let mut child = spawner::spawn(command)
-            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let mut child = spawner::spawn(command).unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let output = Arc::new(Lines::default());
         let stdout = child.stdout.take().expect("standard output is piped");
         thread::spawn({
@@ -123,10 +108,7 @@ impl Process {
 
     /// Whether the program still runs.
     pub fn is_running(&mut self) -> bool {
-        self.child
-            .try_wait()
-            .expect("a child can be asked")
-            .is_none()
+        self.child.try_wait().expect("a child can be asked").is_none()
     }
 
     /// Sends a signal: `STOP` and `CONT` play a machine that sleeps.
@@ -146,9 +128,7 @@ impl Process {
     /// Waits until the program has ended by itself; panics after `limit`.
     #[track_caller]
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
-        let ended = wait::poll(limit, || {
-            self.child.try_wait().expect("a child can be asked")
-        });
+        let ended = wait::poll(limit, || self.child.try_wait().expect("a child can be asked"));
         let Some(status) = ended else {
             panic!("{} did not end in {limit:?}", self.name);
         };
@@ -214,22 +194,14 @@ impl Lines {
         let end = Instant::now() + limit;
         let mut state = self.state.lock().expect("no holder panics");
         loop {
-            if let Some(rest) = state
-                .lines
-                .iter()
-                .find_map(|line| line.strip_prefix(prefix))
-            {
+            if let Some(rest) = state.lines.iter().find_map(|line| line.strip_prefix(prefix)) {
                 return Some(rest.to_owned());
             }
             let left = end.saturating_duration_since(Instant::now());
             if state.ended || left.is_zero() {
                 return None;
             }
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .expect("no holder panics")
-                .0;
+            state = self.changed.wait_timeout(state, left).expect("no holder panics").0;
         }
     }
 
@@ -261,23 +233,15 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(10);
 
     fn shell(folder: &Path, script: &str) -> Process {
-        Process::start_at(
-            Path::new("/bin/sh"),
-            "shell",
-            &folder.join("log"),
-            |command| {
-                command.args(["-c", script]);
-            },
-        )
+        Process::start_at(Path::new("/bin/sh"), "shell", &folder.join("log"), |command| {
+            command.args(["-c", script]);
+        })
     }
 
     #[test]
     fn a_line_is_waited_for_and_both_outputs_are_logged() {
         let folder = tempfile::tempdir().unwrap();
-        let mut process = shell(
-            folder.path(),
-            "echo why >&2; echo ready at 7; exec sleep 1000",
-        );
+        let mut process = shell(folder.path(), "echo why >&2; echo ready at 7; exec sleep 1000");
         assert_eq!(process.wait_for_line("ready at ", LIMIT), "7");
         assert_eq!(process.log(), "why\nready at 7\n");
         assert!(process.is_running());

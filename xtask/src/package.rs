@@ -73,10 +73,7 @@ pub(crate) fn install(need: Need) -> Result<()> {
         return Ok(());
     }
     for package in &missing {
-        eprintln!(
-            "installing the package {}: {}",
-            package.name, package.reason
-        );
+        eprintln!("installing the package {}: {}", package.name, package.reason);
     }
     let names: Vec<_> = missing.iter().map(|package| package.name).collect();
     ensure!(
@@ -95,9 +92,7 @@ pub(crate) fn install(need: Need) -> Result<()> {
 
 fn missing(need: Need, is_installed: impl Fn(&str) -> bool) -> Vec<&'static Package> {
     let needed = PACKAGES.iter().filter(|package| package.need == need);
-    needed
-        .filter(|package| !is_installed(package.probe))
-        .collect()
+    needed.filter(|package| !is_installed(package.probe)).collect()
 }
 
 /// `apt-get` that asks nothing, by way of `sudo` unless we are root.
@@ -125,10 +120,7 @@ mod tests {
             names(missing(Need::Tests, |probe| probe == "openssl")),
             ["unzip", "curl", "faketime", "sqlite3"]
         );
-        assert_eq!(
-            names(missing(Need::Bench, |probe| probe == "rsync")),
-            ["syncthing"]
-        );
+        assert_eq!(names(missing(Need::Bench, |probe| probe == "rsync")), ["syncthing"]);
         assert!(missing(Need::Tests, |_| true).is_empty());
     }
 }
