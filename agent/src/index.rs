@@ -7,6 +7,7 @@ mod tally;
 use std::sync::Arc;
 
 use beckon_shared::{
+    commit::ChainHead,
     error::{ErrorCode, Refusal},
     id::{RootId, SpaceId, TransferId},
     path::RootPath,
@@ -25,8 +26,10 @@ const CACHE: usize = 16 << 20;
 
 /// Source number and path to [`Row`]. The digit in a table's name is the version of its records.
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("row.1");
-/// Space and root to the source's number and the epoch last heard.
-const SOURCES: TableDefinition<'_, &[u8], (u32, u64)> = TableDefinition::new("source.1");
+/// A source's number, its generation, the epoch last heard, and the newest commit's number and hash.
+type StoredSource = (u32, u64, u64, u64, [u8; 32]);
+/// By space and root.
+const SOURCES: TableDefinition<'_, &[u8], StoredSource> = TableDefinition::new("source.1");
 
 /// The file with all of it.
 #[derive(Clone)]
@@ -35,12 +38,22 @@ pub(crate) struct Index {
     state: StateDir,
 }
 
-/// One root in one space, at the epoch last heard for it.
+/// One root in one space, as far as the server still holds what this machine committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Source {
+    key: [u8; 32],
     number: u32,
-    /// What rows must carry to count.
-    pub(crate) epoch: u64,
+    /// What rows must carry to count: another one once the server's side changed, or went back in time.
+    generation: u64,
+}
+
+/// Rows that a commit has made true, and that commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Committed {
+    /// The root's newest commit now.
+    pub(crate) head: ChainHead,
+    /// What it holds.
+    pub(crate) rows: Vec<(RootPath, Row)>,
 }
 
 /// The rows of a source as they were at one moment.
@@ -66,20 +79,31 @@ impl Index {
         Ok(Self { db: Arc::new(db), state: state.clone() })
     }
 
-    /// The source of a root's uploads to a space, from now on at this epoch.
-    pub(crate) fn source(&self, space: SpaceId, root: RootId, epoch: u64) -> Result<Source, Refusal> {
-        if let Some(source) = self.known_source(space, root) && source.epoch == epoch {
-            return Ok(source);
+    /// The source of a root's uploads to a space, whose epoch and newest commit the server has just told.
+    ///
+    /// Where the epoch is another one, or the server no longer knows the newest commit (its database is an older copy),
+    /// nothing that was recorded counts any more.
+    pub(crate) fn source(&self, space: SpaceId, root: RootId, epoch: u64, head: ChainHead) -> Result<Source, Refusal> {
+        let key = source_key(space, root);
+        match self.stored(&key) {
+            Some((number, generation, known, at, hash)) if (known, at, hash) == (epoch, head.number, head.hash.0) => {
+                Ok(Source { key, number, generation })
+            }
+            _ => self.write_source(key, epoch, head).map_err(|cause| unusable(&cause)),
         }
-        self.write_source(space, root, epoch).map_err(|cause| unusable(&cause))
     }
 
     /// The source as last heard of; nothing if nothing of the root was ever uploaded to the space.
     pub(crate) fn known_source(&self, space: SpaceId, root: RootId) -> Option<Source> {
+        let key = source_key(space, root);
+        let (number, generation, ..) = self.stored(&key)?;
+        Some(Source { key, number, generation })
+    }
+
+    fn stored(&self, key: &[u8; 32]) -> Option<StoredSource> {
         let read = self.db.begin_read().ok()?;
         let sources = read.open_table(SOURCES).ok()?;
-        let (number, epoch) = sources.get(source_key(space, root).as_slice()).ok()??.value();
-        Some(Source { number, epoch })
+        Some(sources.get(key.as_slice()).ok()??.value())
     }
 
     /// The rows of a source as they are now.
@@ -89,13 +113,19 @@ impl Index {
     }
 
     /// Records what was committed, durably, in one transaction.
-    pub(crate) fn record(&self, source: Source, rows: &[(RootPath, Row)]) -> Result<(), Refusal> {
+    pub(crate) fn record(&self, source: Source, committed: &Committed) -> Result<(), Refusal> {
         let write = || -> Result<(), redb::Error> {
             let write = self.db.begin_write()?;
             {
                 let mut table = write.open_table(ROWS)?;
-                for (path, row) in rows {
-                    table.insert(row_key(source.number, path).as_slice(), row.encode(source.epoch).as_slice())?;
+                for (path, row) in &committed.rows {
+                    table.insert(row_key(source.number, path).as_slice(), row.encode(source.generation).as_slice())?;
+                }
+                let mut sources = write.open_table(SOURCES)?;
+                let known = sources.get(source.key.as_slice())?.map(|known| known.value());
+                if let Some((number, generation, epoch, ..)) = known {
+                    let head = committed.head;
+                    sources.insert(source.key.as_slice(), (number, generation, epoch, head.number, head.hash.0))?;
                 }
             }
             write.commit()?;
@@ -114,18 +144,20 @@ impl Index {
         tally::forget(&self.state, transfer);
     }
 
-    fn write_source(&self, space: SpaceId, root: RootId, epoch: u64) -> Result<Source, redb::Error> {
-        let key = source_key(space, root);
+    fn write_source(&self, key: [u8; 32], epoch: u64, head: ChainHead) -> Result<Source, redb::Error> {
         let write = self.db.begin_write()?;
         let source = {
             let mut sources = write.open_table(SOURCES)?;
-            let known = sources.get(key.as_slice())?.map(|source| source.value().0);
-            let number = match known {
-                Some(number) => number,
-                None => sources.iter()?.try_fold(0, |top, source| Ok::<_, StorageError>(top.max(source?.1.value().0 + 1)))?,
+            let known = sources.get(key.as_slice())?.map(|source| source.value());
+            let (number, generation) = match known {
+                Some((number, generation, known_epoch, known_number, known_hash)) => {
+                    let is_known = head.number > known_number || (head.number, head.hash.0) == (known_number, known_hash);
+                    (number, generation + u64::from(known_epoch != epoch || !is_known))
+                }
+                None => (sources.iter()?.try_fold(0, |top, source| Ok::<_, StorageError>(top.max(source?.1.value().0 + 1)))?, 0),
             };
-            sources.insert(key.as_slice(), (number, epoch))?;
-            Source { number, epoch }
+            sources.insert(key.as_slice(), (number, generation, epoch, head.number, head.hash.0))?;
+            Source { key, number, generation }
         };
         write.commit()?;
         Ok(source)
@@ -137,7 +169,7 @@ impl View {
     pub(crate) fn row(&self, path: &RootPath) -> Option<Row> {
         let row = self.rows.as_ref()?.get(row_key(self.source.number, path).as_slice());
         let row = row.inspect_err(|cause| tracing::warn!(%cause, "the index of uploads could not be read; the server is asked instead")).ok()??;
-        Row::decode(row.value(), self.source.epoch)
+        Row::decode(row.value(), self.source.generation)
     }
 }
 

@@ -38,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     connection::Link,
-    index::{Index, Row, Source, View},
+    index::{Committed, Index, Source, View},
     origin::Origin,
     root::Root,
     scan,
@@ -172,7 +172,7 @@ async fn work<R: Remote>(job: Job, shared: &Arc<Shared<R>>, index: Index, buffer
     let paths = selected(&job, shared).await?;
     let source = {
         let (index, space, root) = (index.clone(), job.space, job.root.id);
-        spawn_blocking(move || index.source(space, root, grant.epoch)).await.map_err(|_| broken())??
+        spawn_blocking(move || index.source(space, root, grant.epoch, grant.head)).await.map_err(|_| broken())??
     };
     let (problems, reported) = mpsc::channel(256);
     let upload = Upload { job, shared: Arc::clone(shared), index, buffers, grant, source };
@@ -294,7 +294,7 @@ impl<R: Remote> Upload<R> {
         threads
     }
 
-    fn chain(&self, rows: mpsc::Sender<Vec<(RootPath, Row)>>, problems: mpsc::Sender<Problem>) -> Chain<R> {
+    fn chain(&self, rows: mpsc::Sender<Committed>, problems: mpsc::Sender<Problem>) -> Chain<R> {
         Chain {
             shared: Arc::clone(&self.shared),
             space: self.job.space,
@@ -307,7 +307,7 @@ impl<R: Remote> Upload<R> {
         }
     }
 
-    fn record(&self, committed: mpsc::Receiver<Vec<(RootPath, Row)>>) -> JoinHandle<()> {
+    fn record(&self, committed: mpsc::Receiver<Committed>) -> JoinHandle<()> {
         let (index, source) = (self.index.clone(), self.source);
         spawn_blocking(move || record::record_all(&index, source, committed))
     }

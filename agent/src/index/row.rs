@@ -34,15 +34,15 @@ pub(crate) enum Standing {
 }
 
 impl Row {
-    /// The encoding, good for this epoch only.
-    pub(super) fn encode(&self, epoch: u64) -> Vec<u8> {
-        wire::encode(&(epoch, self))
+    /// The encoding, good for this generation of its source only.
+    pub(super) fn encode(&self, generation: u64) -> Vec<u8> {
+        wire::encode(&(generation, self))
     }
 
-    /// The row, if it is of this epoch.
-    pub(super) fn decode(bytes: &[u8], epoch: u64) -> Option<Self> {
+    /// The row, if it is of this generation.
+    pub(super) fn decode(bytes: &[u8], generation: u64) -> Option<Self> {
         let (of, row) = wire::decode::<(u64, Self)>(bytes).ok()?;
-        (of == epoch).then_some(row)
+        (of == generation).then_some(row)
     }
 
     /// How an entry stands to this row.

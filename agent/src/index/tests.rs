@@ -33,6 +33,14 @@ fn path(text: &str) -> RootPath {
     RootPath::new(text).unwrap()
 }
 
+fn head(number: u64) -> ChainHead {
+    ChainHead { number, hash: Hash([number as u8; 32]) }
+}
+
+fn committed(number: u64, rows: Vec<(RootPath, Row)>) -> Committed {
+    Committed { head: head(number), rows }
+}
+
 fn opened() -> (tempfile::TempDir, StateDir, Index) {
     let folder = tempfile::tempdir().unwrap();
     let state = StateDir::open(&folder.path().join("state")).unwrap();
@@ -43,17 +51,31 @@ fn opened() -> (tempfile::TempDir, StateDir, Index) {
 #[test]
 fn a_row_comes_back_in_its_own_source_and_epoch_only() {
     let (_folder, state, index) = opened();
-    let source = index.source(SPACE, ROOT, 1).unwrap();
-    let other = index.source(SPACE, RootId([4; 16]), 1).unwrap();
-    index.record(source, &[(path("a/b"), row())]).unwrap();
+    let source = index.source(SPACE, ROOT, 1, ChainHead::EMPTY).unwrap();
+    let other = index.source(SPACE, RootId([4; 16]), 1, ChainHead::EMPTY).unwrap();
+    index.record(source, &committed(1, vec![(path("a/b"), row())])).unwrap();
     drop(index);
     let index = Index::open(&state).unwrap();
     assert_eq!(index.known_source(SPACE, ROOT), Some(source));
     assert_eq!(index.view(source).row(&path("a/b")), Some(row()));
     assert_eq!(index.view(source).row(&path("a")), None);
     assert_eq!(index.view(other).row(&path("a/b")), None);
-    let later = index.source(SPACE, ROOT, 2).unwrap();
+    let later = index.source(SPACE, ROOT, 2, head(1)).unwrap();
     assert_eq!(index.view(later).row(&path("a/b")), None, "the server's side changed");
+}
+
+#[test]
+fn what_the_server_forgot_is_asked_again() {
+    let (_folder, _state, index) = opened();
+    let source = index.source(SPACE, ROOT, 1, head(6)).unwrap();
+    index.record(source, &committed(7, vec![(path("a"), row())])).unwrap();
+    let held = |head| index.view(index.source(SPACE, ROOT, 1, head).unwrap()).row(&path("a")).is_some();
+    assert!(held(head(7)), "it knows the newest commit");
+    assert!(held(head(8)), "a commit went through whose answer was lost");
+    assert!(!held(head(6)), "it is an older copy of itself");
+    let source = index.source(SPACE, ROOT, 1, head(6)).unwrap();
+    index.record(source, &committed(7, vec![(path("a"), row())])).unwrap();
+    assert!(!held(ChainHead { number: 7, hash: Hash([9; 32]) }), "its newest commit is another one");
 }
 
 #[test]
@@ -101,9 +123,9 @@ fn a_symlink_is_held_while_it_points_to_the_same() {
 #[test]
 fn a_damaged_index_is_moved_aside_and_made_anew() {
     let (folder, state, index) = opened();
-    let source = index.source(SPACE, ROOT, 1).unwrap();
+    let source = index.source(SPACE, ROOT, 1, ChainHead::EMPTY).unwrap();
     let rows: Vec<_> = (0..3000).map(|at| (path(&format!("file {at}")), row())).collect();
-    index.record(source, &rows).unwrap();
+    index.record(source, &committed(1, rows)).unwrap();
     drop(index);
     let file = folder.path().join("state").join(FILE);
     let whole = fs::read(&file).unwrap();

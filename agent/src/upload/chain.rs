@@ -13,7 +13,6 @@ use beckon_shared::{
     id::{ChunkId, DeviceId, Hash, RootId, SpaceId},
     keys::DeviceKeys,
     manifest::{Content, Manifest},
-    path::RootPath,
     signature::Signed,
     transfer::Problem,
     wire,
@@ -21,7 +20,7 @@ use beckon_shared::{
 use tokio::sync::mpsc;
 
 use super::{Shared, batch::Finished, pause::Pause, read::Item, remote::Remote};
-use crate::{clock, index::Row};
+use crate::{clock, index::Committed};
 
 /// The manifests of one commit are at most so many bytes, unless it is only one.
 const MANIFESTS_MAX: usize = 4 << 20;
@@ -37,7 +36,7 @@ pub(super) struct Chain<R> {
     pub(super) keys: Arc<DeviceKeys>,
     pub(super) head: ChainHead,
     /// Takes what was committed, for the index.
-    pub(super) rows: mpsc::Sender<Vec<(RootPath, Row)>>,
+    pub(super) rows: mpsc::Sender<Committed>,
     pub(super) problems: mpsc::Sender<Problem>,
 }
 
@@ -143,7 +142,7 @@ impl<R: Remote> Chain<R> {
             }
             rows.push((one.path, one.row));
         }
-        let _ = self.rows.send(rows).await;
+        let _ = self.rows.send(Committed { head: self.head, rows }).await;
     }
 }
 

@@ -239,7 +239,7 @@ async fn another_head_is_signed_on_top_of() {
     let grant = server.begin().await.unwrap();
     bench.done(&["file"]).await;
     let shared = Arc::new(Shared { remote: server, counters: Arc::default(), pace: Pace::NORMAL, compression: Compression::Off });
-    let source = bench.index.source(job.space, job.root.id, 1).unwrap();
+    let source = bench.index.source(job.space, job.root.id, 1, grant.head).unwrap();
     let upload = Upload { job, shared: Arc::clone(&shared), index: bench.index.clone(), buffers: Arc::default(), grant, source };
     bench.write("later", b"more");
     let (problems, _reported) = mpsc::channel(8);
@@ -324,7 +324,7 @@ async fn a_root_that_goes_away_during_the_upload_is_no_success() {
     let remote = bench.server.clone();
     let shared = Arc::new(Shared { remote, counters: Arc::default(), pace: Pace::NORMAL, compression: Compression::Off });
     let grant = bench.server.begin().await.unwrap();
-    let source = bench.index.source(job.space, job.root.id, 1).unwrap();
+    let source = bench.index.source(job.space, job.root.id, 1, grant.head).unwrap();
     let upload = Upload { job, shared: Arc::clone(&shared), index: bench.index.clone(), buffers: Arc::default(), grant, source };
     fs::remove_dir_all(bench.path("")).unwrap();
     let (problems, mut reported) = mpsc::channel(8);
