@@ -157,7 +157,7 @@ async fn upload<R: Remote>(job: Job, remote: R, index: Index, buffers: Arc<Buffe
 async fn tell_progress<R: Remote>(shared: &Shared<R>) -> std::convert::Infallible {
     let mut told = None;
     loop {
-        let now = (shared.counters.hold(), shared.counters.progress());
+        let now = (shared.counters.hold(), shared.counters.live());
         if told != Some(now) {
             shared.remote.progress(now.0, now.1);
             told = Some(now);
@@ -217,7 +217,7 @@ struct Upload<R> {
 
 /// Where a round's items come from.
 enum Feed {
-    Walk(Vec<RootPath>, View),
+    Walk(Vec<RootPath>, Box<View>),
     Again(Vec<Item>),
 }
 
@@ -226,7 +226,7 @@ impl<R: Remote> Upload<R> {
         let (rows, committed) = mpsc::channel(64);
         let recording = self.record(committed);
         let mut chain = self.chain(rows, problems.clone());
-        let mut feed = Feed::Walk(paths, self.index.view(self.source));
+        let mut feed = Feed::Walk(paths, Box::new(self.index.view(self.source)));
         for round in 0..ROUNDS {
             let again = self.round(feed, &mut chain, &problems).await?;
             if again.is_empty() {

@@ -28,7 +28,7 @@ use crate::{
             collect::{self, PackFill},
         },
         pack,
-        read::content,
+        read::{content, is_gone},
     },
 };
 
@@ -76,6 +76,8 @@ struct BadThings {
     chunks: usize,
     bytes: u64,
     bad_packs: usize,
+    /// Packs that could not be read to their end, for a cause that says nothing about them.
+    unreadable: usize,
     bad_chunks: usize,
     bad_versions: BTreeSet<VersionId>,
     /// Chunks that were told of already.
@@ -108,15 +110,33 @@ impl Check<'_> {
         let chunks = check::chunks_of(self.meta.read(), pack.no).await?;
         if !read_data {
             let found = spawn_blocking(move || blobs.len(id)).await.map_err(io::Error::other)?;
-            return Ok(match found {
-                Ok(found) => chunks.into_iter().filter(|chunk| found < end_of(chunk)).collect(),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => chunks,
-                Err(error) => return Err(error.into()),
-            });
+            return match found {
+                Ok(found) => Ok(chunks.into_iter().filter(|chunk| found < end_of(chunk)).collect()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(chunks),
+                Err(error) => self.tell_unreadable(id, &error).map(|()| Vec::new()),
+            };
         }
         self.bad.bytes += len;
         let keys = keys.clone();
-        spawn_blocking(move || read_pack(&*blobs, id, &keys, chunks)).await.map_err(io::Error::other)?
+        let read = spawn_blocking(move || read_pack(&*blobs, id, &keys, chunks)).await.map_err(io::Error::other)?;
+        if let Some(error) = read.error {
+            self.tell_unreadable(id, &error)?;
+        }
+        self.tell_sound(read.sound_again).await?;
+        Ok(read.damaged)
+    }
+
+    fn tell_unreadable(&mut self, pack: pack::PackId, error: &io::Error) -> Result<(), Error> {
+        self.bad.unreadable += 1;
+        self.say(format_args!("pack {pack} cannot be read ({error}); mend the cause, or restore the pack from a back-up, and check again"))
+    }
+
+    /// Takes the mark off chunks that were once called damaged.
+    async fn tell_sound(&mut self, chunks: Vec<Indexed>) -> Result<(), Error> {
+        for chunk in &chunks {
+            self.say(format_args!("sound again: chunk {} in pack {}", chunk.place.header.id, chunk.place.pack))?;
+        }
+        check::mark_sound(&self.meta, &chunks.iter().map(|chunk| chunk.place.no).collect::<Vec<_>>()).await
     }
 
     async fn tell_of(&mut self, chunk: &Indexed) -> Result<(), Error> {
@@ -128,7 +148,7 @@ impl Check<'_> {
             self.bad.bad_versions.insert(needing.version);
             self.say(format_args!("  needed by {} (version {})", needing.path, needing.version))?;
         }
-        chunk::mark_damaged(&self.meta, &*self.clock, place.no).await
+        chunk::mark_damaged(&self.meta, &*self.clock, place).await
     }
 
     /// Whether every chunk that a manifest names is indexed and not known to be damaged.
@@ -139,8 +159,9 @@ impl Check<'_> {
             let Some(last) = versions.last() else { return Ok(()) };
             after = last.no;
             for version in versions {
-                let durable = chunk::durable(self.meta.read(), version.space, &version.chunks).await?;
-                let lost = version.chunks.iter().filter(|id| !durable.contains_key(id));
+                let ids = version.ids();
+                let durable = chunk::durable(self.meta.read(), version.space, &ids).await?;
+                let lost = ids.iter().filter(|id| !durable.contains_key(id));
                 let untold: Vec<ChunkId> = lost.filter(|id| !self.bad.told.contains(&(version.space, **id))).copied().collect();
                 if untold.is_empty() {
                     continue;
@@ -156,9 +177,13 @@ impl Check<'_> {
     }
 
     fn sum_up(&mut self) -> Result<bool, Error> {
-        let BadThings { packs, chunks, bytes, bad_packs, bad_chunks, .. } = self.bad;
+        let BadThings { packs, chunks, bytes, bad_packs, unreadable, bad_chunks, .. } = self.bad;
         let versions = self.bad.bad_versions.len();
         let read = if bytes > 0 { format!(", {bytes} bytes read") } else { String::new() };
+        if bad_chunks == 0 && unreadable > 0 {
+            self.say(format_args!("not all of {packs} packs could be read{read}"))?;
+            return Ok(false);
+        }
         if bad_chunks == 0 {
             self.say(format_args!("sound: {packs} packs with {chunks} chunks{read}"))?;
             return Ok(true);
@@ -173,29 +198,82 @@ fn end_of(chunk: &Indexed) -> u64 {
     chunk.place.start + u64::from(chunk.place.header.stored_len)
 }
 
-/// Reads a pack and returns what of it is damaged.
-fn read_pack(blobs: &dyn Blobs, id: pack::PackId, keys: &HashMap<SpaceId, ChunkKey>, chunks: Vec<Indexed>) -> Result<Vec<Indexed>, Error> {
-    let read = blobs.len(id).and_then(|len| blobs.read(id, 0..len));
-    let bytes = match read {
-        Ok(bytes) => Bytes::from(bytes),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => Bytes::new(),
-        Err(error) => {
-            // A sector that cannot be read is damage as well, and must not keep the other packs from being checked.
-            tracing::warn!(%error, pack = %id, "a pack could not be read");
-            Bytes::new()
+/// How the chunks of a pack are.
+#[derive(Default)]
+struct Read {
+    damaged: Vec<Indexed>,
+    /// Marked as damaged, and not.
+    sound_again: Vec<Indexed>,
+    /// Why the others could not be read, which says nothing about them.
+    error: Option<io::Error>,
+}
+
+/// Reads a pack; where the disk does not give it whole, each of its chunks alone.
+fn read_pack(blobs: &dyn Blobs, id: pack::PackId, keys: &HashMap<SpaceId, ChunkKey>, chunks: Vec<Indexed>) -> Read {
+    let whole = blobs.len(id).and_then(|len| blobs.read(id, 0..len)).map(Bytes::from);
+    let mut read = Read::default();
+    for chunk in chunks {
+        let start = chunk.place.start.saturating_sub(pack::RECORD_LEN as u64);
+        let record = match &whole {
+            Ok(pack) => Ok(slice(pack, start, end_of(&chunk))),
+            Err(_) => blobs.read(id, start..end_of(&chunk)).map(Bytes::from),
+        };
+        match record {
+            Ok(record) if is_sound(&record, keys, &chunk) => read.sound_again.extend(chunk.is_damaged.then_some(chunk)),
+            Ok(_) => read.damaged.push(chunk),
+            Err(error) if is_gone(&error) || is_bad_sector(&error) => read.damaged.push(chunk),
+            Err(error) => {
+                read.error = Some(error);
+                return read;
+            }
         }
-    };
-    Ok(chunks.into_iter().filter(|chunk| !is_sound(&bytes, keys, chunk)).collect())
+    }
+    read
+}
+
+/// Whether the disk itself says that it cannot give the bytes any more.
+fn is_bad_sector(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
+/// A part of a pack; empty where the pack is too short.
+fn slice(pack: &Bytes, start: u64, end: u64) -> Bytes {
+    match (usize::try_from(start), usize::try_from(end)) {
+        (Ok(start), Ok(end)) if start <= end && end <= pack.len() => pack.slice(start..end),
+        _ => Bytes::new(),
+    }
 }
 
 /// Whether the record is what it was, and its content what its id says.
-fn is_sound(pack: &Bytes, keys: &HashMap<SpaceId, ChunkKey>, chunk: &Indexed) -> bool {
+fn is_sound(record: &Bytes, keys: &HashMap<SpaceId, ChunkKey>, chunk: &Indexed) -> bool {
     let header = &chunk.place.header;
-    let (Ok(start), Ok(end)) = (usize::try_from(chunk.place.start), usize::try_from(end_of(chunk))) else { return false };
-    let Some(head) = start.checked_sub(pack::RECORD_LEN).and_then(|at| pack.get(at..start)) else { return false };
-    if end > pack.len() || *head != pack::record(chunk.space, header, &pack[start..end]) {
+    if record.len() != pack::RECORD_LEN + header.stored_len as usize {
         return false;
     }
-    let content = content(pack.slice(start..end), header.encoding, header.len);
+    let (head, stored) = (&record[..pack::RECORD_LEN], record.slice(pack::RECORD_LEN..));
+    if *head != pack::record(chunk.space, header, &stored) {
+        return false;
+    }
+    let content = content(stored, header.encoding, header.len);
     content.is_ok_and(|content| keys.get(&chunk.space).is_some_and(|key| key.id(&content) == header.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{ffi::OsStr, fs::File};
+
+    use crate::{config::Cli, serve};
+
+    #[tokio::test]
+    async fn a_check_beside_a_running_server_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let running = File::create(folder.path().join("lock")).unwrap();
+        running.lock().unwrap();
+        let args = [OsStr::new("beckon-server"), OsStr::new("--data"), folder.path().as_os_str()];
+        let config = Cli::load(args.map(OsStr::to_owned)).unwrap().config;
+        let refused = serve::check(&config, false, false, &mut Vec::new()).await.unwrap_err();
+        assert!(refused.to_string().contains("another beckon-server runs"), "{refused}");
+        running.unlock().unwrap();
+        assert!(serve::check(&config, false, false, &mut Vec::new()).await.unwrap());
+    }
 }

@@ -15,6 +15,7 @@ async fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     log(&cli.config);
+    open_many_files();
     match run(cli).await {
         Ok(code) => code,
         Err(error) => {
@@ -30,6 +31,24 @@ fn keep_files_private() {
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }
+
+/// Takes as many open files as the system grants: each connection is one, and 1,024, the usual soft limit, are few.
+fn open_many_files() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        let wanted = maximum.map_or(FILES, |most| most.min(FILES));
+        if current.is_some_and(|current| current < wanted) {
+            let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+            tracing::debug!(wanted, ?raised, "asked for more open files");
+        }
+    }
+}
+
+/// More open files than this the server never needs.
+#[cfg(unix)]
+const FILES: u64 = 65_536;
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {

@@ -34,15 +34,25 @@ fn next_revision(last: u64, now: Timestamp) -> u64 {
     (last + 1).max(u64::try_from(now.0).unwrap_or(0))
 }
 
-/// Records a change of a transfer's life durably, then tells it.
-async fn record(app: &App, account: &AccountId, mut view: TransferView) -> Result<TransferView, Error> {
-    view.revision = next_revision(app.live.newest(view.clone()).revision, app.clock.now());
-    let txn = app.meta().write().await?;
-    meta::transfer::update(&txn, &view).await?;
-    txn.commit().await?;
-    app.live.replace(account, &view);
-    tell(app, account, view.clone());
-    Ok(view)
+/// Records a change of a transfer's life durably, then tells it. One that was over meanwhile stays as it ended.
+pub(crate) async fn record(app: &App, account: &AccountId, mut view: TransferView) -> Result<TransferView, Error> {
+    loop {
+        let txn = app.meta().write().await?;
+        let stored = meta::transfer::find(&txn, account, &view.id).await?.view;
+        if stored.state.is_over() {
+            app.live.replace(account, &stored);
+            return Ok(stored);
+        }
+        let last = app.live.newest(view.clone()).revision.max(stored.revision);
+        view.revision = next_revision(last, app.clock.now());
+        // Refused where two writers meet (PostgreSQL) and the other one was told of more progress.
+        if meta::transfer::update(&txn, &view).await? {
+            txn.commit().await?;
+            app.live.replace(account, &view);
+            tell(app, account, view.clone());
+            return Ok(view);
+        }
+    }
 }
 
 /// Records that a transfer is over, and lets go of what was kept for it.

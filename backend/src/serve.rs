@@ -31,13 +31,20 @@ use crate::{
 /// Threads that answer requests.
 const WORKERS: usize = 2;
 
+/// Connections of a thread at the most, and at the least where the system lets the process open few files.
+const CONNECTIONS_MAX: u64 = 2000;
+const CONNECTIONS_MIN: u64 = 64;
+
+/// Files that are left for the database, packs and what is read, whoever connects.
+const FILES_KEPT: u64 = 256;
+
 /// How long running bodies may go on when the server stops. Seconds.
 const LAST_BODIES: u64 = 10;
 
 /// How long control sockets get to say good-bye.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// How often orders that have lapsed are looked for.
+/// How often orders that have lapsed are looked for, and limits that have run out.
 const UPKEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// How a server ended.
@@ -63,7 +70,7 @@ pub async fn run(config: Config, announce: impl Fn(String), stop: impl Future<Ou
         let server = HttpServer::new(move || {
             actix_web::App::new().app_data(app.clone()).wrap(from_fn(guard::front)).configure(app::routes)
         });
-        let server = server.workers(WORKERS).shutdown_timeout(LAST_BODIES).disable_signals();
+        let server = server.workers(WORKERS).max_connections(connections(files_max())).shutdown_timeout(LAST_BODIES).disable_signals();
         match tls {
             Some(tls) => server.listen_rustls_0_23(listener, tls)?,
             None => server.listen(listener)?,
@@ -93,13 +100,16 @@ pub async fn run(config: Config, announce: impl Fn(String), stop: impl Future<Ou
 /// Checks what is stored and tells what it finds, a line each; true if all is well.
 pub async fn check(config: &Config, read_data: bool, rebuild_index: bool, out: &mut (dyn std::io::Write + Send)) -> anyhow::Result<bool> {
     let (data, database) = (config.data_dir(), config.database_url());
-    let _lock = rebuild_index.then(|| lock(&data)).transpose()?;
+    let _lock = lock(&data)?;
     Ok(check::check(CheckOptions { data, database, read_data, rebuild_index }, out).await?)
 }
 
 /// Takes the data folder for this process alone.
 fn lock(data: &Path) -> anyhow::Result<File> {
     make_private(data).with_context(|| format!("the data folder {} cannot be made; choose another --data", data.display()))?;
+    if is_open_to_others(data) {
+        tracing::warn!("other users of this machine may look into the data folder; take that from them, as with chmod 700");
+    }
     let file = File::create(data.join("lock")).with_context(|| format!("the data folder {} cannot be written to", data.display()))?;
     file.try_lock().with_context(|| format!("another beckon-server runs on {}; stop it, or choose another --data", data.display()))?;
     Ok(file)
@@ -114,7 +124,38 @@ pub(crate) fn make_private(data: &Path) -> std::io::Result<()> {
     builder.create(data)
 }
 
-async fn open(config: Config, data: &Path, address: SocketAddr, tls: bool) -> anyhow::Result<App> {
+/// Whether other users than its owner may list or enter a folder that was there before.
+fn is_open_to_others(data: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::metadata(data).is_ok_and(|data| data.permissions().mode() & 0o077 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = data;
+        false
+    }
+}
+
+/// How many files the process may have open; nothing if that has no limit.
+fn files_max() -> Option<u64> {
+    #[cfg(unix)]
+    {
+        rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+    }
+    #[cfg(not(unix))]
+    None
+}
+
+/// How many connections a thread may have: strangers who open all of them must not keep the store from its files.
+fn connections(files_max: Option<u64>) -> usize {
+    let each = files_max.map_or(CONNECTIONS_MAX, |files| files.saturating_sub(FILES_KEPT) / WORKERS as u64);
+    // At most CONNECTIONS_MAX, so it is exact.
+    each.clamp(CONNECTIONS_MIN, CONNECTIONS_MAX) as usize
+}
+
+pub(crate) async fn open(config: Config, data: &Path, address: SocketAddr, tls: bool) -> anyhow::Result<App> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let options = StoreOptions { data: data.to_owned(), database: config.database_url(), reserve: config.reserve.0, clock: clock.clone() };
     let store = Store::open(options).await.context("the store cannot be opened; check --data and --database")?;
@@ -188,14 +229,38 @@ async fn tell_drive_changes(app: web::Data<App>) {
     }
 }
 
-/// Ends the transfers whose orders have lapsed, again and again.
+/// Ends the transfers whose orders have lapsed and forgets who may try again anyway, again and again.
 async fn keep_up(app: web::Data<App>) {
     let mut tick = tokio::time::interval(UPKEEP_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
+        app.limits.sweep();
         if let Err(error) = order::expire(&app).await {
             tracing::error!(cause = %error, "orders that have lapsed were not ended");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_for_the_store() {
+        assert_eq!(connections(Some(1024)), 384);
+        assert_eq!(connections(Some(100)), 64);
+        assert_eq!((connections(Some(1 << 20)), connections(None)), (2000, 2000));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_data_folder_that_others_may_look_into_is_noticed() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        for (mode, open) in [(0o755, true), (0o710, true), (0o700, false)] {
+            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(is_open_to_others(folder.path()), open, "{mode:o}");
         }
     }
 }

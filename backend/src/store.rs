@@ -59,7 +59,8 @@ pub(crate) struct Store {
     pub(crate) clock: Arc<dyn Clock>,
     /// The packs.
     pub(crate) blobs: Arc<dyn Blobs>,
-    reserve: u64,
+    /// Bytes of the disk that stay free.
+    pub(crate) reserve: u64,
     writer: Writer,
     changes: broadcast::Sender<DriveChange>,
 }
@@ -175,12 +176,17 @@ impl Store {
 
     /// Begins to take chunks; refuses at once where there is no room.
     pub(crate) async fn batch(&self, access: &TransferAccess) -> Result<Batch, Error> {
+        self.check_room().await?;
+        Ok(self.writer.batch(access.space, access.transfer))
+    }
+
+    async fn check_room(&self) -> Result<(), Error> {
         let blobs = self.blobs.clone();
         let room = spawn_blocking(move || blobs.room()).await.map_err(io::Error::other)??;
         if room.is_some_and(|free| free < self.reserve) {
             return Err(Error::no_room());
         }
-        Ok(self.writer.batch(access.space, access.transfer))
+        Ok(())
     }
 
     /// The key of a space's chunk ids.
@@ -190,6 +196,8 @@ impl Store {
 
     /// Takes a commit: all of it, or nothing. `key` is the device's.
     pub(crate) async fn commit(&self, access: &TransferAccess, key: &PublicKey, upload: CommitUpload) -> Result<CommitReply, Error> {
+        // The manifests go into the database: what is kept free is for revocations, sign-ins and deleting.
+        self.check_room().await?;
         let (of, key) = (*access, *key);
         let checked = spawn_blocking(move || commit::check(&of, &key, upload)).await.map_err(io::Error::other)??;
         Ok(match meta::commit::apply(&self.meta, &*self.clock, access, &checked).await? {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     chunk::{CHUNK_MAX, ChunkKey},
-    commit::{ChainHead, Commit},
+    commit::{CHANGES_MAX, ChainHead, Commit},
     id::{ChunkId, SpaceId},
     signature::Signed,
 };
@@ -14,6 +14,10 @@ pub const HAVE_MAX: usize = 16_384;
 
 /// A body of chunks has at most this many bytes.
 pub const CHUNKS_BODY_MAX: usize = 32 << 20;
+
+/// The chunks of one body hold at most this many bytes of content, which compression can make far more than the body.
+/// A chunk that stands in a body again counts once.
+pub const CHUNKS_CONTENT_MAX: usize = 64 << 20;
 
 /// A commit's body has at most this many bytes: one manifest of the largest kind with its commit.
 pub const COMMIT_BODY_MAX: usize = 80 << 20;
@@ -118,7 +122,8 @@ pub struct CommitUpload {
     pub commit: Signed<Commit>,
     /// The encoded `Vec<Change>` whose hash stands in the commit.
     pub changes: Vec<u8>,
-    /// The encoded manifests that the changes name, each once, in any order.
+    /// The encoded manifests that the changes name, each once, in any order; at most [`CHANGES_MAX`].
+    #[serde(deserialize_with = "crate::commit::at_most::<_, _, CHANGES_MAX>")]
     pub manifests: Vec<Vec<u8>>,
 }
 
@@ -154,6 +159,26 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{
+        id::{DeviceId, Hash, RootId},
+        keys::DeviceKeys,
+        time::Timestamp,
+        wire,
+    };
+
+    #[test]
+    fn a_commit_of_too_many_manifests_ends_at_the_first_too_many() {
+        let signed = Signed::<Commit>::sign(&commit(), DeviceKeys::from_bytes(&[1; DeviceKeys::LEN]).signing());
+        let upload = |count| wire::encode(&CommitUpload { commit: signed.clone(), changes: Vec::new(), manifests: vec![Vec::new(); count] });
+        assert_eq!(wire::decode::<CommitUpload>(&upload(CHANGES_MAX)).map(|upload| upload.manifests.len()), Ok(CHANGES_MAX));
+        assert_eq!(wire::decode::<CommitUpload>(&upload(CHANGES_MAX + 1)), Err(wire::Malformed));
+    }
+
+    fn commit() -> Commit {
+        let zeros = Hash([0; 32]);
+        let (space, device, root) = (SpaceId::new(Timestamp(1), [1; 10]), DeviceId([2; 32]), RootId([3; 16]));
+        Commit { suite: 0, space, device, root, number: 1, parent: zeros, changes: zeros, at: Timestamp(1) }
+    }
 
     #[test]
     fn a_chunk_header_has_these_bytes() {

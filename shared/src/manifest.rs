@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chunk::{CHUNK_MAX, ChunkRef},
+    chunk::{CHUNK_MAX, CHUNK_MIN, ChunkRef},
     entry::SourceStamp,
     id::Hash,
 };
@@ -50,7 +50,7 @@ pub struct FileContent {
     pub torn: bool,
     /// It had holes.
     pub sparse: bool,
-    /// The chunks, in order; their lengths add up to the size.
+    /// The chunks, in order; their lengths add up to the size, and none but the last is below [`CHUNK_MIN`].
     pub chunks: Vec<ChunkRef>,
 }
 
@@ -95,7 +95,32 @@ impl Manifest {
 
 impl FileContent {
     fn is_consistent(&self) -> bool {
-        let bounded = self.chunks.iter().all(|chunk| (1..=CHUNK_MAX).contains(&(chunk.len as usize)));
+        let last = self.chunks.len().saturating_sub(1);
+        let bounds = |at: usize| if at < last { CHUNK_MIN..=CHUNK_MAX } else { 1..=CHUNK_MAX };
+        let bounded = self.chunks.iter().enumerate().all(|(at, chunk)| bounds(at).contains(&(chunk.len as usize)));
         bounded && (self.torn || self.size() == self.stamp.size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{id::ChunkId, wire};
+
+    fn parsed(lengths: &[usize]) -> Result<Manifest, BadManifest> {
+        let chunks = lengths.iter().map(|len| ChunkRef { id: ChunkId([1; 32]), len: *len as u32 }).collect();
+        let stamp = SourceStamp { size: lengths.iter().sum::<usize>() as u64, mtime_ns: 1, ctime_ns: 2, file_id: 3 };
+        let file = FileContent { stamp, read_ns: 4, hash: Hash([5; 32]), crc32: 6, torn: false, sparse: false, chunks };
+        Manifest::parse(&wire::encode(&Manifest { suite: 0, mode: 0, mtime_ns: 0, content: Content::File(file) }))
+    }
+
+    #[test]
+    fn no_chunk_but_the_last_is_below_the_smallest_length() {
+        for sound in [&[][..], &[1], &[CHUNK_MIN, 1], &[CHUNK_MAX, CHUNK_MIN, CHUNK_MAX]] {
+            assert!(parsed(sound).is_ok(), "{sound:?}");
+        }
+        for bad in [&[0][..], &[1, 1], &[CHUNK_MIN - 1, CHUNK_MIN], &[CHUNK_MAX + 1], &[CHUNK_MIN, 0]] {
+            assert_eq!(parsed(bad), Err(BadManifest::Lengths), "{bad:?}");
+        }
     }
 }

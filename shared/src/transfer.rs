@@ -63,7 +63,7 @@ pub struct Progress {
     pub files_done: u64,
     /// Content bytes found so far, or in all once `walked`.
     pub bytes_total: u64,
-    /// Content bytes of committed files.
+    /// Content bytes of committed files; while it runs also those of other files that are durable.
     pub bytes_done: u64,
     /// Stored-chunk bytes put on the wire, repeats included.
     pub bytes_sent: u64,

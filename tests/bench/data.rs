@@ -28,7 +28,7 @@ fn words(seed: u64, size: usize) -> Vec<u8> {
         let word = hash(hash(seed, at) % 4096, 1);
         let letters = word.to_le_bytes();
         text.extend((0..3 + word as usize % 6).map(|at| b'a' + letters[at] % 26));
-        text.push(if hash(seed, at) % 12 == 0 { b'\n' } else { b' ' });
+        text.push(if hash(seed, at).is_multiple_of(12) { b'\n' } else { b' ' });
     }
     text.truncate(size);
     text

@@ -1,6 +1,6 @@
 //! An upload goes on, whatever breaks: agent, server, network; and what was stored is never sent again.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use beckon_tests::{Account, Cli, Machine, Proxy, Server, Way, sample, tree::assert_same_tree, wait_until};
 use rustix::process::Signal;
@@ -131,6 +131,50 @@ fn a_server_that_was_killed_has_what_it_called_stored_and_waiting_goes_on() {
     assert_eq!(text(&said, "state"), "done");
 }
 
+#[test]
+fn whatever_is_killed_and_however_often_the_store_stays_sound_and_the_upload_ends() {
+    let mut far = Far::new();
+    sample::many_files(&far.folder.path().join("small"), 600, 12);
+    far.proxy.allow(Way::Up, 10 * MIB);
+    let id = order(far.ann.cli(), "desk:Documents");
+    for round in 0..6 {
+        far.proxy.wait_held_up(Way::Up, LONG);
+        if round % 2 == 0 {
+            far.server.kill();
+            far.proxy.cut();
+            assert_sound(&far.server);
+            far.server.restart();
+        } else {
+            far.machine.kill();
+            far.proxy.cut();
+            far.machine.launch();
+        }
+        far.proxy.allow(Way::Up, 10 * MIB);
+    }
+    far.proxy.open();
+    let ended = json(&far.ann.cli().with_limit(LONG), &["wait", &id]);
+    assert_eq!(
+        (text(&ended, "state"), number(&ended, "failed")),
+        ("done".into(), 0),
+        "{ended}"
+    );
+    assert_comes_back(&far.ann, far.folder.path());
+    far.server.stop();
+    assert_sound(&far.server);
+}
+
+/// Reads everything that a server stores, which must not run.
+#[track_caller]
+fn assert_sound(server: &Server) {
+    let mut command = Command::new(beckon_tests::binary::path("beckon-server"));
+    let check = command
+        .args(["check", "--read-data", "--data"])
+        .arg(server.data())
+        .output()
+        .unwrap();
+    assert!(check.status.success(), "{check:?}");
+}
+
 /// Whether a terminal has a connection open.
 fn is_online(ann: &Account, terminal: &Cli) -> bool {
     let sessions = json(terminal, &["sessions"]);
@@ -148,13 +192,7 @@ fn a_server_that_is_stopped_loses_no_byte_that_it_called_stored() {
     let before = number(&transfer(far.ann.cli(), &id), "files_done");
     far.proxy.open();
     assert!(far.server.stop().success(), "{}", far.server.process().log());
-    let check = beckon_tests::binary::path("beckon-server");
-    let check = std::process::Command::new(check)
-        .args(["check", "--read-data", "--data"])
-        .arg(far.server.data())
-        .output()
-        .unwrap();
-    assert!(check.status.success(), "{check:?}");
+    assert_sound(&far.server);
     far.server.restart();
     let stored = json(far.ann.cli(), &["drive", "ls", "desk/Documents"]);
     assert!(
@@ -199,7 +237,7 @@ fn every_terminal_sees_a_transfer_move_and_the_one_that_ordered_it_may_leave() {
     let other = far.ann.other_terminal();
     let events = other.start(["events", "--json"]);
     wait_until("the events are open", SOON, || !events.lines().is_empty());
-    far.proxy.allow(Way::Up, 48 * MIB);
+    far.proxy.allow(Way::Up, MIB);
     let id = order(far.ann.cli(), "desk:Documents");
     let seen = |state: &str| {
         let lines = events
@@ -209,7 +247,9 @@ fn every_terminal_sees_a_transfer_move_and_the_one_that_ordered_it_may_leave() {
         let own = lines.filter(|event| event["event"] == "transfer" && event["id"] == id.as_str());
         own.filter(|event| event["state"] == state).collect::<Vec<_>>()
     };
+    // The news of it goes by the same way: so it is slow, and never stands still.
     wait_until("progress is seen", LONG, || {
+        far.proxy.allow(Way::Up, MIB / 16);
         seen("running").iter().any(|event| number(event, "bytes_sent") > 0)
     });
     assert!(seen("done").is_empty());
@@ -220,7 +260,10 @@ fn every_terminal_sees_a_transfer_move_and_the_one_that_ordered_it_may_leave() {
     let sent: Vec<_> = running.iter().map(|event| number(event, "bytes_sent")).collect();
     assert!(sent.is_sorted(), "progress went backwards: {sent:?}");
     let drive_changed = |line: &String| line.contains(r#""event":"drive""#);
-    assert!(events.lines().iter().any(drive_changed), "nobody was told that the drive changed");
+    assert!(
+        events.lines().iter().any(drive_changed),
+        "nobody was told that the drive changed"
+    );
     let list = json(&other, &["transfers"]);
     assert_eq!((rows(&list).len(), text(&rows(&list)[0], "id")), (1, id));
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: measures the programs as users run them, beside their peers, on this machine.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 
@@ -21,18 +21,24 @@ pub(crate) struct Args {
 enum What {
     /// Upload, upload again, a small change, a distance of 50 ms, a long listing.
     MainLoop,
-    /// The same with a hundredth of the data, to see that it works; its figures mean little.
-    MainLoopSmall,
 }
 
 pub(crate) fn task(args: &Args) -> Result<()> {
+    package::install(Need::Tests)?;
     package::install(Need::Bench)?;
     let programs = build::build(Profile::RELEASE)?;
     let folder: PathBuf = programs.server.parent().context("the server lies in a folder")?.into();
     let name = match args.what {
         What::MainLoop => "main-loop",
-        What::MainLoopSmall => "main-loop-small",
     };
-    let mut bench = cargo(["run", "--package", "beckon-tests", "--bin", "bench", "--", name]);
-    command::run(bench.env("BECKON_BIN_DIR", folder))
+    command::run(bench(name).env("BECKON_BIN_DIR", folder))
+}
+
+/// A hundredth of the data with the programs of the tests, to see that the benchmark works; its figures mean little.
+pub(crate) fn small() -> Result<()> {
+    command::run(&mut bench("main-loop-small"))
+}
+
+fn bench(name: &str) -> Command {
+    cargo(["run", "--package", "beckon-tests", "--bin", "bench", "--", name])
 }

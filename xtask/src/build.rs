@@ -22,6 +22,8 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
+    /// As the tests have them.
+    pub(crate) const DEBUG: Self = Self { release: false };
     /// As users have them.
     pub(crate) const RELEASE: Self = Self { release: true };
 }

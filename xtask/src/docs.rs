@@ -20,6 +20,11 @@ pub(crate) struct Args {
     profile: Profile,
 }
 
+impl Args {
+    /// Only looks whether the documents are up to date.
+    pub(crate) const CHECK: Self = Self { check: true, profile: Profile::DEBUG };
+}
+
 pub(crate) fn task(args: &Args) -> Result<()> {
     let programs = build::build(args.profile)?;
     let text = command::read(Command::new(programs.server).arg("config-docs"))?;

@@ -55,7 +55,7 @@ const PACKAGES: &[Package] = &[
     Package {
         name: "rsync",
         probe: "rsync",
-        need: Need::Bench,
+        need: Need::Tests,
         reason: "the measure for uploads",
     },
     Package {
@@ -118,7 +118,7 @@ mod tests {
         let names = |list: Vec<&Package>| list.iter().map(|p| p.name).collect::<Vec<_>>();
         assert_eq!(
             names(missing(Need::Tests, |probe| probe == "openssl")),
-            ["unzip", "curl", "faketime", "sqlite3"]
+            ["unzip", "curl", "faketime", "sqlite3", "rsync"]
         );
         assert_eq!(names(missing(Need::Bench, |probe| probe == "rsync")), ["syncthing"]);
         assert!(missing(Need::Tests, |_| true).is_empty());

@@ -5,7 +5,9 @@ use std::{path::Path, process::Command};
 use anyhow::{Context, Result, bail};
 
 use crate::{
+    bench,
     command::{self, cargo, is_installed},
+    docs,
     package::{self, Need},
 };
 
@@ -25,7 +27,11 @@ pub(crate) fn task(args: &Args) -> Result<()> {
     // The end-to-end tests start the real programs, which `cargo test` alone would not build. With all targets their
     // dependencies are the same builds as the tests', so that nothing is built twice.
     command::run(&mut cargo(["build", "--workspace", "--all-targets"]))?;
+    docs::task(&docs::Args::CHECK)?;
     command::run(cargo(["test", "--workspace", "--no-fail-fast", "--"]).args(&args.filter))?;
+    if args.filter.is_empty() {
+        bench::small()?;
+    }
     command::run(&mut cargo([
         "check",
         "--package",

@@ -305,15 +305,27 @@ impl ProgressLine {
 fn progress_text(transfer: &TransferView, seconds: f64) -> String {
     let progress = &transfer.progress;
     let more = if progress.walked { "" } else { "+" };
-    let rate = if seconds >= 1.0 { format!(", {}/s", size((progress.bytes_done as f64 / seconds) as u64)) } else { String::new() };
+    let rate = if seconds >= 1.0 { progress.bytes_done as f64 / seconds } else { 0.0 };
+    let told = if rate > 0.0 { format!(", {}/s{}", size(rate as u64), time_left(progress, rate)) } else { String::new() };
     format!(
-        "{}: {} of {}{more}, {} of {}{more} files{rate}",
+        "{}: {} of {}{more}, {} of {}{more} files{told}",
         state(transfer),
         size(progress.bytes_done),
         size(progress.bytes_total),
         progress.files_done,
         progress.files_total
     )
+}
+
+/// Only once the totals are final: before, it would only grow.
+fn time_left(progress: &Progress, rate: f64) -> String {
+    let left = progress.bytes_total.saturating_sub(progress.bytes_done) as f64 / rate;
+    match (progress.walked, left as u64) {
+        (false, _) | (_, 0) => String::new(),
+        (_, seconds @ ..90) => format!(", {seconds} s left"),
+        (_, seconds @ ..5400) => format!(", {} min left", seconds.div_ceil(60)),
+        (_, seconds) => format!(", {} h left", seconds.div_ceil(3600)),
+    }
 }
 
 #[cfg(test)]

@@ -47,11 +47,17 @@ pub(super) struct Finished {
 #[derive(Debug)]
 pub(super) struct Batch {
     bytes: Bytes,
+    filled: u64,
     pub(super) pieces: Vec<Piece>,
     pub(super) finished: Vec<Finished>,
 }
 
 impl Batch {
+    /// Bytes of content in it, whether or not the same chunks came before.
+    pub(super) fn content_len(&self) -> u64 {
+        self.filled
+    }
+
     /// A chunk's content, without copying it.
     pub(super) fn content(&self, piece: &Piece) -> Bytes {
         self.bytes.slice(piece.range())
@@ -176,7 +182,8 @@ impl Batches {
             return Ok(());
         }
         let bytes = self.buffer.take().map(Buffer::freeze).unwrap_or_default();
-        let batch = Batch { bytes, pieces: std::mem::take(&mut self.pieces), finished: std::mem::take(&mut self.finished) };
+        let filled = self.pieces.iter().map(|piece| u64::from(piece.len)).sum();
+        let batch = Batch { bytes, filled, pieces: std::mem::take(&mut self.pieces), finished: std::mem::take(&mut self.finished) };
         self.end = 0;
         self.sent += 1;
         self.out.blocking_send(batch).map_err(|_| Interrupted::Stopped)

@@ -129,6 +129,7 @@ impl<R: Remote> Chain<R> {
         let counters = &self.shared.counters;
         let mut rows = Vec::new();
         for one in group {
+            counters.settled(one.size);
             if one.torn {
                 counters.torn.fetch_add(1, Relaxed);
                 let message = "it changed whenever it was read, so what is stored may be a mixture; close what writes to it and upload it again";

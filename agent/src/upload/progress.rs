@@ -16,6 +16,8 @@ pub(super) struct Counters {
     pub(super) files_done: AtomicU64,
     pub(super) bytes_total: AtomicU64,
     pub(super) bytes_done: AtomicU64,
+    /// Content bytes that are durable, of files that are not committed yet.
+    under_way: AtomicU64,
     /// Stored-chunk bytes put on the wire.
     pub(super) sent: Tally,
     pub(super) failed: AtomicU64,
@@ -67,7 +69,25 @@ impl Counters {
         self.held.fetch_add(1, Relaxed);
     }
 
-    /// The counts as they are told.
+    /// So much content has become durable.
+    pub(super) fn durable(&self, bytes: u64) {
+        self.under_way.fetch_add(bytes, Relaxed);
+    }
+
+    /// So much of it is committed, or turned out to be of no use.
+    pub(super) fn settled(&self, bytes: u64) {
+        // What is read again becomes durable again, or counts again: it is a measure for people, kept within its bounds.
+        let _ = self.under_way.fetch_update(Relaxed, Relaxed, |under_way| Some(under_way.saturating_sub(bytes)));
+    }
+
+    /// The counts while the work goes on: a large file moves before it is committed.
+    pub(super) fn live(&self) -> Progress {
+        let told = self.progress();
+        let bytes_done = told.bytes_done.saturating_add(self.under_way.load(Relaxed)).min(told.bytes_total);
+        Progress { bytes_done: bytes_done.max(told.bytes_done), ..told }
+    }
+
+    /// The counts at the end.
     pub(super) fn progress(&self) -> Progress {
         Progress {
             files_total: self.files_total.load(Relaxed),
@@ -87,5 +107,23 @@ impl Counters {
             0 => Hold::None,
             _ => Hold::NoRoom,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_file_moves_before_it_is_committed_and_counts_once() {
+        let counters = Counters::default();
+        counters.found_file(100);
+        counters.durable(60);
+        assert_eq!((counters.live().bytes_done, counters.progress().bytes_done), (60, 0));
+        counters.durable(60);
+        assert_eq!(counters.live().bytes_done, 100, "what is read again does not go beyond the whole");
+        counters.settled(120);
+        counters.done_file(100);
+        assert_eq!((counters.live().bytes_done, counters.progress().bytes_done), (100, 100));
     }
 }

@@ -49,11 +49,13 @@ pub(super) async fn store_all<R: Remote>(
 /// Stores one batch, however often that must be tried. What a broken try made durable is not sent again.
 async fn store<R: Remote>(shared: Arc<Shared<R>>, batch: Batch) -> Result<Vec<Finished>, Refusal> {
     let mut pause = Pause::new(&shared.remote, &shared.counters, shared.pace);
+    let content = batch.content_len();
     if !batch.pieces.is_empty() {
         while let Err(failure) = send_missing(&shared, &batch).await {
             pause.after(failure).await?;
         }
     }
+    shared.counters.durable(content);
     Ok(batch.finished)
 }
 

@@ -10,6 +10,7 @@ use beckon_shared::{
     wire::{self, FromServer, ToServer, Welcome},
 };
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     End, Visitor,
@@ -39,6 +40,9 @@ pub(super) struct Line<'a> {
 /// Registers the device, lets its account see it, and serves it until it goes.
 pub(super) async fn stay(app: &App, socket: &mut Socket, visitor: &Visitor, guest: Guest) -> End {
     let (account, device, kind) = (guest.account.id, guest.device, guest.kind);
+    if app.limits.visit.count(&device).is_err() {
+        return End::soon(ErrorCode::TooMany, "this device comes and goes too often; it comes back by itself", 5000);
+    }
     let connection = app.hub.connect(account, device, kind);
     let epoch = connection.epoch;
     let visit = VisitId::new(app.clock.now(), random(&*app.clock));
@@ -73,6 +77,11 @@ pub(super) fn going_away(app: &App) -> End {
 }
 
 impl Line<'_> {
+    /// Fires when the device of this line is revoked or its session ends.
+    pub(super) fn cut(&self) -> CancellationToken {
+        self.connection.ends.cut.clone()
+    }
+
     /// Records the visit, tells the account, and sends what the device is to begin with.
     async fn arrive(&mut self, visit: VisitId, visitor: &Visitor) -> Result<(), End> {
         let (app, account, device) = (self.app, self.guest.account.id, self.guest.device);

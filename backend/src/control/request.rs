@@ -49,6 +49,8 @@ fn check_kind(kind: DeviceKind, request: &Request) -> Result<(), Refusal> {
 /// Makes the two tickets of a session and hands the machine its own.
 async fn open_session(line: &Line<'_>, device: &DeviceId) -> Result<[u8; 32], Error> {
     let (app, account) = (line.app, line.guest.account.id);
+    // Before the look-up: whoever is revoked from here on is cut off from the session too.
+    let cuts = [line.cut(), app.hub.cut_token(account, *device)];
     let machine = meta::device::find(app.meta().read(), &account, device).await?;
     if machine.kind != DeviceKind::Agent {
         return Err(not_found().into());
@@ -56,7 +58,6 @@ async fn open_session(line: &Line<'_>, device: &DeviceId) -> Result<[u8; 32], Er
     if machine.revoked {
         return Err(Refusal::new(ErrorCode::Revoked, "this machine was revoked; join it again").into());
     }
-    let cuts = [app.hub.cut_token(account, line.guest.device), app.hub.cut_token(account, *device)];
     let [own, theirs] = app.relays.open(app, cuts);
     if !app.hub.to_device(&account, device, &FromServer::Session { ticket: theirs }) {
         return Err(Refusal::new(ErrorCode::Away, "this machine is away; start `beckon run` on it or wait until it is back").into());

@@ -13,12 +13,16 @@ use beckon_shared::{
     error::{ErrorCode, Refusal},
     keys::account_id,
     password::{AuthSecret, KdfParams, fake_salt},
+    path::Label,
     statement::Standing,
 };
 
-use super::{guard::client, limit::address_key};
+use super::{
+    guard::client,
+    limit::{address_key, name_key},
+};
 use crate::{
-    app::App,
+    app::{App, small_json},
     clock::random,
     error::{Answer, Failure},
     store::{
@@ -38,13 +42,17 @@ pub(super) use session::{__path_current, __path_end, __path_list, __path_sign_ou
 
 /// The paths of this file.
 pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.route("/api/sign-up", web::post().to(sign_up))
-        .route("/api/sign-in/start", web::post().to(start))
-        .route("/api/sign-in", web::post().to(sign_in))
-        .route("/api/sign-in/finish", web::post().to(finish))
-        .route("/api/sign-out", web::post().to(session::sign_out))
-        .route("/api/recover", web::post().to(recover))
-        .route("/api/recover/finish", web::post().to(password::recover_finish))
+    for (path, answer) in [
+        ("/api/sign-up", web::post().to(sign_up)),
+        ("/api/sign-in/start", web::post().to(start)),
+        ("/api/sign-in", web::post().to(sign_in)),
+        ("/api/sign-in/finish", web::post().to(finish)),
+        ("/api/recover", web::post().to(recover)),
+        ("/api/recover/finish", web::post().to(password::recover_finish)),
+    ] {
+        cfg.service(web::resource(path).app_data(small_json()).route(answer));
+    }
+    cfg.route("/api/sign-out", web::post().to(session::sign_out))
         .route("/api/password", web::post().to(password::change_password))
         .route("/api/sessions", web::get().to(session::list))
         .route("/api/sessions/current", web::get().to(session::current))
@@ -116,9 +124,13 @@ pub(super) async fn recover(app: web::Data<App>, request: HttpRequest, body: web
 
 async fn prove(app: &App, request: &HttpRequest, body: &Prove, what: Proven) -> Answer<web::Json<Proved>> {
     limit(app, request)?;
-    app.limits.guess.count(&body.name.to_lowercase())?;
+    // No account has such a name.
+    Label::new(body.name.as_str()).map_err(|_| wrong(what))?;
     let secret = AuthSecret::from_bytes(body.auth.0);
     let known = meta::account::by_name(app.meta().read(), &body.name).await?;
+    if what == Proven::Password {
+        limit_guesses(app, request, &body.name, known.as_ref()).await?;
+    }
     let right = known.map(|account| {
         let proof = match what {
             Proven::Password => account.password.proof.clone(),
@@ -139,6 +151,19 @@ async fn prove(app: &App, request: &HttpRequest, body: &Prove, what: Proven) -> 
         epoch: account.standing.lowest_epoch(),
         ticket: beckon_shared::api::Bytes(ticket),
     }))
+}
+
+/// Counts a guess of a password. Nobody guesses recovery words, which are random: they need no limit of their own, so
+/// that an owner gets in by them whatever strangers do.
+async fn limit_guesses(app: &App, request: &HttpRequest, name: &str, known: Option<&Account>) -> Result<(), Failure> {
+    let (name, address) = (name_key(name), address_key(client(request).ip()));
+    app.limits.guess.count(&(name, address))?;
+    let homes = match known {
+        Some(account) => meta::device::addresses(app.meta().read(), &account.id).await?,
+        None => Vec::new(),
+    };
+    let is_at_home = homes.into_iter().any(|home| address_key(home) == address);
+    if is_at_home { Ok(()) } else { app.limits.strangers.count(&name) }
 }
 
 /// One answer for a wrong name and a wrong secret.

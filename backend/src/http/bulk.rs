@@ -11,9 +11,9 @@ use beckon_shared::{
     error::ErrorCode,
     wire,
 };
-use tokio::task::spawn_blocking;
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use self::body::{Body, Frame};
+use self::body::{Body, Frame, Whole};
 use super::guard::Bulk;
 use crate::{
     app::App,
@@ -29,7 +29,20 @@ use crate::{
 /// A have-query of [`HAVE_MAX`] ids, with room for what is around them. Bytes.
 const HAVE_BODY_MAX: usize = HAVE_MAX * 32 + 16;
 
-/// Chunks are verified in groups of about so many bytes: less would spend its time on changing threads.
+/// Bytes of have-queries that may be in memory at once, of all machines together.
+const HAVE_ROOM: usize = 16 << 20;
+
+/// Bytes of commits that may be in memory at once, of all machines together. What is made of a commit takes about three
+/// times as much.
+const COMMIT_ROOM: usize = 96 << 20;
+
+static HAVE_BODIES: Semaphore = Semaphore::const_new(HAVE_ROOM);
+static COMMIT_BODIES: Semaphore = Semaphore::const_new(COMMIT_ROOM);
+
+/// A have-query or commit must be here in so long: an agent sends at most a few MiB, or one manifest.
+const WHOLE: Duration = Duration::from_secs(180);
+
+/// Chunks are verified in groups of about so many bytes of content: less would spend its time on changing threads.
 const GROUP: usize = 1 << 20;
 
 /// A body that stands still for so long is given up.
@@ -45,7 +58,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
 /// Which chunks are missing; the others are pinned.
 async fn have(bulk: Bulk, payload: web::Payload, app: web::Data<App>) -> Answer {
     let Bulk(access, cut) = bulk;
-    let bytes = Body::new(payload, cut, HAVE_BODY_MAX).whole().await?;
+    let Whole { bytes, share: _share } = Body::new(payload, cut, HAVE_BODY_MAX).whole(WHOLE, &HAVE_BODIES).await?;
     let request: HaveRequest = wire::decode(&bytes).map_err(|_| malformed())?;
     if request.chunks.len() > HAVE_MAX {
         return Err(malformed());
@@ -103,7 +116,7 @@ fn verify_one(key: &ChunkKey, frame: Frame) -> Result<VerifiedChunk, Failure> {
 /// Takes a commit.
 async fn commit(bulk: Bulk, payload: web::Payload, app: web::Data<App>) -> Answer {
     let Bulk(access, cut) = bulk;
-    let bytes = Body::new(payload, cut, COMMIT_BODY_MAX).whole().await?;
+    let Whole { bytes, share: _share } = Body::new(payload, cut, COMMIT_BODY_MAX).whole(WHOLE, &COMMIT_BODIES).await?;
     let upload: CommitUpload = wire::decode(&bytes).map_err(|_| malformed())?;
     drop(bytes);
     let device = device::find(app.store.meta.read(), &access.account, &access.device).await?;

@@ -5,7 +5,7 @@ use beckon_shared::{
     api::device::{NewStatement, Rename, VisitView},
     device::DeviceView,
     error::ErrorCode,
-    id::DeviceId,
+    id::{AccountId, DeviceId},
     order::CLOCK_GRACE,
     statement::{Revocation, Statement},
     wire::FromServer,
@@ -13,7 +13,7 @@ use beckon_shared::{
 
 use super::guard::SignedIn;
 use crate::{
-    app::App,
+    app::{App, to_the_end},
     control::publish_device,
     error::{Answer, Failure},
     order,
@@ -65,12 +65,16 @@ pub(super) async fn rename(app: web::Data<App>, by: SignedIn, id: web::Path<Devi
 /// Revokes devices. Answered when everything of theirs is cut off.
 #[utoipa::path(post, path = "/api/statements", request_body = NewStatement, responses((status = 204)))]
 pub(super) async fn say(app: web::Data<App>, by: SignedIn, body: web::Json<NewStatement>) -> Answer {
-    let account_id = by.access.account;
+    to_the_end(async move { revoke(&app, by.access.account, &body).await }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn revoke(app: &App, account_id: AccountId, body: &NewStatement) -> Result<(), Failure> {
     let txn = app.meta().write().await?;
     let account = meta::account::by_id(&txn, &account_id).await?.ok_or_else(Failure::not_found)?;
-    let revocation = check(&app, &account, &body)?;
+    let revocation = check(app, &account, body)?;
     meta::account::set_statement(&txn, &account_id, &body.statement.0).await?;
-    let ended = end_devices(&app, &txn, &account, &revocation).await?;
+    let ended = end_devices(app, &txn, &account, &revocation).await?;
     txn.commit().await.map_err(Error::from)?;
     // Everyone hears it, the revoked too, before their sockets go.
     app.hub.to_all(&account_id, &FromServer::Statement(Box::new(body.statement.0.clone())));
@@ -78,11 +82,14 @@ pub(super) async fn say(app: web::Data<App>, by: SignedIn, body: web::Json<NewSt
         app.hub.cut(&account_id, device);
     }
     for device in &ended {
-        publish_device(&app, account_id, device).await;
-        order::withdraw_of_device(&app, &account_id, device).await?;
+        publish_device(app, account_id, device).await;
+        // A transfer that is left open here opens nothing: its tickets are gone. It ends as one whose machine never returns.
+        if let Err(error) = order::withdraw_of_device(app, &account_id, device).await {
+            tracing::error!(cause = %error, "the transfers of a revoked device were not ended");
+        }
     }
     tracing::info!(ended = ended.len(), number = revocation.number, "devices were revoked");
-    Ok(HttpResponse::NoContent().finish())
+    Ok(())
 }
 
 /// The revocation, if it is the account's next one.

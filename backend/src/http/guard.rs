@@ -21,7 +21,7 @@ use crate::{
     access::{Access, TransferAccess},
     app::App,
     error::Failure,
-    store::meta,
+    store::{Error, meta},
 };
 
 /// How exactly the last use of a session is known; each note costs a write. Milliseconds.
@@ -97,12 +97,23 @@ async fn signed_in(request: &HttpRequest) -> Result<SignedIn, Failure> {
     if meta::session::by_token(app.meta().read(), &token, now).await?.is_none() {
         return Err(not_signed_in());
     }
-    if now.0 - found.used.0 >= USED_GRAIN {
-        let txn = app.meta().write().await?;
-        meta::session::touch(&txn, &found.id, &client(request).ip().to_string(), now).await?;
-        txn.commit().await.map_err(crate::store::Error::from)?;
+    if now.0 - found.used.0 >= USED_GRAIN && app.limits.note.count(&found.id).is_ok() {
+        let address = client(request).ip().to_string();
+        tokio::spawn(note_use(app.clone(), found.id, address, now));
     }
     Ok(SignedIn { access: found.access, device: found.device, session: found.id, expires: found.expires, cut })
+}
+
+/// Beside the request, which goes on also when nothing can be written, as on a full disk.
+async fn note_use(app: web::Data<App>, session: SignInId, address: String, now: Timestamp) {
+    let noted = async {
+        let txn = app.meta().write().await?;
+        meta::session::touch(&txn, &session, &address, now).await?;
+        Ok::<_, Error>(txn.commit().await?)
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(cause = %error, "the use of a session was not noted");
+    }
 }
 
 async fn bulk(request: &HttpRequest) -> Result<Bulk, Failure> {

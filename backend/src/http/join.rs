@@ -14,7 +14,7 @@ use beckon_shared::{
 
 use super::{account::check_texts, guard::SignedIn, guard::client, limit::address_key};
 use crate::{
-    app::App,
+    app::{App, small_json},
     control::publish_device,
     error::{Answer, Failure},
     store::{
@@ -36,8 +36,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/api/join-codes", web::post().to(make))
         .route("/api/join-codes", web::get().to(list))
         .route("/api/join-codes/{lookup}", web::delete().to(withdraw))
-        .route("/api/join/{lookup}", web::get().to(offer))
-        .route("/api/join/{lookup}", web::post().to(join));
+        .service(web::resource("/api/join/{lookup}").app_data(small_json()).get(offer).post(join));
 }
 
 /// Keeps a code that a controller made.

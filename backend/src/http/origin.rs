@@ -32,12 +32,20 @@ impl Origins {
     /// The origin that a request was sent to; nothing if this server does not answer under its `Host`.
     ///
     /// With a public URL only that and the listening address count, so that no other name can be made to point here
-    /// (DNS rebinding). Without one the server cannot know its names.
+    /// (DNS rebinding). Without one the server cannot know its names: then only `localhost` and addresses count, which
+    /// nobody can make point elsewhere.
     pub(crate) fn of(&self, host: &str) -> Option<Origin> {
         let secure = self.listen.is_secure();
-        let Some(public) = &self.public else { return Origin::new(secure, host).ok() };
+        let Some(public) = &self.public else { return Origin::new(secure, host).ok().filter(|_| is_unnamed(host)) };
         [public, &self.listen].into_iter().find(|known| Origin::new(known.is_secure(), host).as_ref() == Ok(known)).cloned()
     }
+}
+
+/// Whether a `Host` names this machine or an address, with or without a port, and not a name that somebody registered.
+fn is_unnamed(host: &str) -> bool {
+    let is_address = host.parse::<SocketAddr>().is_ok() || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    is_address || name.eq_ignore_ascii_case("localhost")
 }
 
 /// The `Host` of a request; of HTTP/2 its `:authority`.
@@ -91,9 +99,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_public_url_the_host_says_the_origin() {
+    fn without_a_public_url_only_addresses_and_this_machine_are_answered() {
         let origins = Origins::new(None, "0.0.0.0:8440".parse().unwrap(), false).unwrap();
-        assert_eq!(origins.of("nas.local:8440").unwrap().as_str(), "http://nas.local:8440");
-        assert_eq!(origins.of(""), None);
+        for host in ["127.0.0.1:8440", "192.168.1.5", "[::1]:8440", "[fd00::1]", "localhost", "localhost:8440"] {
+            assert_eq!(origins.of(host).unwrap().as_str(), format!("http://{host}"));
+        }
+        for host in ["", "evil.example", "evil.example:8440", "localhost.evil.example", "127.0.0.1.evil.example:80", "1.2.3.4:x"] {
+            assert_eq!(origins.of(host), None, "{host}");
+        }
     }
 }

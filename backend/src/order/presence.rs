@@ -1,9 +1,12 @@
 //! Orders wait while their machine is away, are pushed again when it comes, and lapse in the end.
 
+use std::time::Duration;
+
 use beckon_shared::{
     error::ErrorCode,
     id::{AccountId, DeviceId},
     order::CLOCK_GRACE,
+    time::Timestamp,
     transfer::{Hold, TransferState, TransferView},
     wire::FromServer,
 };
@@ -17,6 +20,10 @@ use crate::{
         meta::{self, transfer::Transfer},
     },
 };
+
+/// A transfer that has begun ends when its order lapsed and its machine was gone for so long: the machine was wiped or lost,
+/// and what was uploaded so far is held as long as the transfer is open.
+const LOST_AFTER: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// A machine is here again: its orders go on. The frames to push to it.
 pub(crate) async fn machine_came(app: &App, account: &AccountId, device: &DeviceId) -> Result<Vec<FromServer>, Error> {
@@ -71,12 +78,25 @@ async fn wait(app: &App, transfer: Transfer) -> Result<(), Error> {
 pub(crate) async fn expire(app: &App) -> Result<(), Error> {
     let now = app.clock.now();
     for transfer in meta::transfer::all_open(app.meta().read()).await? {
-        // What runs is let run: the machine began it in time.
-        if transfer.view.state == TransferState::Queued && now > transfer.view.expires + CLOCK_GRACE {
-            fail(app, transfer, "the order has expired; give it again").await?;
+        if transfer.view.state == TransferState::Queued {
+            if now > transfer.view.expires + CLOCK_GRACE {
+                fail(app, transfer, "the order has expired; give it again").await?;
+            }
+        } else if is_lost(app, &transfer, now).await? {
+            fail(app, transfer, "the machine did not come back; give the order again when it is here").await?;
         }
     }
     Ok(())
+}
+
+/// Whether nobody goes on with a transfer that has begun. Else it is let run: the machine began it in time.
+async fn is_lost(app: &App, transfer: &Transfer, now: Timestamp) -> Result<bool, Error> {
+    let (account, device) = (&transfer.account, &transfer.view.device);
+    if now <= transfer.view.expires + LOST_AFTER || app.hub.is_online(account, device) {
+        return Ok(false);
+    }
+    let machine = meta::device::find(app.meta().read(), account, device).await?;
+    Ok(now > machine.view(false).last_seen + LOST_AFTER)
 }
 
 /// Ends the transfers of a machine that was revoked.

@@ -22,6 +22,9 @@ pub(crate) trait Blobs: Send + Sync + 'static {
     /// Deletes a pack; one that is not there is fine.
     fn delete(&self, pack: PackId) -> io::Result<()>;
 
+    /// Puts a pack of which nothing can be used where only a person looks: its bytes stay, but it is listed and read no more.
+    fn set_aside(&self, pack: PackId) -> io::Result<()>;
+
     /// All sealed packs, in any order.
     fn list(&self) -> io::Result<Vec<PackId>>;
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use beckon_shared::{
     bulk::CommitUpload,
-    commit::{CHANGES_MAX, Change, Commit, commit_hash},
+    commit::{CHANGES_MAX, Change, Commit, commit_hash, decode_changes},
     error::{ErrorCode, Refusal},
     id::{ChunkId, Hash},
     manifest::{Content, Manifest},
@@ -14,6 +14,16 @@ use beckon_shared::{
 };
 
 use crate::access::TransferAccess;
+
+/// A path of a commit has at most this many names: each level of a tree is looked up on its own.
+const DEPTH_MAX: usize = 512;
+
+/// The folders above a commit's paths take at most about this many bytes of memory, each once. Far above what folders
+/// of people need; paths that share nothing and are as deep as can be would need gigabytes.
+const FOLDERS_MAX: usize = 16 << 20;
+
+/// What a folder takes in memory besides its path. Bytes.
+const FOLDER_OVERHEAD: usize = 128;
 
 /// A commit that is what it says. Whether it fits the present state is for the database to see.
 #[derive(Debug)]
@@ -37,8 +47,8 @@ pub(crate) struct CheckedChange {
     pub(crate) bytes: Vec<u8>,
     /// Below the root.
     pub(crate) path: RootPath,
-    /// The manifest that the path now holds; nothing if it holds nothing any more.
-    pub(crate) put: Option<Hash>,
+    /// The manifest that the path now holds.
+    pub(crate) put: Hash,
 }
 
 /// A manifest with its own encoding.
@@ -54,7 +64,7 @@ impl CheckedCommit {
     /// Every chunk that the manifests name, each once, in their order of changes, with its content length.
     pub(crate) fn chunks(&self) -> Vec<(ChunkId, u32)> {
         let mut seen = HashSet::new();
-        let manifests = self.changes.iter().filter_map(|change| self.manifests.get(&change.put?));
+        let manifests = self.changes.iter().filter_map(|change| self.manifests.get(&change.put));
         let files = manifests.filter_map(|checked| match &checked.manifest.content {
             Content::File(file) => Some(&file.chunks),
             _ => None,
@@ -77,7 +87,7 @@ pub(crate) fn check(access: &TransferAccess, key: &PublicKey, upload: CommitUplo
     }
     let changes = check_changes(&upload.changes)?;
     let manifests = check_manifests(upload.manifests)?;
-    if !changes.iter().all(|change| change.put.is_none_or(|hash| manifests.contains_key(&hash))) {
+    if !changes.iter().all(|change| manifests.contains_key(&change.put)) {
         return Err(bad("a manifest is missing from the commit; commit again"));
     }
     let hash = commit_hash(&upload.commit);
@@ -85,24 +95,46 @@ pub(crate) fn check(access: &TransferAccess, key: &PublicKey, upload: CommitUplo
 }
 
 fn check_changes(bytes: &[u8]) -> Result<Vec<CheckedChange>, Refusal> {
-    let changes: Vec<Change> = wire::decode(bytes).map_err(|_| bad("the changes are malformed; update the agent"))?;
-    if changes.len() > CHANGES_MAX {
-        return Err(Refusal::new(ErrorCode::TooLarge, "a commit has at most 1,000 changes; split it"));
-    }
-    let mut seen = HashSet::new();
+    let malformed = || bad(&format!("the changes are malformed, or more than {CHANGES_MAX}; update the agent"));
+    let changes = decode_changes(bytes).map_err(|_| malformed())?;
     let mut checked = Vec::with_capacity(changes.len());
     for change in changes {
         let bytes = wire::encode(&change);
-        let (path, put) = match change {
-            Change::Put { path, manifest } => (path, Some(manifest)),
-            Change::Remove { path } => (path, None),
-        };
-        if !seen.insert(path.clone()) {
+        match change {
+            Change::Put { path, manifest } => checked.push(CheckedChange { bytes, path, put: manifest }),
+            // The signed order is for an upload: a machine that was taken over must not empty its folder with it.
+            Change::Remove { .. } => {
+                let message = "an upload deletes nothing in the drive; delete it there, or update the agent";
+                return Err(Refusal::new(ErrorCode::NotAllowed, message));
+            }
+        }
+    }
+    check_paths(checked.iter().map(|change| &change.path).collect())?;
+    Ok(checked)
+}
+
+/// Each path once, and folders above them that fit in memory.
+fn check_paths(mut paths: Vec<&RootPath>) -> Result<(), Refusal> {
+    paths.sort_unstable();
+    let mut before: &[u8] = b"";
+    let mut folders = 0;
+    for (at, path) in paths.iter().map(|path| path.as_bytes()).enumerate() {
+        if at > 0 && path == before {
             return Err(bad("a path stands twice in the commit; commit each once"));
         }
-        checked.push(CheckedChange { bytes, path, put });
+        let shared = path.iter().zip(before).take_while(|(one, other)| one == other).count();
+        let slashes = || path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        if slashes().count() >= DEPTH_MAX {
+            let message = format!("a path has more than {DEPTH_MAX} names; leave that folder out, or make it less deep");
+            return Err(Refusal::new(ErrorCode::TooLarge, message));
+        }
+        folders += slashes().filter(|end| *end >= shared).map(|end| end + FOLDER_OVERHEAD).sum::<usize>();
+        before = path;
     }
-    Ok(checked)
+    if folders > FOLDERS_MAX {
+        return Err(Refusal::new(ErrorCode::TooLarge, "the folders of a commit are too many and too deep; commit fewer at once"));
+    }
+    Ok(())
 }
 
 fn check_manifests(encoded: Vec<Vec<u8>>) -> Result<HashMap<Hash, CheckedManifest>, Refusal> {
@@ -116,4 +148,37 @@ fn check_manifests(encoded: Vec<Vec<u8>>) -> Result<HashMap<Hash, CheckedManifes
 
 fn bad(message: &str) -> Refusal {
     Refusal::new(ErrorCode::BadRequest, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(paths: &[String]) -> Result<(), ErrorCode> {
+        let paths: Vec<RootPath> = paths.iter().map(|path| RootPath::new(path.as_bytes()).unwrap()).collect();
+        check_paths(paths.iter().collect()).map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn paths_that_are_too_deep_are_refused() {
+        let deep = |names: usize| vec!["d"; names].join("/");
+        assert_eq!(checked(&[deep(DEPTH_MAX)]), Ok(()));
+        assert_eq!(checked(&[deep(DEPTH_MAX + 1)]), Err(ErrorCode::TooLarge));
+    }
+
+    #[test]
+    fn folders_count_once_and_are_bounded_together() {
+        let below = |top: usize, file: usize| format!("{top}/{}/{file}", vec!["d"; 300].join("/"));
+        let siblings: Vec<String> = (0..1000).map(|file| below(1, file)).collect();
+        assert_eq!(checked(&siblings), Ok(()));
+        let strangers: Vec<String> = (0..1000).map(|top| below(top, 1)).collect();
+        assert_eq!(checked(&strangers), Err(ErrorCode::TooLarge));
+    }
+
+    #[test]
+    fn a_path_stands_once_in_a_commit() {
+        assert_eq!(checked(&[String::new()]), Ok(()));
+        assert_eq!(checked(&["a".to_owned(), "b".to_owned(), "a".to_owned()]), Err(ErrorCode::BadRequest));
+        assert_eq!(checked(&[String::new(), String::new()]), Err(ErrorCode::BadRequest));
+    }
 }

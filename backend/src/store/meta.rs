@@ -83,6 +83,21 @@ impl Meta {
     }
 }
 
+#[cfg(test)]
+impl Meta {
+    /// Carries out what a test wrote, such as rows that are older than the test.
+    pub(crate) async fn run(&self, text: &str) {
+        let txn = self.write().await.unwrap();
+        txn.execute_raw(sql(text, &txn, [])).await.unwrap();
+        txn.commit().await.unwrap();
+    }
+
+    /// The one number that a test's question yields, named `number`.
+    pub(crate) async fn number(&self, text: &str) -> i64 {
+        self.read.query_one_raw(sql(text, &self.read, [])).await.unwrap().unwrap().try_get("", "number").unwrap()
+    }
+}
+
 fn options(url: &str, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options.max_connections(connections).acquire_timeout(PATIENCE).sqlx_logging(false);

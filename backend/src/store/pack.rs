@@ -9,6 +9,8 @@
 //!
 //! A pack without a footer was cut off; its whole records are still good.
 
+pub(crate) mod salvage;
+
 use std::fmt;
 
 use beckon_shared::{
@@ -136,28 +138,19 @@ impl Record {
 /// What a pack holds, as far as it can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Contents {
-    /// The id that it says it has.
-    pub(crate) id: PackId,
+    /// The id that it says it has; none where its header is damaged or of a format that this program does not know.
+    pub(crate) id: Option<PackId>,
     /// The records that were found, damaged ones too where their lengths are still believable.
     pub(crate) records: Vec<Record>,
     /// Whether it ends with a footer that counts just these records.
     pub(crate) complete: bool,
 }
 
-/// These bytes are no pack of a format that this program knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is not a pack that this version of Beckon can read")]
-pub(crate) struct NoPack;
-
-/// Reads a pack. After damage it goes on at the next record that can be found.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Contents, NoPack> {
-    let header = bytes.get(..HEADER_LEN).ok_or(NoPack)?;
-    if header[..8] != *MAGIC || header[8] != 0 {
-        return Err(NoPack);
-    }
-    let id = PackId::from_slice(&header[16..]).ok_or(NoPack)?;
+/// Reads a pack. After damage, that of its header too, it goes on at the next record that can be found.
+pub(crate) fn parse(bytes: &[u8]) -> Contents {
+    let id = id_in(bytes);
     let mut contents = Contents { id, records: Vec::new(), complete: false };
-    let mut at = HEADER_LEN;
+    let mut at = if id.is_some() { HEADER_LEN } else { 0 };
     while at < bytes.len() {
         if let Some(record) = record_at(bytes, at) {
             at = record.end();
@@ -169,7 +162,15 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Contents, NoPack> {
             at = next_marker(bytes, at + 1);
         }
     }
-    Ok(contents)
+    contents
+}
+
+fn id_in(bytes: &[u8]) -> Option<PackId> {
+    let header = bytes.get(..HEADER_LEN)?;
+    if header[..8] != *MAGIC || header[8] != 0 {
+        return None;
+    }
+    PackId::from_slice(&header[16..])
 }
 
 /// The record at an offset, if one with believable lengths stands there.

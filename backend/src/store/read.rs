@@ -207,12 +207,12 @@ impl Reading {
     /// The inner result says whether the bytes are good.
     async fn load(&self, run: Vec<(Wanted, Place)>) -> Result<Result<Vec<Bytes>, BadBytes>, Error> {
         let (blobs, key) = (self.store.blobs.clone(), self.key.clone());
-        Ok(spawn_blocking(move || load(&*blobs, &key, &run)).await.map_err(io::Error::other)?)
+        spawn_blocking(move || load(&*blobs, &key, &run)).await.map_err(io::Error::other)?
     }
 
     async fn note_damage(&self, wanted: Wanted, place: Place) -> Error {
         tracing::error!(node = %wanted.node, chunk = %place.header.id, pack = %place.pack, "a stored chunk is damaged");
-        if let Err(error) = meta::chunk::mark_damaged(&self.store.meta, &*self.store.clock, place.no).await {
+        if let Err(error) = meta::chunk::mark_damaged(&self.store.meta, &*self.store.clock, &place).await {
             tracing::error!(%error, "the damage could not be recorded");
         }
         wanted.damaged()
@@ -239,21 +239,32 @@ fn next_run(left: &mut VecDeque<(Wanted, Place)>) -> Option<Vec<(Wanted, Place)>
     Some(run)
 }
 
-/// What was read is not what was stored, or could not be read.
+/// What was read is not what was stored, or is not there.
 #[derive(Debug)]
 pub(crate) struct BadBytes;
 
-fn load(blobs: &dyn Blobs, key: &ChunkKey, run: &[(Wanted, Place)]) -> Result<Vec<Bytes>, BadBytes> {
-    let (Some((_, first)), Some((_, last))) = (run.first(), run.last()) else { return Ok(Vec::new()) };
+/// Whether an error says that stored bytes are gone. All others may pass: too many open files, a disk that is away.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
+}
+
+fn load(blobs: &dyn Blobs, key: &ChunkKey, run: &[(Wanted, Place)]) -> Result<Result<Vec<Bytes>, BadBytes>, Error> {
+    let (Some((_, first)), Some((_, last))) = (run.first(), run.last()) else { return Ok(Ok(Vec::new())) };
     let end = last.start + u64::from(last.header.stored_len);
-    let stored = blobs.read(first.pack, first.start..end).map_err(|error| {
-        tracing::warn!(%error, pack = %first.pack, "a pack could not be read");
-        BadBytes
-    })?;
-    let stored = Bytes::from(stored);
+    match blobs.read(first.pack, first.start..end) {
+        Ok(stored) => Ok(unpack(&stored.into(), key, run, first.start)),
+        Err(error) => {
+            tracing::warn!(%error, pack = %first.pack, "a pack could not be read");
+            if is_gone(&error) { Ok(Err(BadBytes)) } else { Err(error.into()) }
+        }
+    }
+}
+
+/// The wanted pieces out of what is stored from `first` on.
+fn unpack(stored: &Bytes, key: &ChunkKey, run: &[(Wanted, Place)], first: u64) -> Result<Vec<Bytes>, BadBytes> {
     run.iter()
         .map(|(wanted, place)| {
-            let at = (place.start - first.start) as usize;
+            let at = (place.start - first) as usize;
             let content = content(stored.slice(at..at + place.header.stored_len as usize), place.header.encoding, place.header.len)?;
             let sound = key.id(&content) == wanted.id && wanted.to <= content.len();
             sound.then(|| content.slice(wanted.from..wanted.to)).ok_or(BadBytes)

@@ -70,11 +70,33 @@ impl Health {
     }
 }
 
+/// Tells that the thread or the task that it lives in has panicked.
+struct Alarm {
+    health: Arc<Health>,
+    /// Where the thread is told of it.
+    queue: Option<mpsc::WeakUnboundedSender<Message>>,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        self.health.mark(false);
+        if let Some(queue) = self.queue.as_ref().and_then(mpsc::WeakUnboundedSender::upgrade) {
+            // The thread may be gone as well.
+            let _ = queue.send(Message::Broken);
+        }
+    }
+}
+
 /// The queue has no bound of its own: the semaphore's permits inside bound it by bytes.
 enum Message {
     Chunk(Queued),
     Flush(Waiter),
     Indexed,
+    /// The task that seals has panicked.
+    Broken,
     Stop,
 }
 
@@ -192,6 +214,10 @@ impl Batch {
 
 fn stopped() -> Error {
     Error::refused(ErrorCode::GoingAway, "the server is going down; try again in a moment")
+}
+
+fn broken() -> Error {
+    Error::Io(io::Error::other("the pack writer broke down; restart the server"))
 }
 
 /// Proves after a failed sync that the disk works again: what is written, synced and read anew is the same.

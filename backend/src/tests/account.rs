@@ -3,7 +3,7 @@
 use beckon_shared::{
     api::{
         Bytes,
-        account::{Prove, SignInName, SignInStart, SignInView},
+        account::{Prove, Proved, SignInFinish, SignInName, SignInStart, SignInView},
     },
     error::{ErrorCode, Refusal},
     keys::AccountKey,
@@ -12,7 +12,7 @@ use reqwest::{Method, StatusCode};
 
 use super::{
     client::Control,
-    person::{Person, post},
+    person::{Device, Person, post},
     server::TestServer,
 };
 
@@ -95,5 +95,30 @@ async fn what_is_not_ones_own_is_plainly_not_there() {
     }
     let ended = ann.request(Method::DELETE, &format!("/api/sessions/{uuid}")).send().await.unwrap();
     assert_eq!(ended.status(), StatusCode::NOT_FOUND);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_password_ends_what_the_old_one_was_proved_for() {
+    let server = TestServer::start().await;
+    let ann = Person::sign_up(&server).await;
+    let proved: Proved = ann.prove(ann.secret).await.json().await.unwrap();
+    assert_eq!(ann.change_password([4; 32], &ann.account).await.status(), StatusCode::NO_CONTENT);
+    let body = SignInFinish { ticket: proved.ticket, device: Device::certified(&ann.account).new_device("late") };
+    let late = post(&server.url, "/api/sign-in/finish", &body).await;
+    assert_eq!(late.status(), StatusCode::UNAUTHORIZED);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_only_reads_does_not_wait_for_the_database_to_be_written() {
+    let server = TestServer::start().await;
+    let ann = Person::sign_up(&server).await;
+    let app = server.beside().await;
+    app.meta().run("UPDATE session SET used = 0").await;
+    let writing = app.meta().write().await.unwrap();
+    let read = tokio::time::timeout(std::time::Duration::from_secs(5), ann.get("/api/sessions")).await;
+    assert_eq!(read.expect("an answer within 5 s").status(), StatusCode::OK);
+    drop(writing);
     server.stop().await;
 }

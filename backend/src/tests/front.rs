@@ -59,6 +59,59 @@ async fn with_a_public_url_another_host_is_not_answered() {
 }
 
 #[tokio::test]
+async fn without_a_public_url_a_name_that_points_here_is_not_answered() {
+    let server = TestServer::start().await;
+    let ask = |host: &'static str| bare(Method::GET, &format!("{}/api/status", server.url)).header("host", host).send();
+    assert_eq!(ask("rebound.example").await.unwrap().status(), StatusCode::BAD_REQUEST);
+    assert_eq!(ask("localhost:8440").await.unwrap().status(), StatusCode::OK);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_not_signed_in_may_send_little() {
+    let server = TestServer::start().await;
+    let guess = Prove { name: "A".repeat(40_000), auth: Bytes([1; 32]) };
+    for path in ["/api/sign-up", "/api/sign-in/start", "/api/sign-in", "/api/recover", "/api/sign-in/finish", "/api/recover/finish"] {
+        assert_eq!(post(&server.url, path, &guess).await.status(), StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+    }
+    let join = format!("/api/join/{}", "ab".repeat(32));
+    assert_eq!(post(&server.url, &join, &guess).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    server.stop().await;
+}
+
+/// Guesses from an address until it is told to wait; how often it was not.
+async fn guess_from(server: &TestServer, address: &str) -> usize {
+    let mut guessed = 0;
+    loop {
+        let guess = Prove { name: "Ann".into(), auth: Bytes([1; 32]) };
+        let answer = request(&server.url, Method::POST, "/api/sign-in").header("x-forwarded-for", address).json(&guess).send().await.unwrap();
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            return guessed;
+        }
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        guessed += 1;
+    }
+}
+
+#[tokio::test]
+async fn strangers_who_guess_do_not_lock_the_owner_out() {
+    let server = TestServer::with(&["--trusted-proxy", "127.0.0.1/32"]).await;
+    let ann = Person::sign_up(&server).await;
+    assert!(guess_from(&server, "6.6.6.0").await >= 20);
+    assert_eq!(ann.prove(ann.secret).await.status(), StatusCode::OK, "from where she is known");
+    let mut stranger = 0;
+    while guess_from(&server, &format!("6.6.6.{stranger}")).await > 5 || stranger == 0 {
+        stranger += 1;
+        assert!(stranger < 100, "many strangers together are slowed down too");
+    }
+    assert_eq!(ann.prove(ann.secret).await.status(), StatusCode::OK, "from where she is known");
+    let words = Prove { name: "Ann".into(), auth: Bytes([9; 32]) };
+    let recovered = request(&server.url, Method::POST, "/api/recover").header("x-forwarded-for", "7.7.7.7").json(&words).send().await.unwrap();
+    assert_eq!(recovered.status(), StatusCode::OK, "by the recovery words from anywhere");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn guessing_a_password_is_slowed_down() {
     let server = TestServer::start().await;
     let guess = Prove { name: "Ann".into(), auth: Bytes([1; 32]) };

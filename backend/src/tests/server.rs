@@ -4,7 +4,10 @@ use tempfile::TempDir;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Cli;
+use crate::{
+    app::App,
+    config::{Cli, Config},
+};
 
 /// A running server.
 pub(super) struct TestServer {
@@ -14,7 +17,8 @@ pub(super) struct TestServer {
     pub(super) setup_code: String,
     stop: CancellationToken,
     running: JoinHandle<()>,
-    _data: TempDir,
+    config: Config,
+    data: TempDir,
 }
 
 impl TestServer {
@@ -30,6 +34,7 @@ impl TestServer {
         let path = data.path().display().to_string();
         let args = ["beckon-server", "--data", &path, "--listen", "127.0.0.1:0"];
         let config = Cli::load(args.iter().chain(options).collect::<Vec<_>>()).unwrap().config;
+        let kept = config.clone();
         let (lines, mut told) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
@@ -38,7 +43,12 @@ impl TestServer {
         });
         let url = told.recv().await.unwrap().strip_prefix("listening on ").unwrap().to_owned();
         let setup_code = told.recv().await.unwrap().split_once('#').unwrap().1.to_owned();
-        Self { url, setup_code, stop, running, _data: data }
+        Self { url, setup_code, stop, running, config: kept, data }
+    }
+
+    /// Its data as another process sees it, for tests that put something in its way or let rows grow old.
+    pub(super) async fn beside(&self) -> App {
+        crate::serve::open(self.config.clone(), self.data.path(), "127.0.0.1:1".parse().unwrap(), false).await.unwrap()
     }
 
     /// Stops it and waits until it has ended.

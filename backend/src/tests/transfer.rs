@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use beckon_shared::{
     error::ErrorCode,
-    id::{DeviceId, TransferId},
+    id::{DeviceId, Hash, TransferId},
     order::{Order, OrderBody, Selection, SignedOrder, UploadOrder},
     path::{Label, RootPath},
     signature::Signed,
-    transfer::{Hold, Problem, Progress, TransferState},
+    transfer::{Hold, Problem, Progress, TransferState, TransferView},
     wire::{FromServer, Reply, Request, ToServer},
 };
 use reqwest::{Method, StatusCode};
@@ -18,7 +18,11 @@ use super::{
     person::{Person, bare, now},
     server::TestServer,
 };
-use crate::clock::{SystemClock, random};
+use crate::{
+    clock::{SystemClock, random},
+    order::{expire, record},
+    store::meta,
+};
 
 pub(super) fn order(ann: &Person, target: DeviceId, selection: Selection) -> SignedOrder {
     let issued = now();
@@ -164,5 +168,89 @@ async fn a_long_selection_goes_before_its_order_and_is_handed_to_the_machine() {
     let url = format!("{}/bulk/{}/selection", server.url, placed.id);
     let got = bare(Method::GET, &url).bearer_auth(hex::encode(grant.ticket)).send().await.unwrap();
     assert_eq!(got.bytes().await.unwrap(), bytes);
+    server.stop().await;
+}
+
+/// A transfer that a machine has begun before it went away.
+async fn left_running(server: &TestServer, ann: &Person) -> TransferView {
+    let device = ann.add_machine("laptop").await;
+    let (mut controller, _) = Control::open(&server.url, &ann.device).await;
+    let (mut machine, _) = Control::open(&server.url, &device).await;
+    let Ok(Reply::Transfer(placed)) = place(&mut controller, &order(ann, device.id(), everything())).await else { panic!("placed") };
+    machine.ask(Request::BeginTransfer { transfer: placed.id }).await.unwrap();
+    drop(machine);
+    controller.transfer(|row| row.hold == Hold::Away && row.state == TransferState::Running).await
+}
+
+#[tokio::test]
+async fn a_transfer_whose_machine_never_returns_ends_in_the_end() {
+    let server = TestServer::start().await;
+    let ann = Person::sign_up(&server).await;
+    let left = left_running(&server, &ann).await;
+    let app = server.beside().await;
+    let state = async || meta::transfer::find(app.meta().read(), &ann.id(), &left.id).await.unwrap().view.state;
+    app.meta().run("UPDATE transfer SET expires = 0").await;
+    expire(&app).await.unwrap();
+    assert_eq!(state().await, TransferState::Running, "its machine was here a moment ago");
+    app.meta().run("UPDATE device SET last_seen = 0").await;
+    expire(&app).await.unwrap();
+    assert_eq!(state().await, TransferState::Failed);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_transfer_is_stored_also_when_newer_progress_was_stored_meanwhile() {
+    let server = TestServer::start().await;
+    let ann = Person::sign_up(&server).await;
+    let left = left_running(&server, &ann).await;
+    let app = server.beside().await;
+    app.meta().run("UPDATE transfer SET revision = revision + 1000000000000").await;
+    let ended = TransferView { state: TransferState::Done, hold: Hold::None, ended: Some(now()), ..left };
+    record(&app, &ann.id(), ended.clone()).await.unwrap();
+    let stored = meta::transfer::find(app.meta().read(), &ann.id(), &ended.id).await.unwrap().view;
+    assert_eq!(stored.state, TransferState::Done);
+    let again = record(&app, &ann.id(), TransferView { state: TransferState::Failed, ..ended }).await.unwrap();
+    assert_eq!(again, stored, "what is over stays as it ended");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn problems_and_visits_are_not_kept_for_ever() {
+    let server = TestServer::start().await;
+    let ann = Person::sign_up(&server).await;
+    let left = left_running(&server, &ann).await;
+    let app = server.beside().await;
+    app.meta().run("INSERT INTO problem SELECT id, 0, 'a', 'not-readable', '' FROM transfer").await;
+    app.meta().run("WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 600)
+        INSERT INTO visit SELECT randomblob(16), account, id, '', 0, '', n, n FROM device, number").await;
+    let swept = async || {
+        let txn = app.meta().write().await.unwrap();
+        meta::transfer::problem::sweep(&txn, now()).await.unwrap();
+        meta::visit::sweep(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+        let visits = app.meta().number("SELECT COUNT(*) AS number FROM visit WHERE started <= 600").await;
+        (visits, meta::transfer::problem::count(app.meta().read(), &left.id).await.unwrap())
+    };
+    let (visits, problems) = swept().await;
+    assert!((900..=1000).contains(&visits), "{visits} of 500 for each of two devices, with those that are newer");
+    assert_eq!(problems, 1, "the transfer is open");
+    app.meta().run("UPDATE transfer SET ended = 1").await;
+    assert_eq!(swept().await.1, 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_selection_that_is_there_may_be_sent_again_however_many_there_are() {
+    let server = TestServer::start().await;
+    let ann = Person::sign_up(&server).await;
+    let put = async |number: u8| {
+        let path = format!("/api/selections/{}", Hash::of(&[number]));
+        ann.request(Method::PUT, &path).body(vec![number]).send().await.unwrap().status()
+    };
+    for number in 0..32 {
+        assert_eq!(put(number).await, StatusCode::NO_CONTENT);
+    }
+    assert_eq!(put(32).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(put(0).await, StatusCode::NO_CONTENT);
     server.stop().await;
 }

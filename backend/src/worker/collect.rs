@@ -1,19 +1,26 @@
 //! Collection in two phases: what nothing needs is marked, and a day later deleted if still nothing does.
 //! Packs that became sparse, and many small ones, are written anew into full ones.
 
-use std::{collections::HashSet, fmt, io, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt, io,
+    sync::Arc,
+    time::Duration,
+};
 
-use beckon_shared::time::Timestamp;
+use beckon_shared::{chunk::ChunkKey, id::SpaceId, time::Timestamp};
 use tokio::task::spawn_blocking;
 
 use crate::store::{
     Error, Store,
     blob::Blobs,
     meta::{
-        chunk::{NewPack, mark_damaged},
+        check::keys,
+        chunk::{self, NewPack, Place},
         collect::{self, Kept, Move, PackFill},
     },
-    pack::{self, PackId},
+    pack::{self, PackId, salvage::salvage},
+    read::is_gone,
 };
 
 /// How long a chunk stays marked, and how old a pack without an index row must be: longer than any upload or read
@@ -39,11 +46,12 @@ pub(crate) struct Plan {
     pub(crate) mark: Vec<i64>,
     /// Chunks that nothing has needed for a day.
     pub(crate) delete: Vec<i64>,
-    /// Packs in which nothing is indexed.
+    /// Packs in which nothing has been indexed for a day.
     pub(crate) empty: Vec<PackFill>,
     /// Packs that are written anew, each group into one.
     pub(crate) rewrite: Vec<Vec<PackFill>>,
-    /// Packs that no row names: left behind by a stop between sealing and indexing.
+    /// Packs that no row names: left behind by a stop between sealing and indexing, or a database that was restored.
+    /// What is whole in them is indexed, and then kept or collected like all else.
     pub(crate) orphans: Vec<PackId>,
     marked_before: i64,
 }
@@ -60,7 +68,7 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "mark {} chunks, delete {} chunks, drop {} empty and {} unknown packs, write {} packs anew into {}",
+            "mark {} chunks, delete {} chunks, drop {} empty packs, take up {} unknown ones, write {} packs anew into {}",
             self.mark.len(),
             self.delete.len(),
             self.empty.len(),
@@ -85,7 +93,7 @@ pub(crate) async fn plan(store: &Store) -> Result<Plan, Error> {
     Ok(Plan {
         mark: collect::to_mark(on, ROUND).await?,
         delete: collect::to_delete(on, marked_before, ROUND).await?,
-        empty: packs.iter().filter(|pack| pack.chunks == 0).copied().collect(),
+        empty: packs.iter().filter(|pack| pack.chunks == 0 && pack.created <= marked_before).copied().collect(),
         rewrite: groups(packs.into_iter().filter(|pack| pack.sound > 0 && pack.created <= marked_before)),
         orphans,
         marked_before,
@@ -119,26 +127,75 @@ fn groups(packs: impl Iterator<Item = PackFill>) -> Vec<Vec<PackFill>> {
     groups
 }
 
-/// Does what is planned, as far as it is still right.
+/// Does what is planned, as far as it is still right. What frees room comes first, and no pack keeps the others waiting.
 pub(crate) async fn execute(store: &Store, plan: &Plan) -> Result<(), Error> {
     let deleted = collect::delete(&store.meta, &plan.delete, plan.marked_before).await?;
     let marked = collect::mark(&store.meta, &plan.mark, store.clock.now().0).await?;
-    for group in &plan.rewrite {
-        rewrite(store, group).await?;
-    }
-    let mut empty = plan.empty.clone();
-    empty.extend(plan.rewrite.iter().flatten());
-    let mut gone = collect::forget_empty(&store.meta, &empty).await?;
-    gone.extend(&plan.orphans);
+    let gone = collect::forget_empty(&store.meta, &plan.empty).await?;
     let dropped = gone.len();
     let blobs = store.blobs.clone();
-    spawn_blocking(move || gone.into_iter().try_for_each(|pack| blobs.delete(pack))).await.map_err(io::Error::other)??;
+    spawn_blocking(move || drop_all(&*blobs, &gone)).await.map_err(io::Error::other)?;
+    if !plan.orphans.is_empty() {
+        let keys = Arc::new(keys(store.meta.read()).await?);
+        for pack in plan.orphans.iter().copied() {
+            if let Err(error) = adopt(store, pack, keys.clone()).await {
+                tracing::error!(%error, %pack, "an unknown pack could not be taken up; it stays where it is");
+            }
+        }
+    }
+    for group in &plan.rewrite {
+        if let Err(error) = rewrite(store, group).await {
+            tracing::error!(%error, "packs could not be written anew; they stay as they are");
+        }
+    }
     tracing::info!(marked, deleted, packs = dropped, "collected");
     Ok(())
 }
 
+/// A file that cannot be deleted now is found as an unknown pack later.
+fn drop_all(blobs: &dyn Blobs, packs: &[PackId]) {
+    for pack in packs {
+        if let Err(error) = blobs.delete(*pack) {
+            tracing::error!(%error, %pack, "a pack could not be deleted");
+        }
+    }
+}
+
+/// Indexes what is whole in a pack that no row names; one in which there is nothing is put aside for a person to look at.
+async fn adopt(store: &Store, pack: PackId, keys: Arc<HashMap<SpaceId, ChunkKey>>) -> Result<(), Error> {
+    let blobs = store.blobs.clone();
+    let found = spawn_blocking(move || {
+        let found = salvage(&*blobs, pack, &keys)?;
+        if found.chunks.is_empty() {
+            blobs.set_aside(pack)?;
+        }
+        Ok::<_, io::Error>(found)
+    });
+    let found = found.await.map_err(io::Error::other)??;
+    if found.chunks.is_empty() {
+        tracing::warn!(%pack, "nothing could be read of an unknown pack; it lies in packs/lost now");
+        return Ok(());
+    }
+    let (holders, blobs) = (chunk::holders(store.meta.read(), &found.chunks).await?, store.blobs.clone());
+    let lost = spawn_blocking(move || holders.into_iter().filter(|pack| is_lost(&*blobs, *pack)).collect::<Vec<_>>());
+    let lost = lost.await.map_err(io::Error::other)?;
+    chunk::adopt(&store.meta, &*store.clock, found.pack, &found.chunks, &lost).await?;
+    tracing::warn!(%pack, chunks = found.chunks.len(), whole = found.is_whole, "took up a pack that the index did not name");
+    Ok(())
+}
+
+fn is_lost(blobs: &dyn Blobs, pack: PackId) -> bool {
+    blobs.len(pack).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
 /// Copies what is needed of some packs into a new one.
 async fn rewrite(store: &Store, group: &[PackFill]) -> Result<(), Error> {
+    let blobs = store.blobs.clone();
+    let room = spawn_blocking(move || blobs.room()).await.map_err(io::Error::other)??;
+    let needed = group.iter().map(|pack| pack.live).sum::<u64>().saturating_add(store.reserve);
+    if room.is_some_and(|free| free < needed) {
+        return Err(Error::no_room());
+    }
     let mut kept = Vec::new();
     for pack in group {
         let chunks = collect::chunks_of(store.meta.read(), pack.no).await?;
@@ -146,8 +203,8 @@ async fn rewrite(store: &Store, group: &[PackFill]) -> Result<(), Error> {
     }
     let (blobs, id) = (store.blobs.clone(), PackId::new(&*store.clock));
     let copied = spawn_blocking(move || copy(&*blobs, id, &kept)).await.map_err(io::Error::other)??;
-    for chunk in copied.damaged {
-        mark_damaged(&store.meta, &*store.clock, chunk).await?;
+    for place in &copied.damaged {
+        chunk::mark_damaged(&store.meta, &*store.clock, place).await?;
     }
     collect::move_chunks(&store.meta, &*store.clock, NewPack { id, len: copied.len }, &copied.moves).await
 }
@@ -155,7 +212,7 @@ async fn rewrite(store: &Store, group: &[PackFill]) -> Result<(), Error> {
 struct Copied {
     len: u64,
     moves: Vec<Move>,
-    damaged: Vec<i64>,
+    damaged: Vec<Place>,
 }
 
 fn copy(blobs: &dyn Blobs, id: PackId, kept: &[(i64, Kept)]) -> Result<Copied, Error> {
@@ -164,7 +221,7 @@ fn copy(blobs: &dyn Blobs, id: PackId, kept: &[(i64, Kept)]) -> Result<Copied, E
     let mut copied = Copied { len: pack::HEADER_LEN as u64, moves: Vec::new(), damaged: Vec::new() };
     for (from, kept) in kept {
         let Some(record) = sound_record(blobs, kept)? else {
-            copied.damaged.push(kept.place.no);
+            copied.damaged.push(kept.place);
             continue;
         };
         sink.write(&record)?;
@@ -186,7 +243,7 @@ fn sound_record(blobs: &dyn Blobs, kept: &Kept) -> Result<Option<Vec<u8>>, Error
     let end = place.start + u64::from(place.header.stored_len);
     let bytes = match blobs.read(place.pack, start..end) {
         Ok(bytes) => bytes,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => return Ok(None),
+        Err(error) if is_gone(&error) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let sound = bytes[..pack::RECORD_LEN] == pack::record(kept.space, &place.header, &bytes[pack::RECORD_LEN..]);

@@ -1,4 +1,4 @@
-//! Ending what has expired: deleted nodes after 30 days, tickets, sessions, join codes, pins of transfers that are over.
+//! Ending what has expired: deleted nodes after 30 days, tickets, sessions, join codes, old visits and problems, pins of transfers that are over.
 
 use std::time::Duration;
 
@@ -9,6 +9,9 @@ pub(crate) const DELETED_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// How long spent join codes and selections without an order are kept: whoever comes late is told why it does not count.
 const SPENT_KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// How long after its end it is told what a transfer could not store; the count stays.
+const PROBLEMS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Subtrees that are removed in one round.
 const ROUND: u32 = 1000;
@@ -21,6 +24,8 @@ pub(crate) async fn run(store: &Store) -> Result<(), Error> {
     meta::session::sweep(&txn, now).await?;
     meta::join::sweep(&txn, now.before(SPENT_KEPT)).await?;
     meta::transfer::selection::sweep(&txn, now.before(SPENT_KEPT)).await?;
+    meta::transfer::problem::sweep(&txn, now.before(PROBLEMS_KEPT)).await?;
+    meta::visit::sweep(&txn).await?;
     txn.commit().await?;
     meta::collect::release_stale_pins(&store.meta).await?;
     let before = now.before(DELETED_KEPT).0;

@@ -15,7 +15,7 @@ use beckon_shared::{
 
 use super::super::guard::SignedIn;
 use crate::{
-    app::App,
+    app::{App, to_the_end},
     error::{Answer, Failure},
     store::{
         Error,
@@ -30,20 +30,28 @@ use crate::{
 /// A new password for the session's own account.
 #[utoipa::path(post, path = "/api/password", request_body = ChangePassword, responses((status = 204)))]
 pub(in crate::http) async fn change_password(app: web::Data<App>, by: SignedIn, body: web::Json<ChangePassword>) -> Answer {
-    let txn = app.meta().write().await?;
-    let account = proven(&app, &txn, &body, Proven::Password).await?;
-    if account.id != by.access.account {
-        return Err(lapsed().into());
-    }
-    set(&app, txn, &account, &body, Some(&by.session)).await
+    to_the_end(async move {
+        let txn = app.meta().write().await?;
+        let account = proven(&app, &txn, &body, Proven::Password).await?;
+        if account.id != by.access.account {
+            return Err(lapsed().into());
+        }
+        set(&app, txn, &account, &body, Some(&by.session)).await
+    })
+    .await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// A new password for whoever proved the recovery words.
 #[utoipa::path(post, path = "/api/recover/finish", request_body = ChangePassword, responses((status = 204)))]
 pub(in crate::http) async fn recover_finish(app: web::Data<App>, body: web::Json<ChangePassword>) -> Answer {
-    let txn = app.meta().write().await?;
-    let account = proven(&app, &txn, &body, Proven::Recovery).await?;
-    set(&app, txn, &account, &body, None).await
+    to_the_end(async move {
+        let txn = app.meta().write().await?;
+        let account = proven(&app, &txn, &body, Proven::Recovery).await?;
+        set(&app, txn, &account, &body, None).await
+    })
+    .await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 async fn proven(app: &App, txn: &Txn, body: &ChangePassword, wanted: Proven) -> Result<Account, Error> {
@@ -52,18 +60,19 @@ async fn proven(app: &App, txn: &Txn, body: &ChangePassword, wanted: Proven) -> 
     meta::account::by_id(txn, &id).await?.ok_or_else(|| lapsed().into())
 }
 
-/// Sets the password and ends all sessions but the one that asked.
-async fn set(app: &App, txn: Txn, account: &Account, body: &ChangePassword, kept: Option<&SignInId>) -> Answer {
+/// Sets the password, and ends all sessions but the one that asked and whatever the old password was proved for.
+async fn set(app: &App, txn: Txn, account: &Account, body: &ChangePassword, kept: Option<&SignInId>) -> Result<(), Failure> {
     let at = check_statement(account, body, app.clock.now())?;
     let password = checked(&body.password, at)?;
     meta::account::set_password(&txn, &account.id, &password).await?;
+    meta::ticket::end_proofs(&txn, &account.id).await?;
     let ended = meta::session::end_others(&txn, &account.id, kept).await?;
     txn.commit().await.map_err(Error::from)?;
     for device in &ended {
         app.hub.cut(&account.id, device);
     }
     tracing::info!(ended = ended.len(), "a password was changed");
-    Ok(HttpResponse::NoContent().finish())
+    Ok(())
 }
 
 /// The account must have signed exactly these values, after the last time it did so.

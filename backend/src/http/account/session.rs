@@ -3,12 +3,12 @@
 use actix_web::{HttpResponse, web};
 use beckon_shared::{
     api::account::{SignInView, SignedIn as SignedInView},
-    id::SignInId,
+    id::{AccountId, SignInId},
 };
 
 use super::{super::guard::SignedIn, admit::cookie};
 use crate::{
-    app::App,
+    app::{App, to_the_end},
     error::{Answer, Failure},
     store::{Error, meta},
 };
@@ -40,10 +40,10 @@ pub(in crate::http) async fn current(app: web::Data<App>, by: SignedIn) -> Answe
 /// Ends a session, and the sockets of its device.
 #[utoipa::path(delete, path = "/api/sessions/{id}", params(("id" = String, Path)), responses((status = 204)))]
 pub(in crate::http) async fn end(app: web::Data<App>, by: SignedIn, id: web::Path<SignInId>) -> Answer {
-    let txn = app.meta().write().await?;
-    let device = meta::session::end(&txn, &by.access.account, &id).await?.ok_or_else(Failure::not_found)?;
-    txn.commit().await.map_err(Error::from)?;
-    app.hub.cut(&by.access.account, &device);
+    let is_there = to_the_end(async move { end_one(&app, by.access.account, *id).await }).await?;
+    if !is_there {
+        return Err(Failure::not_found());
+    }
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -51,9 +51,16 @@ pub(in crate::http) async fn end(app: web::Data<App>, by: SignedIn, id: web::Pat
 #[utoipa::path(post, path = "/api/sign-out", responses((status = 204)))]
 pub(in crate::http) async fn sign_out(app: web::Data<App>, by: SignedIn) -> Answer {
     let now = app.clock.now();
+    let taken_back = cookie(&app, "", now, now);
+    to_the_end(async move { end_one(&app, by.access.account, by.session).await }).await?;
+    Ok(HttpResponse::NoContent().insert_header(taken_back).finish())
+}
+
+/// Ends a session and cuts off its device; false if it is not there.
+async fn end_one(app: &App, account: AccountId, id: SignInId) -> Result<bool, Failure> {
     let txn = app.meta().write().await?;
-    meta::session::end(&txn, &by.access.account, &by.session).await?;
+    let Some(device) = meta::session::end(&txn, &account, &id).await? else { return Ok(false) };
     txn.commit().await.map_err(Error::from)?;
-    app.hub.cut(&by.access.account, &by.device);
-    Ok(HttpResponse::NoContent().insert_header(cookie(&app, "", now, now)).finish())
+    app.hub.cut(&account, &device);
+    Ok(true)
 }

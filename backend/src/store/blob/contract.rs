@@ -16,6 +16,7 @@ pub(crate) fn holds<B: Blobs>(open: impl Fn() -> B) {
     reading_past_the_end_is_an_error(&open);
     deleting_is_final_and_may_be_repeated(&open);
     a_pack_is_written_once(&open);
+    what_is_set_aside_is_neither_listed_nor_read(&open);
 }
 
 fn put(blobs: &impl Blobs, pack: PackId, bytes: &[u8]) {
@@ -75,4 +76,12 @@ fn a_pack_is_written_once<B: Blobs>(open: &impl Fn() -> B) {
     });
     assert!(again.is_err());
     assert_eq!(open().read(id(7), 0..5).unwrap(), b"seven");
+}
+
+fn what_is_set_aside_is_neither_listed_nor_read<B: Blobs>(open: &impl Fn() -> B) {
+    let blobs = open();
+    put(&blobs, id(8), b"eight");
+    blobs.set_aside(id(8)).unwrap();
+    assert!(!open().list().unwrap().contains(&id(8)));
+    assert_eq!(open().read(id(8), 0..1).unwrap_err().kind(), ErrorKind::NotFound);
 }

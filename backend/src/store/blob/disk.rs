@@ -13,6 +13,9 @@ use crate::store::pack::PackId;
 /// Pieces in which bytes go to the kernel: smaller ones cost time, larger ones memory.
 const PIECE: usize = 1 << 20;
 
+/// Where packs lie that nothing could be read of.
+const LOST: &str = "lost";
+
 /// Packs below a folder.
 #[derive(Debug)]
 pub(crate) struct DiskBlobs {
@@ -26,6 +29,10 @@ impl DiskBlobs {
         fs::create_dir_all(folder.join("tmp"))?;
         sync_folder(&folder)?;
         sync_folder(data)?;
+        // The data folder may be new as well. Its parent may be closed to this user: then somebody else made it before.
+        if let Some(parent) = fs::canonicalize(data)?.parent() {
+            let _ = sync_folder(parent);
+        }
         Ok(Self { folder })
     }
 
@@ -71,11 +78,19 @@ impl Blobs for DiskBlobs {
         }
     }
 
+    fn set_aside(&self, pack: PackId) -> io::Result<()> {
+        let lost = self.folder.join(LOST);
+        make_folder(&lost)?;
+        let path = self.path(pack);
+        fs::rename(&path, lost.join(format!("{pack}.pack")))?;
+        sync_folder(&lost)
+    }
+
     fn list(&self) -> io::Result<Vec<PackId>> {
         let mut packs = Vec::new();
         for folder in fs::read_dir(&self.folder)? {
             let folder = folder?;
-            if folder.file_name() == "tmp" || !folder.file_type()?.is_dir() {
+            if ["tmp", LOST].iter().any(|name| folder.file_name() == *name) || !folder.file_type()?.is_dir() {
                 continue;
             }
             for file in fs::read_dir(folder.path())? {
@@ -160,7 +175,10 @@ fn make_folder(folder: &Path) -> io::Result<()> {
         return Ok(());
     }
     fs::create_dir_all(folder)?;
-    folder.parent().map_or(Ok(()), sync_folder)
+    folder.parent().map_or(Ok(()), sync_folder).inspect_err(|_| {
+        // Whoever comes next must find it missing and sync its name anew.
+        let _ = fs::remove_dir(folder);
+    })
 }
 
 /// A new or renamed file is safe only when the folder that names it is on the disk as well.
@@ -199,6 +217,18 @@ mod tests {
         assert_eq!(reopened.read(contract::id(1), 0..1).unwrap_err().kind(), io::ErrorKind::NotFound);
         reopened.sweep().unwrap();
         assert_eq!(fs::read_dir(folder.path().join("packs/tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_set_aside_keeps_its_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = DiskBlobs::open(folder.path()).unwrap();
+        let mut sink = blobs.begin(contract::id(1)).unwrap();
+        sink.write(b"odd").unwrap();
+        sink.seal().unwrap();
+        blobs.set_aside(contract::id(1)).unwrap();
+        let kept = folder.path().join("packs/lost").join(format!("{}.pack", contract::id(1)));
+        assert_eq!(fs::read(kept).unwrap(), b"odd");
     }
 
     #[test]

@@ -1,22 +1,23 @@
 //! What the check asks of the database, and the rebuilding of the index out of the packs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use beckon_shared::{
-    chunk::ChunkKey,
+    bulk::{ChunkHeader, Encoding},
+    chunk::{ChunkKey, ChunkRef},
     id::{ChunkId, SpaceId, VersionId},
     manifest::{Content, Manifest},
 };
 use sea_orm::{ConnectionTrait, EntityTrait, QueryResult};
 
 use super::{
-    Error, Txn,
+    BATCH, Error, Meta, Txn,
     chunk::{self, NewChunk, NewPack, Place, place},
     entity::space,
-    sql,
+    places, sql,
     version::insert_uses,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, store::pack::RECORD_LEN};
 
 /// Manifests that are looked at together; a large file's has megabytes.
 const MANIFESTS: usize = 50;
@@ -36,14 +37,31 @@ pub(crate) struct Indexed {
     pub(crate) space: SpaceId,
     /// Where it is.
     pub(crate) place: Place,
+    /// Whether it is known to be damaged.
+    pub(crate) is_damaged: bool,
 }
 
 /// All that is indexed in a pack.
 pub(crate) async fn chunks_of(on: &impl ConnectionTrait, pack: i64) -> Result<Vec<Indexed>, Error> {
-    let text = "SELECT c.no, c.space, c.id, c.start, c.stored_len, c.len, c.encoding, p.id AS pack FROM chunk c JOIN pack p ON p.no = c.pack \
-        WHERE c.pack = $1 ORDER BY c.start";
+    let text = "SELECT c.no, c.space, c.id, c.start, c.stored_len, c.len, c.encoding, c.damaged_at, p.id AS pack FROM chunk c \
+        JOIN pack p ON p.no = c.pack WHERE c.pack = $1 ORDER BY c.start";
     let rows = on.query_all_raw(sql(text, on, [pack.into()])).await?;
-    rows.iter().map(|row| Ok(Indexed { space: space_id(row)?, place: place(row)? })).collect()
+    let indexed = rows.iter().map(|row| {
+        let damaged_at: Option<i64> = row.try_get("", "damaged_at")?;
+        Ok(Indexed { space: space_id(row)?, place: place(row)?, is_damaged: damaged_at.is_some() })
+    });
+    indexed.collect()
+}
+
+/// Notes that chunks which were called damaged are sound.
+pub(crate) async fn mark_sound(meta: &Meta, chunks: &[i64]) -> Result<(), Error> {
+    for nos in chunks.chunks(BATCH) {
+        let txn = meta.write().await?;
+        let text = format!("UPDATE chunk SET damaged_at = NULL WHERE no IN ({})", places(1, nos.len()));
+        txn.execute_raw(sql(&text, &txn, nos.iter().map(|no| (*no).into()))).await?;
+        txn.commit().await?;
+    }
+    Ok(())
 }
 
 /// A version that needs a chunk.
@@ -94,7 +112,14 @@ pub(crate) struct Listed {
     /// Its space.
     pub(crate) space: SpaceId,
     /// Its chunks.
-    pub(crate) chunks: Vec<ChunkId>,
+    pub(crate) chunks: Vec<ChunkRef>,
+}
+
+impl Listed {
+    /// The ids of its chunks.
+    pub(crate) fn ids(&self) -> Vec<ChunkId> {
+        self.chunks.iter().map(|chunk| chunk.id).collect()
+    }
 }
 
 /// Some versions after one, by row number; none when there are no more.
@@ -109,7 +134,7 @@ pub(crate) async fn versions_after(on: &impl ConnectionTrait, after: i64) -> Res
             let bytes: Vec<u8> = row.try_get("", "bytes")?;
             let manifest = Manifest::parse(&bytes).map_err(|_| Error::bad_row("manifest"))?;
             let chunks = match manifest.content {
-                Content::File(file) => file.chunks.iter().map(|chunk| chunk.id).collect(),
+                Content::File(file) => file.chunks,
                 _ => Vec::new(),
             };
             let (no, node) = (row.try_get("", "no")?, row.try_get("", "node")?);
@@ -131,13 +156,39 @@ pub(crate) async fn reindex(txn: &Txn, clock: &dyn Clock, pack: NewPack, chunks:
     chunk::insert(txn, clock, pack, chunks).await
 }
 
-/// Records anew which chunks a version needs; returns those that are not there.
-pub(crate) async fn relink(txn: &Txn, version: &Listed) -> Result<Vec<ChunkId>, Error> {
-    let found = chunk::durable(txn, version.space, &version.chunks).await?;
-    let mut uses: Vec<(i64, i64)> = found.values().map(|chunk| (chunk.no, version.no)).collect();
-    uses.sort_unstable();
-    insert_uses(txn, uses).await?;
-    Ok(version.chunks.iter().filter(|id| !found.contains_key(id)).copied().collect())
+/// The chunks that a version needs and that are not indexed, each once.
+pub(crate) async fn missing(on: &impl ConnectionTrait, version: &Listed) -> Result<Vec<ChunkRef>, Error> {
+    let found = chunk::find(on, version.space, &version.ids()).await?;
+    let mut seen = HashSet::new();
+    Ok(version.chunks.iter().filter(|chunk| !found.contains_key(&chunk.id) && seen.insert(chunk.id)).copied().collect())
+}
+
+/// Indexes chunks that are lost as damaged ones in a pack that is not there: what is uploaded again takes their place,
+/// and every version that needs them reads again.
+pub(crate) async fn index_lost(txn: &Txn, clock: &dyn Clock, pack: NewPack, space: SpaceId, chunks: &[ChunkRef]) -> Result<(), Error> {
+    let lost = |chunk: &ChunkRef| {
+        let header = ChunkHeader { id: chunk.id, encoding: Encoding::Plain, len: chunk.len, stored_len: chunk.len };
+        NewChunk { space, header, start: RECORD_LEN as u64 }
+    };
+    chunk::insert(txn, clock, pack, &chunks.iter().map(lost).collect::<Vec<_>>()).await?;
+    for chunks in chunks.chunks(BATCH) {
+        let text = format!("UPDATE chunk SET damaged_at = $1 WHERE space = $2 AND id IN ({})", places(3, chunks.len()));
+        let values = [clock.now().0.into(), space.as_bytes().into()].into_iter().chain(chunks.iter().map(|chunk| chunk.id.as_bytes().into()));
+        txn.execute_raw(sql(&text, txn, values)).await?;
+    }
+    Ok(())
+}
+
+/// Records anew which chunks a version needs.
+pub(crate) async fn relink(txn: &Txn, version: &Listed) -> Result<(), Error> {
+    let found = chunk::find(txn, version.space, &version.ids()).await?;
+    insert_uses(txn, found.values().map(|place| (place.no, version.no)).collect()).await
+}
+
+/// Makes every machine ask anew what is missing.
+pub(crate) async fn bump_epochs(txn: &Txn) -> Result<(), Error> {
+    txn.execute_raw(sql("UPDATE source SET epoch = epoch + 1", txn, [])).await?;
+    Ok(())
 }
 
 fn space_id(row: &QueryResult) -> Result<SpaceId, Error> {

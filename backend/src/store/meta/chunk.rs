@@ -1,6 +1,6 @@
 //! Where chunks are: indexing new ones, answering what is missing, pins.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use beckon_shared::{
     bulk::{ChunkHeader, Encoding},
@@ -77,7 +77,21 @@ pub(crate) async fn index(meta: &Meta, clock: &dyn Clock, new: NewPack, chunks: 
 
 /// Inserts a pack and its chunks; those that are stored elsewhere already stay where they are, unless they are damaged there.
 pub(crate) async fn insert(txn: &Txn, clock: &dyn Clock, new: NewPack, chunks: &[NewChunk]) -> Result<(), Error> {
-    let no = numbers(txn, chunks.len() + 1).await?;
+    let first = numbers(txn, chunks.len() + 1).await?;
+    let no = pack_row(txn, clock, new, first).await?;
+    let mut next = first + 1;
+    for chunks in chunks.chunks(BATCH) {
+        insert_chunks(txn, no, next, chunks).await?;
+        next += i64::try_from(chunks.len()).map_err(|_| Error::bad_row("count"))?;
+    }
+    Ok(())
+}
+
+/// The row number of a pack. It has one already if collection came upon its file before its own index row was there.
+async fn pack_row(txn: &Txn, clock: &dyn Clock, new: NewPack, no: i64) -> Result<i64, Error> {
+    if let Some(row) = txn.query_one_raw(sql("SELECT no FROM pack WHERE id = $1", txn, [new.id.column().into()])).await? {
+        return Ok(row.try_get("", "no")?);
+    }
     let row = pack::ActiveModel {
         no: Set(no),
         id: Set(new.id.column()),
@@ -85,12 +99,44 @@ pub(crate) async fn insert(txn: &Txn, clock: &dyn Clock, new: NewPack, chunks: &
         created: Set(clock.now().0),
     };
     pack::Entity::insert(row).exec_without_returning(txn).await?;
-    let mut next = no + 1;
-    for chunks in chunks.chunks(BATCH) {
-        insert_chunks(txn, no, next, chunks).await?;
-        next += i64::try_from(chunks.len()).map_err(|_| Error::bad_row("count"))?;
+    Ok(no)
+}
+
+/// The packs that hold any of these chunks by the index.
+pub(crate) async fn holders(on: &impl ConnectionTrait, chunks: &[NewChunk]) -> Result<BTreeSet<PackId>, Error> {
+    let mut packs = BTreeSet::new();
+    for (space, ids) in by_space(chunks) {
+        packs.extend(find(on, space, &ids).await?.into_values().map(|place| place.pack));
     }
-    Ok(())
+    Ok(packs)
+}
+
+/// Indexes a pack that was found. Its chunks count where there is none, or one that is damaged or in a pack that is `lost`.
+pub(crate) async fn adopt(meta: &Meta, clock: &dyn Clock, new: NewPack, chunks: &[NewChunk], lost: &[PackId]) -> Result<(), Error> {
+    let txn = meta.write().await?;
+    for pack in lost {
+        for (space, ids) in by_space(chunks) {
+            for ids in ids.chunks(BATCH) {
+                let text = format!(
+                    "UPDATE chunk SET damaged_at = $1 WHERE pack = (SELECT no FROM pack WHERE id = $2) AND damaged_at IS NULL \
+                     AND space = $3 AND id IN ({})",
+                    places(4, ids.len())
+                );
+                let values = [clock.now().0.into(), pack.column().into()].into_iter().chain(ids_in(space, ids));
+                txn.execute_raw(sql(&text, &txn, values)).await?;
+            }
+        }
+    }
+    insert(&txn, clock, new, chunks).await?;
+    Ok(txn.commit().await?)
+}
+
+fn by_space(chunks: &[NewChunk]) -> BTreeMap<SpaceId, Vec<ChunkId>> {
+    let mut ids: BTreeMap<SpaceId, Vec<ChunkId>> = BTreeMap::new();
+    for chunk in chunks {
+        ids.entry(chunk.space).or_default().push(chunk.header.id);
+    }
+    ids
 }
 
 /// The columns that [`insert_chunks`] fills.
@@ -101,7 +147,7 @@ async fn insert_chunks(txn: &Txn, pack: i64, first: i64, chunks: &[NewChunk]) ->
     let text = format!(
         "INSERT INTO chunk (no, space, id, pack, start, stored_len, len, encoding, suite, key_epoch) VALUES {} \
          ON CONFLICT (space, id) DO UPDATE SET pack = excluded.pack, start = excluded.start, stored_len = excluded.stored_len, \
-         encoding = excluded.encoding, damaged_at = NULL WHERE chunk.damaged_at IS NOT NULL",
+         len = excluded.len, encoding = excluded.encoding, damaged_at = NULL WHERE chunk.damaged_at IS NOT NULL",
         rows.join(",")
     );
     let values = (first..).zip(chunks).flat_map(|(no, chunk)| values_of(no, pack, chunk));
@@ -239,11 +285,14 @@ pub(crate) fn place(row: &QueryResult) -> Result<Place, Error> {
 }
 
 /// Notes that a chunk's stored bytes are damaged: it counts as missing from now on, and the machines that
-/// can send it again are made to ask.
-pub(crate) async fn mark_damaged(meta: &Meta, clock: &dyn Clock, chunk: i64) -> Result<(), Error> {
+/// can send it again are made to ask. One that is elsewhere by now was not what was read, and is left alone.
+pub(crate) async fn mark_damaged(meta: &Meta, clock: &dyn Clock, place: &Place) -> Result<(), Error> {
     let txn = meta.write().await?;
-    let text = "UPDATE chunk SET damaged_at = $1 WHERE no = $2 AND damaged_at IS NULL";
-    let marked = txn.execute_raw(sql(text, &txn, [clock.now().0.into(), chunk.into()])).await?;
+    let text = "UPDATE chunk SET damaged_at = $1 WHERE no = $2 AND damaged_at IS NULL \
+        AND start = $3 AND pack = (SELECT p.no FROM pack p WHERE p.id = $4)";
+    let chunk = place.no;
+    let values = [clock.now().0.into(), chunk.into(), place.start.cast_signed().into(), place.pack.column().into()];
+    let marked = txn.execute_raw(sql(text, &txn, values)).await?;
     if marked.rows_affected() > 0 {
         let text = "UPDATE source SET epoch = epoch + 1 WHERE no IN (SELECT n.source FROM chunk_use u \
             JOIN version v ON v.no = u.version JOIN node n ON n.no = v.node WHERE u.chunk = $1)";

@@ -1,5 +1,7 @@
 //! What collection asks and changes: marks, unused chunks, packs that are empty, sparse or small, stale pins.
 
+use std::collections::BTreeSet;
+
 use sea_orm::{ConnectionTrait, Value};
 
 use super::{
@@ -27,7 +29,7 @@ pub(crate) struct PackFill {
     pub(crate) sound: u64,
     /// Stored bytes of the sound ones.
     pub(crate) live: u64,
-    /// When it was sealed.
+    /// When it was sealed, or when what it held was last copied elsewhere.
     pub(crate) created: i64,
 }
 
@@ -149,6 +151,11 @@ pub(crate) async fn move_chunks(meta: &Meta, clock: &dyn Clock, new: NewPack, mo
         let text = "UPDATE chunk SET pack = $1, start = $2 WHERE no = $3 AND pack = $4";
         let values = [no.into(), moved.start.cast_signed().into(), moved.chunk.into(), moved.from.into()];
         txn.execute_raw(sql(text, &txn, values)).await?;
+    }
+    // Their files stay for a while: a back-up of the database that is older than this needs them.
+    for from in moves.iter().map(|moved| moved.from).collect::<BTreeSet<i64>>() {
+        let text = "UPDATE pack SET created = $1 WHERE no = $2";
+        txn.execute_raw(sql(text, &txn, [clock.now().0.into(), from.into()])).await?;
     }
     Ok(txn.commit().await?)
 }

@@ -39,6 +39,8 @@ pub(crate) enum Outcome {
 pub(crate) async fn apply(meta: &Meta, clock: &dyn Clock, access: &TransferAccess, checked: &CheckedCommit) -> Result<Outcome, Error> {
     let txn = meta.write().await?;
     let space = access.granted();
+    // First of all, since it locks the space: nobody deletes or moves a folder that this commit writes into.
+    let revision = space::bump_revision(&txn, &space).await?;
     let found = sources::find(&txn, &space, access.device, access.root).await?;
     let source = found.ok_or_else(not_begun)?;
     let next = ChainHead { number: checked.commit.number, hash: checked.hash };
@@ -58,7 +60,6 @@ pub(crate) async fn apply(meta: &Meta, clock: &dyn Clock, access: &TransferAcces
     if !advance(&txn, &source, &head, &next).await? {
         return Ok(Outcome::Behind(head));
     }
-    let revision = space::bump_revision(&txn, &space).await?;
     txn.commit().await?;
     Ok(Outcome::Committed(next, Some(revision)))
 }
@@ -138,20 +139,17 @@ struct Application<'a> {
 
 impl Application<'_> {
     async fn run(&self) -> Result<(), Error> {
-        let puts = || self.checked.changes.iter().filter_map(|change| Some((change.path.clone(), kind_of(&self.manifest(&change.put?)?.manifest))));
-        let removed = self.checked.changes.iter().filter(|change| change.put.is_none()).map(|change| &change.path);
+        let puts = || self.checked.changes.iter().filter_map(|change| Some((change.path.clone(), kind_of(&self.manifest(&change.put)?.manifest))));
         let wanted = with_folders(puts());
         if puts().any(|(path, kind)| wanted.get(&path) != Some(&kind) || (path.is_root() && kind != Kind::Folder)) {
             return Err(Error::refused(ErrorCode::BadRequest, "a path is a file and holds others; scan the folder again"));
         }
-        let looked_up = with_folders(puts().chain(removed.clone().map(|path| (path.clone(), Kind::Folder))));
-        let first = numbers(self.txn, looked_up.len() + self.checked.changes.len() + 1).await?;
+        let first = numbers(self.txn, wanted.len() + self.checked.changes.len() + 1).await?;
         let commit = first;
         let first_version = first + 1;
         let first_node = first_version + count(self.checked.changes.len())?;
         let mut tree = Tree::new(self.txn, self.clock, self.source, first_node);
-        tree.find(&looked_up).await?;
-        removed.for_each(|path| tree.remove(path));
+        tree.find(&wanted).await?;
         tree.make_missing(&wanted).await?;
         let written = self.decide(&mut tree, first_version).await?;
         tree.write().await?;
@@ -172,11 +170,11 @@ impl Application<'_> {
         let heads: BTreeMap<i64, Head> = heads(self.txn, bound.collect()).await?;
         let mut written = Written::default();
         for (seq, change) in self.checked.changes.iter().enumerate() {
-            let Some((hash, put)) = change.put.and_then(|hash| Some((hash, self.manifest(&hash)?))) else { continue };
+            let put = self.manifest(&change.put).ok_or_else(|| Error::bad_row("manifest"))?;
             let bound = tree.get(&change.path).ok_or_else(|| Error::bad_row("bound path"))?;
-            let fresh = Fresh { no: first_version + count(seq)?, node: bound.no, seq, hash, put };
+            let fresh = Fresh { no: first_version + count(seq)?, node: bound.no, seq, hash: change.put, put };
             let head = bound.head.and_then(|no| heads.get(&no));
-            if written.take(fresh, bound, head) {
+            if written.take(self.txn, fresh, bound, head).await? {
                 tree.set_head(bound.no, first_version + count(seq)?);
             }
         }

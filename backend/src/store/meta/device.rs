@@ -225,6 +225,14 @@ pub(crate) async fn seen(txn: &Txn, account: &AccountId, id: &DeviceId, now: Tim
     Ok(())
 }
 
+/// Where the account's devices that are not revoked came from when they were last here.
+pub(crate) async fn addresses(on: &impl ConnectionTrait, account: &AccountId) -> Result<Vec<std::net::IpAddr>, Error> {
+    let text = "SELECT DISTINCT address FROM device WHERE account = $1 AND revoked_at IS NULL";
+    let rows = on.query_all_raw(sql(text, on, [account.as_bytes().to_vec().into()])).await?;
+    let parse = |row: &sea_orm::QueryResult| row.try_get::<String>("", "address")?.parse().map_err(|_| Error::bad_row("address"));
+    rows.iter().map(parse).collect()
+}
+
 /// Gives a device another name.
 pub(crate) async fn rename(txn: &Txn, account: &AccountId, id: &DeviceId, name: &Label) -> Result<(), Error> {
     find(txn, account, id).await?;

@@ -46,6 +46,13 @@ pub(crate) async fn take_proof(txn: &Txn, ticket: &[u8; 32], now: Timestamp) -> 
     Ok(Some((account, from_word(row.try_get("", "purpose")?)?)))
 }
 
+/// Ends what an account's password or recovery words were proved for and that was not done yet.
+pub(crate) async fn end_proofs(txn: &Txn, account: &AccountId) -> Result<(), Error> {
+    let text = "DELETE FROM ticket WHERE account = $1 AND transfer IS NULL";
+    txn.execute_raw(sql(text, txn, [account.as_bytes().to_vec().into()])).await?;
+    Ok(())
+}
+
 /// Lets a machine send the bulk requests of a transfer.
 pub(crate) async fn add_bulk(txn: &Txn, ticket: &[u8; 32], access: &TransferAccess, now: Timestamp) -> Result<(), Error> {
     let text = "INSERT INTO ticket (hash, purpose, account, device, transfer, expires) VALUES ($1, 'bulk', $2, $3, $4, $5)";

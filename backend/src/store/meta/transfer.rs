@@ -138,8 +138,8 @@ pub(crate) async fn all_open(on: &impl ConnectionTrait) -> Result<Vec<Transfer>,
     rows.into_iter().map(parse).collect()
 }
 
-/// Records what changes in a transfer's life, unless something newer is recorded. A transfer that is over stays so.
-pub(crate) async fn update(txn: &Txn, view: &TransferView) -> Result<(), Error> {
+/// Records what changes in a transfer's life, unless something newer is recorded: false then. A transfer that is over stays so.
+pub(crate) async fn update(txn: &Txn, view: &TransferView) -> Result<bool, Error> {
     let progress = &view.progress;
     let row = ActiveModel {
         root_name: Set(view.root.clone()),
@@ -158,14 +158,14 @@ pub(crate) async fn update(txn: &Txn, view: &TransferView) -> Result<(), Error> 
         revision: Set(column(view.revision)),
         ..Default::default()
     };
-    Entity::update_many()
+    let done = Entity::update_many()
         .set(row)
         .filter(Column::Id.eq(view.id.as_bytes()))
         .filter(Column::Ended.is_null())
         .filter(Column::Revision.lt(column(view.revision)))
         .exec(txn)
         .await?;
-    Ok(())
+    Ok(done.rows_affected == 1)
 }
 
 /// Refuses what is asked of a transfer that is over.

@@ -219,13 +219,6 @@ impl<'a> Tree<'a> {
         });
     }
 
-    /// Sends the node of a path to Deleted; one that is not there or is deleted already is fine.
-    pub(crate) fn remove(&mut self, path: &RootPath) {
-        if let Some(bound) = self.bound.get(path).filter(|_| !path.is_root()) {
-            self.replaced.push(bound.no);
-        }
-    }
-
     /// Writes what was made, unbound and replaced.
     pub(crate) async fn write(&mut self) -> Result<(), Error> {
         self.update("UPDATE node SET source_parent = NULL, source_name = NULL WHERE no IN", &self.unbound).await?;

@@ -41,18 +41,20 @@ pub(crate) struct Head {
     kind: Kind,
     mode: i64,
     mtime_ns: i64,
+    size: i64,
     hash: Option<Vec<u8>>,
+    crc32: Option<i64>,
     torn: bool,
 }
 
 /// The heads with these row numbers.
 pub(crate) async fn heads(txn: &Txn, nos: Vec<i64>) -> Result<BTreeMap<i64, Head>, Error> {
-    use version::Column::{Hash, Kind, ManifestHash, Mode, MtimeNs, No, Torn};
+    use version::Column::{Crc32, Hash, Kind, ManifestHash, Mode, MtimeNs, No, Size, Torn};
     let mut heads = BTreeMap::new();
     for nos in nos.chunks(BATCH) {
         let found = version::Entity::find()
             .select_only()
-            .columns([No, ManifestHash, Kind, Mode, MtimeNs, Hash, Torn])
+            .columns([No, ManifestHash, Kind, Mode, MtimeNs, Size, Hash, Crc32, Torn])
             .filter(No.is_in(nos.iter().copied()));
         heads.extend(found.into_model::<Head>().all(txn).await?.into_iter().map(|head| (head.no, head)));
     }
@@ -81,6 +83,8 @@ pub(crate) struct Written<'a> {
     new: Vec<Fresh<'a>>,
     /// Heads whose content stays while their stamp changes: `no` is the head's own.
     restamped: Vec<Fresh<'a>>,
+    /// Heads that stay as they are: `no` is the head's own.
+    confirmed: Vec<Fresh<'a>>,
     /// Nodes that were there before and whose head moves to their newest version.
     moved: Vec<(i64, Kind)>,
     /// The version that each change made or confirmed.
@@ -96,11 +100,14 @@ enum Verdict {
 
 impl<'a> Written<'a> {
     /// Decides what becomes of a version; true if it is the head of a node that this commit makes.
-    pub(crate) fn take(&mut self, fresh: Fresh<'a>, bound: Bound, head: Option<&Head>) -> bool {
+    pub(crate) async fn take(&mut self, txn: &Txn, fresh: Fresh<'a>, bound: Bound, head: Option<&Head>) -> Result<bool, Error> {
         let manifest = &fresh.put.manifest;
-        let (verdict, head_no) = head.map_or((Verdict::New, fresh.no), |head| (verdict(&fresh, head), head.no));
+        let (verdict, head_no) = match head {
+            Some(head) => (verdict(txn, &fresh, head).await?, head.no),
+            None => (Verdict::New, fresh.no),
+        };
         match verdict {
-            Verdict::Nothing => {}
+            Verdict::Nothing => self.confirmed.push(Fresh { no: head_no, ..fresh }),
             Verdict::Restamp => self.restamped.push(Fresh { no: head_no, ..fresh }),
             Verdict::New => {
                 self.new.push(fresh);
@@ -110,11 +117,11 @@ impl<'a> Written<'a> {
                 if moves && !bound.is_new {
                     self.moved.push((fresh.node, kind_of(manifest)));
                 }
-                return moves && bound.is_new;
+                return Ok(moves && bound.is_new);
             }
         }
         self.by_seq.insert(fresh.seq, head_no);
-        false
+        Ok(false)
     }
 
     /// The version that a change made or confirmed.
@@ -133,7 +140,8 @@ impl<'a> Written<'a> {
     ) -> Result<(), Error> {
         self.insert(txn, clock, commit, access).await?;
         self.restamp(txn).await?;
-        let uses = self.new.iter().chain(&self.restamped).flat_map(|fresh| uses(fresh, chunks));
+        // Also of what stays as it is: a chunk that was lost and came again is not known to be used by it any more.
+        let uses = self.new.iter().chain(&self.restamped).chain(&self.confirmed).flat_map(|fresh| uses(fresh, chunks));
         insert_uses(txn, uses.collect()).await?;
         self.move_heads(txn).await
     }
@@ -180,9 +188,9 @@ impl<'a> Written<'a> {
     }
 }
 
-fn verdict(fresh: &Fresh<'_>, head: &Head) -> Verdict {
+async fn verdict(txn: &Txn, fresh: &Fresh<'_>, head: &Head) -> Result<Verdict, Error> {
     if head.manifest_hash == fresh.hash.as_bytes() {
-        return Verdict::Nothing;
+        return Ok(Verdict::Nothing);
     }
     let manifest = &fresh.put.manifest;
     let same = match &manifest.content {
@@ -190,11 +198,25 @@ fn verdict(fresh: &Fresh<'_>, head: &Head) -> Verdict {
         Content::Folder => head.kind == Kind::Folder,
         Content::Symlink(_) => false,
         Content::File(file) => {
-            let content = head.hash.as_deref() == Some(file.hash.as_bytes()) && head.torn == file.torn;
-            content && (head.mode, head.mtime_ns) == (i64::from(manifest.mode), manifest.mtime_ns)
+            let described = (head.mode, head.mtime_ns, head.torn) == (i64::from(manifest.mode), manifest.mtime_ns, file.torn);
+            described && claims_same(head, file) && holds_same(txn, head, file).await?
         }
     };
-    if same { Verdict::Restamp } else { Verdict::New }
+    Ok(if same { Verdict::Restamp } else { Verdict::New })
+}
+
+/// Whether a file says that it has the content of the head.
+fn claims_same(head: &Head, file: &FileContent) -> bool {
+    let sums = (head.hash.as_deref(), head.crc32) == (Some(file.hash.as_bytes()), Some(i64::from(file.crc32)));
+    sums && head.size == file.size().cast_signed()
+}
+
+/// Whether a file has the chunks of the head. Its hash is the machine's word alone: by that, a machine that was taken
+/// over could put other chunks in the place of those that are stored.
+async fn holds_same(txn: &Txn, head: &Head, file: &FileContent) -> Result<bool, Error> {
+    let stored = manifest::Entity::find_by_id(head.no).one(txn).await?.ok_or_else(|| Error::bad_row("version without manifest"))?;
+    let stored = Manifest::parse(&stored.bytes).map_err(|_| Error::bad_row("manifest"))?;
+    Ok(matches!(stored.content, Content::File(stored) if stored.chunks == file.chunks))
 }
 
 fn is_torn(manifest: &Manifest) -> bool {
@@ -256,13 +278,16 @@ pub(crate) async fn insert_uses(txn: &Txn, mut uses: Vec<(i64, i64)>) -> Result<
 }
 
 /// The nodes and the encoded manifests of versions, in the order of their ids: all of them, none of more than `largest`
-/// bytes, or an error.
+/// bytes, or an error. No id may stand twice: each manifest may be large.
 pub(crate) async fn manifests_of(
     on: &impl ConnectionTrait,
     space: &GrantedSpace,
     ids: &[VersionId],
     largest: u64,
 ) -> Result<Vec<(NodeId, Vec<u8>)>, Error> {
+    if ids.iter().collect::<HashSet<_>>().len() < ids.len() {
+        return Err(Error::refused(ErrorCode::BadRequest, "a version is asked for twice; ask for each once"));
+    }
     let mut found = HashMap::with_capacity(ids.len());
     for ids in ids.chunks(BATCH) {
         let text = format!(
@@ -279,5 +304,25 @@ pub(crate) async fn manifests_of(
         }
     }
     let gone = || Error::refused(ErrorCode::NotFound, "a version is not there (any more); list the versions again");
-    ids.iter().map(|id| found.get(id.as_bytes()).cloned().ok_or_else(gone)).collect()
+    ids.iter().map(|id| found.remove(id.as_bytes()).ok_or_else(gone)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::Fixture;
+
+    #[tokio::test]
+    async fn the_same_manifest_again_is_known_to_use_its_chunks() {
+        let fixture = Fixture::new().await;
+        let access = fixture.account(1).await;
+        let mut machine = fixture.machine(&access, 1).await;
+        machine.upload(&[("a", b"content")]).await;
+        let txn = fixture.store.meta.write().await.unwrap();
+        txn.execute_unprepared("DELETE FROM chunk_use").await.unwrap();
+        txn.commit().await.unwrap();
+        machine.upload(&[("a", b"content")]).await;
+        assert_eq!(chunk_use::Entity::find().all(fixture.store.meta.read()).await.unwrap().len(), 1);
+        assert_eq!(version::Entity::find().all(fixture.store.meta.read()).await.unwrap().len(), 1);
+    }
 }

@@ -12,7 +12,7 @@ use sea_orm::{ConnectionTrait, QueryResult};
 use super::{Txn, sql, word::number};
 use crate::store::Error;
 
-/// So many visits of a device are told.
+/// So many visits of a device are told, and kept.
 const TOLD: i64 = 500;
 
 /// Records that a visit began.
@@ -43,6 +43,15 @@ pub(crate) async fn end_left_open(txn: &Txn) -> Result<(), Error> {
     let text = "UPDATE visit SET ended = (SELECT CASE WHEN d.last_seen > visit.started THEN d.last_seen ELSE visit.started END
         FROM device d WHERE d.account = visit.account AND d.id = visit.device) WHERE ended IS NULL";
     txn.execute_raw(sql(text, txn, [])).await?;
+    Ok(())
+}
+
+/// Removes the visits that are not told any more.
+pub(crate) async fn sweep(txn: &Txn) -> Result<(), Error> {
+    let text = "DELETE FROM visit WHERE ended IS NOT NULL AND id IN (SELECT id FROM (
+        SELECT id, ROW_NUMBER() OVER (PARTITION BY account, device ORDER BY started DESC, id DESC) AS place FROM visit) placed
+        WHERE place > $1)";
+    txn.execute_raw(sql(text, txn, [TOLD.into()])).await?;
     Ok(())
 }
 

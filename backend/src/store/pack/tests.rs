@@ -45,8 +45,8 @@ fn a_pack_has_these_bytes() {
 #[test]
 fn what_was_packed_comes_back() {
     let bytes = pack(&[b"one", b"second", &[5; 70_000]]);
-    let contents = parse(&bytes).unwrap();
-    assert_eq!((contents.id, contents.complete), (id(7), true));
+    let contents = parse(&bytes);
+    assert_eq!((contents.id, contents.complete), (Some(id(7)), true));
     let stored: Vec<&[u8]> = contents.records.iter().map(|record| record.stored(&bytes)).collect();
     assert_eq!(stored, [b"one".as_slice(), b"second", &[5; 70_000]]);
     assert!(contents.records.iter().all(|record| record.intact && record.space == space()));
@@ -56,7 +56,7 @@ fn what_was_packed_comes_back() {
 fn a_torn_tail_keeps_the_whole_records() {
     let bytes = pack(&[b"one", b"second"]);
     let cut = &bytes[..bytes.len() - FOOTER_LEN - 2];
-    let contents = parse(cut).unwrap();
+    let contents = parse(cut);
     assert!(!contents.complete);
     assert_eq!(contents.records.len(), 1);
 }
@@ -66,7 +66,7 @@ fn damaged_bytes_are_named_and_the_next_chunk_is_found() {
     let mut bytes = pack(&[b"one", b"second", b"third"]);
     let at = HEADER_LEN + 2 * RECORD_LEN + 3 + 1;
     bytes[at] ^= 1;
-    let contents = parse(&bytes).unwrap();
+    let contents = parse(&bytes);
     assert_eq!(contents.records.iter().map(|record| record.intact).collect::<Vec<_>>(), [true, false, true]);
 }
 
@@ -74,16 +74,25 @@ fn damaged_bytes_are_named_and_the_next_chunk_is_found() {
 fn a_damaged_length_costs_one_chunk_only() {
     let mut bytes = pack(&[b"one", b"second", b"third"]);
     bytes[HEADER_LEN + RECORD_LEN + 3 + 64] ^= 0x40;
-    let contents = parse(&bytes).unwrap();
+    let contents = parse(&bytes);
     let found: Vec<&[u8]> = contents.records.iter().filter(|record| record.intact).map(|record| record.stored(&bytes)).collect();
     assert_eq!(found, [b"one".as_slice(), b"third"]);
     assert!(!contents.complete);
 }
 
 #[test]
+fn a_damaged_header_costs_no_chunk() {
+    let mut bytes = pack(&[b"one", b"second"]);
+    bytes[3] ^= 1;
+    let contents = parse(&bytes);
+    assert_eq!((contents.id, contents.records.len()), (None, 2));
+    assert!(contents.records.iter().all(|record| record.intact));
+}
+
+#[test]
 fn something_else_is_no_pack() {
-    assert_eq!(parse(b""), Err(NoPack));
-    assert_eq!(parse(&[0; 100]), Err(NoPack));
+    assert_eq!(parse(b""), Contents { id: None, records: Vec::new(), complete: false });
+    assert_eq!(parse(&[0; 100]), Contents { id: None, records: Vec::new(), complete: false });
 }
 
 proptest! {
@@ -93,10 +102,8 @@ proptest! {
         let len = bytes.len();
         bytes[at % len] = with;
         bytes.truncate(len - cut % len);
-        if let Ok(contents) = parse(&bytes) {
-            for record in contents.records {
-                prop_assert_eq!(record.stored(&bytes).len(), record.chunk.stored_len as usize);
-            }
+        for record in parse(&bytes).records {
+            prop_assert_eq!(record.stored(&bytes).len(), record.chunk.stored_len as usize);
         }
     }
 }

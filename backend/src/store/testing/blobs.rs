@@ -5,7 +5,7 @@ use std::{
     ops::Range,
     sync::{
         Arc, Condvar, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -24,6 +24,9 @@ pub(crate) struct TestBlobs {
 struct Hand {
     seals: AtomicUsize,
     failures: Mutex<Vec<io::ErrorKind>>,
+    read_failure: Mutex<Option<i32>>,
+    panics: AtomicBool,
+    sealing: AtomicUsize,
     held: Mutex<bool>,
     released: Condvar,
     room: Mutex<Option<u64>>,
@@ -42,6 +45,21 @@ impl TestBlobs {
     /// Lets the next seals fail, one for each.
     pub(crate) fn fail(&self, kinds: &[io::ErrorKind]) {
         self.hand.failures.lock().unwrap().extend(kinds);
+    }
+
+    /// Lets all reads fail with an error number of the system, or succeed again.
+    pub(crate) fn fail_reads(&self, number: Option<i32>) {
+        *self.hand.read_failure.lock().unwrap() = number;
+    }
+
+    /// Lets the next write panic.
+    pub(crate) fn panic_once(&self) {
+        self.hand.panics.store(true, Ordering::SeqCst);
+    }
+
+    /// How many seals have begun.
+    pub(crate) fn sealing(&self) -> usize {
+        self.hand.sealing.load(Ordering::SeqCst)
     }
 
     /// Holds up all seals until [`Self::release`].
@@ -67,7 +85,10 @@ impl Blobs for TestBlobs {
     }
 
     fn read(&self, pack: PackId, range: Range<u64>) -> io::Result<Vec<u8>> {
-        self.disk.read(pack, range)
+        match *self.hand.read_failure.lock().unwrap() {
+            Some(number) => Err(io::Error::from_raw_os_error(number)),
+            None => self.disk.read(pack, range),
+        }
     }
 
     fn len(&self, pack: PackId) -> io::Result<u64> {
@@ -76,6 +97,10 @@ impl Blobs for TestBlobs {
 
     fn delete(&self, pack: PackId) -> io::Result<()> {
         self.disk.delete(pack)
+    }
+
+    fn set_aside(&self, pack: PackId) -> io::Result<()> {
+        self.disk.set_aside(pack)
     }
 
     fn list(&self) -> io::Result<Vec<PackId>> {
@@ -99,10 +124,12 @@ struct TestSink {
 
 impl PackSink for TestSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        assert!(!self.hand.panics.swap(false, Ordering::SeqCst), "a test wants this");
         self.sink.write(bytes)
     }
 
     fn seal(self: Box<Self>) -> io::Result<()> {
+        self.hand.sealing.fetch_add(1, Ordering::SeqCst);
         let held = self.hand.held.lock().unwrap();
         drop(self.hand.released.wait_while(held, |held| *held).unwrap());
         if let Some(kind) = self.hand.failures.lock().unwrap().pop() {

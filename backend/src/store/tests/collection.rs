@@ -8,7 +8,8 @@ use crate::{
     store::{
         blob::Blobs,
         meta,
-        testing::{Fixture, noise},
+        pack::{self, PackId},
+        testing::{Fixture, RESERVE, noise},
     },
     worker::{
         self,
@@ -92,6 +93,7 @@ async fn sparse_packs_are_written_anew_and_readers_notice_nothing() {
         collect(&fixture).await;
         fixture.clock.advance(DAY);
     }
+    collect(&fixture).await;
     let left: u64 = fixture.blobs.list()
         .unwrap()
         .into_iter()
@@ -114,6 +116,9 @@ async fn many_small_packs_become_one() {
     assert_eq!(fixture.blobs.list().unwrap().len(), 10);
     fixture.clock.advance(DAY);
     collect(&fixture).await;
+    assert_eq!(fixture.blobs.list().unwrap().len(), 11, "the old ones stay for those who restore an older database");
+    fixture.clock.advance(DAY);
+    collect(&fixture).await;
     assert_eq!(fixture.blobs.list().unwrap().len(), 1);
     for seed in 0..10 {
         assert_eq!(machine.read(&format!("f{seed}")).await.unwrap(), noise(seed, 1000));
@@ -127,7 +132,8 @@ async fn what_was_deleted_goes_for_good_after_thirty_days_with_all_below_it() {
     let mut machine = fixture.machine(&access, 1).await;
     machine.upload(&[("gone/a/b", &noise(1, 50_000)), ("gone/c", &noise(2, 50_000)), ("kept", &noise(3, 50_000))]).await;
     let (node, _) = machine.version_of("gone/a/b").await.unwrap();
-    machine.commit(machine.sign(&[("gone", None)])).await.unwrap();
+    // A file takes the folder's place, which goes to Deleted.
+    machine.upload(&[("gone", b"")]).await;
     fixture.clock.advance(expiry::DELETED_KEPT - DAY);
     worker::round(&fixture.store).await.unwrap();
     assert_eq!(meta::check::versions_of(fixture.store.meta.read(), node.no).await.unwrap(), 1, "it can still be restored");
@@ -140,4 +146,81 @@ async fn what_was_deleted_goes_for_good_after_thirty_days_with_all_below_it() {
     assert_eq!(machine.read("kept").await.unwrap(), noise(3, 50_000));
     machine.upload(&[("gone/c", b"anew")]).await;
     assert_eq!(machine.read("gone/c").await.unwrap(), b"anew");
+}
+
+#[tokio::test]
+async fn an_unknown_pack_is_taken_up_and_gives_back_what_its_row_lost() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let mut machine = fixture.machine(&access, 1).await;
+    machine.upload(&[("kept", &noise(1, 50_000))]).await;
+    let old = fixture.blobs.list().unwrap()[0];
+    // As after a restore: the database names a pack that collection has replaced by one that the database does not know.
+    let bytes = fixture.blobs.read(old, 0..fixture.blobs.len(old).unwrap()).unwrap();
+    let new = PackId::new(&*fixture.clock);
+    let mut sink = fixture.blobs.begin(new).unwrap();
+    sink.write(&pack::header(new)).unwrap();
+    sink.write(&bytes[pack::HEADER_LEN..]).unwrap();
+    sink.seal().unwrap();
+    fixture.blobs.delete(old).unwrap();
+    assert!(machine.read("kept").await.is_err());
+    fixture.clock.advance(DAY);
+    collect(&fixture).await;
+    assert_eq!(fixture.blobs.list().unwrap(), [new]);
+    assert_eq!(machine.read("kept").await.unwrap(), noise(1, 50_000));
+    fixture.store.end_transfer(machine.access.transfer).await.unwrap();
+    for _ in 0..3 {
+        fixture.clock.advance(DAY);
+        collect(&fixture).await;
+    }
+    assert_eq!(machine.read("kept").await.unwrap(), noise(1, 50_000));
+}
+
+#[tokio::test]
+async fn a_pack_that_is_taken_up_while_it_is_indexed_is_indexed_once() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let mut machine = fixture.machine(&access, 1).await;
+    machine.upload(&[("kept", &noise(1, 50_000))]).await;
+    let pack = fixture.blobs.list().unwrap()[0];
+    let before = meta::check::whole_index(fixture.store.meta.read()).await.unwrap();
+    let mut plan = collect::Plan::default();
+    plan.orphans.push(pack);
+    collect::execute(&fixture.store, &plan).await.unwrap();
+    assert_eq!(meta::check::whole_index(fixture.store.meta.read()).await.unwrap(), before);
+    assert_eq!(machine.read("kept").await.unwrap(), noise(1, 50_000));
+}
+
+#[tokio::test]
+async fn an_unknown_pack_of_which_nothing_can_be_read_is_put_aside() {
+    let fixture = Fixture::new().await;
+    let pack = PackId::new(&*fixture.clock);
+    let mut sink = fixture.blobs.begin(pack).unwrap();
+    sink.write(b"nothing that anybody knows").unwrap();
+    sink.seal().unwrap();
+    fixture.clock.advance(DAY);
+    collect(&fixture).await;
+    assert!(fixture.blobs.list().unwrap().is_empty());
+    let kept = fixture.folder.path().join("packs/lost").join(format!("{pack}.pack"));
+    assert_eq!(std::fs::read(kept).unwrap(), b"nothing that anybody knows");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_freed_and_no_pack_is_written_anew_on_it() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let mut machine = fixture.machine(&access, 1).await;
+    for seed in 0..10 {
+        machine.upload(&[(&format!("f{seed}"), &noise(seed, 1000))]).await;
+    }
+    machine.send(&[&noise(20, 2_000_000)]).await.unwrap();
+    fixture.store.end_transfer(machine.access.transfer).await.unwrap();
+    fixture.blobs.set_room(RESERVE);
+    let seals = fixture.blobs.seals();
+    for _ in 0..4 {
+        collect(&fixture).await;
+        fixture.clock.advance(DAY);
+    }
+    assert_eq!(fixture.blobs.seals(), seals, "nothing is written on a full disk");
+    assert_eq!(fixture.blobs.list().unwrap().len(), 10, "what was empty is gone");
 }

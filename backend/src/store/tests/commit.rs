@@ -7,10 +7,12 @@ use beckon_shared::{
     keys::DeviceKeys,
     manifest::{Content, Manifest},
 };
+use bytes::Bytes;
+use futures_util::TryStreamExt;
 
 use crate::store::{
     meta,
-    testing::{Fixture, Machine, file, folder, noise},
+    testing::{Fixture, Machine, RESERVE, file, folder, noise},
 };
 
 async fn machine() -> (Fixture, Machine) {
@@ -153,14 +155,75 @@ async fn a_symlink_is_stored_as_its_target() {
 }
 
 #[tokio::test]
-async fn removing_sends_to_deleted_and_a_new_one_gets_the_name() {
+async fn an_upload_deletes_nothing() {
     let (_fixture, mut machine) = machine().await;
     machine.upload(&[("a/b", b"one"), ("c", b"two")]).await;
-    machine.commit(machine.sign(&[("a", None), ("never-there", None)])).await.unwrap();
-    assert_eq!(machine.names(&["laptop", "home"]).await, ["c"]);
-    machine.upload(&[("a/b", b"three")]).await;
+    for changes in [&[("a", None)][..], &[("c", None), ("new", Some(machine.file(b"two")))]] {
+        let refusal = machine.commit(machine.sign(changes)).await.unwrap_err().refusal();
+        assert_eq!(refusal.code, ErrorCode::NotAllowed);
+    }
     assert_eq!(machine.names(&["laptop", "home"]).await, ["a", "c"]);
-    assert_eq!(machine.read("a/b").await.unwrap(), b"three");
+    assert_eq!(machine.read("a/b").await.unwrap(), b"one");
+}
+
+#[tokio::test]
+async fn who_claims_a_known_hash_for_other_chunks_makes_a_version_and_the_old_one_stays() {
+    let (fixture, mut machine) = machine().await;
+    machine.upload(&[("letter", b"good"), ("sum", b"good")]).await;
+    let (node, good) = machine.version_of("letter").await.unwrap();
+    machine.send(&[b"evil"]).await.unwrap();
+    let claimed = |crc32: u32, content: &[u8]| {
+        let (mut manifest, mut other) = (machine.file(b"good"), machine.file(content));
+        if let (Content::File(file), Content::File(other)) = (&mut manifest.content, &mut other.content) {
+            std::mem::swap(&mut file.chunks, &mut other.chunks);
+            file.crc32 = crc32;
+            file.stamp.ctime_ns += 5;
+        }
+        Some(manifest)
+    };
+    let changes = [("letter", claimed(0, b"evil")), ("sum", claimed(1, b"good"))];
+    machine.commit(machine.sign(&changes)).await.unwrap();
+    assert_eq!(meta::check::versions_of(machine.store.meta.read(), node.no).await.unwrap(), 2);
+    let kept = fixture.store.open_version(&machine.space(), good).await.unwrap();
+    let pieces: Vec<Bytes> = fixture.store.read_chunks(&kept, 0..4).try_collect().await.unwrap();
+    assert_eq!(pieces.concat(), b"good");
+    let (node, _) = machine.version_of("sum").await.unwrap();
+    assert_eq!(meta::check::versions_of(machine.store.meta.read(), node.no).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_commit_leaves_the_reserve_free() {
+    let (fixture, mut machine) = machine().await;
+    machine.send(&[b"one"]).await.unwrap();
+    let upload = machine.sign(&[("one", Some(machine.file(b"one")))]);
+    fixture.blobs.set_room(RESERVE - 1);
+    assert_eq!(machine.commit(upload.clone()).await.unwrap_err().refusal().code, ErrorCode::NoRoom);
+    fixture.blobs.set_room(RESERVE);
+    assert!(matches!(machine.commit(upload).await.unwrap(), CommitReply::Committed(_)));
+}
+
+#[tokio::test]
+async fn a_commit_that_does_not_fit_moves_no_revision() {
+    let (_fixture, mut machine) = machine().await;
+    machine.upload(&[("one", b"one")]).await;
+    let (access, key, space) = (machine.access, machine.public(), machine.space());
+    let before = meta::space::row(machine.store.meta.read(), &space).await.unwrap().revision;
+    machine.head = ChainHead::EMPTY;
+    let upload = machine.sign(&[("two", Some(machine.file(b"one")))]);
+    assert!(matches!(machine.store.commit(&access, &key, upload).await.unwrap(), CommitReply::Behind(_)));
+    assert_eq!(meta::space::row(machine.store.meta.read(), &space).await.unwrap().revision, before);
+}
+
+#[tokio::test]
+async fn a_version_is_opened_once_in_a_request() {
+    let (fixture, mut machine) = machine().await;
+    machine.upload(&[("a", b"a"), ("b", b"b")]).await;
+    let (_, a) = machine.version_of("a").await.unwrap();
+    let (_, b) = machine.version_of("b").await.unwrap();
+    let space = machine.space();
+    assert_eq!(fixture.store.open_small(&space, &[b, a]).await.unwrap().len(), 2);
+    let twice = fixture.store.open_small(&space, &[a, b, a]).await.unwrap_err();
+    assert_eq!(twice.refusal().code, ErrorCode::BadRequest);
 }
 
 #[tokio::test]

@@ -7,9 +7,12 @@ use beckon_shared::{bulk::CommitReply, error::ErrorCode};
 use crate::{
     check::{CheckOptions, check},
     store::{
-        meta,
-        testing::{Fixture, Machine, noise},
+        blob::Blobs,
+        meta::{self, chunk::Place},
+        pack::{self, PackId},
+        testing::{Fixture, Machine, chunk, noise},
     },
+    worker::collect,
 };
 
 fn packs(fixture: &Fixture) -> Vec<PathBuf> {
@@ -118,4 +121,125 @@ async fn a_rebuilt_index_is_the_same() {
     assert!(sound, "{text}");
     assert!(meta::check::whole_index(on).await.unwrap() == before);
     assert_eq!(machine.read("c").await.unwrap(), noise(1, 5_000_000));
+}
+
+#[tokio::test]
+async fn what_a_rebuilt_index_lacks_is_asked_for_and_heals_every_version() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let mut machine = fixture.machine(&access, 1).await;
+    let content = noise(1, 60_000);
+    machine.upload(&[("old", &content), ("twin", &content)]).await;
+    fs::remove_file(packs(&fixture).remove(0)).unwrap();
+    machine.upload(&[("old", &noise(2, 60_000))]).await;
+    let epoch = machine.epoch;
+    let (sound, text) = run_check(&fixture, false, true).await;
+    assert!(!sound && text.contains("laptop/home/twin"), "{text}");
+    machine.begin().await;
+    assert!(machine.epoch > epoch, "the machine is made to ask again");
+    assert!(fixture.store.have(&machine.access, &[machine.key.id(&content)]).await.unwrap().get(0), "it is asked for");
+    machine.upload(&[("twin", &content)]).await;
+    fixture.store.end_transfer(machine.access.transfer).await.unwrap();
+    for _ in 0..4 {
+        fixture.clock.advance(Duration::from_secs(24 * 3600 + 1));
+        let plan = collect::plan(&fixture.store).await.unwrap();
+        collect::execute(&fixture.store, &plan).await.unwrap();
+    }
+    assert_eq!(machine.read("twin").await.unwrap(), content);
+    let (sound, text) = run_check(&fixture, true, false).await;
+    assert!(sound, "the old version of `old` reads too: {text}");
+}
+
+#[tokio::test]
+async fn a_damaged_header_loses_nothing_when_the_index_is_rebuilt() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let mut machine = fixture.machine(&access, 1).await;
+    machine.upload(&[("a", &noise(1, 60_000))]).await;
+    let pack = packs(&fixture).remove(0);
+    let mut bytes = fs::read(&pack).unwrap();
+    bytes[2] ^= 1;
+    fs::write(&pack, bytes).unwrap();
+    let (sound, text) = run_check(&fixture, true, true).await;
+    assert!(sound && text.contains("is damaged; what of it is whole is taken"), "{text}");
+    assert_eq!(machine.read("a").await.unwrap(), noise(1, 60_000));
+}
+
+#[tokio::test]
+async fn a_pack_that_the_disk_cannot_read_does_not_stop_the_rebuilding() {
+    let (fixture, machine) = damaged().await;
+    let name = format!("{}.pack", PackId::new(&*fixture.clock));
+    // A folder opens and cannot be read, whoever the user is.
+    fs::create_dir(packs(&fixture)[0].with_file_name(name)).unwrap();
+    let (_, text) = run_check(&fixture, false, true).await;
+    assert!(text.contains("cannot be read; it is left out") && text.contains("rebuilt the index"), "{text}");
+    assert_eq!(machine.read("well.bin").await.unwrap(), noise(2, 60_000));
+}
+
+#[tokio::test]
+async fn a_record_of_another_content_than_its_id_is_not_taken_for_the_chunk() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let mut machine = fixture.machine(&access, 1).await;
+    let forged = PackId(uuid::Uuid::from_bytes([0; 16]));
+    let content = noise(1, 60_000);
+    let false_one = chunk(machine.key.id(&content), &noise(9, 60_000));
+    let mut sink = fixture.blobs.begin(forged).unwrap();
+    sink.write(&pack::header(forged)).unwrap();
+    sink.write(&pack::record(machine.access.space, &false_one.header, &false_one.stored)).unwrap();
+    sink.write(&false_one.stored).unwrap();
+    sink.write(&pack::footer(1)).unwrap();
+    sink.seal().unwrap();
+    machine.upload(&[("a", &content)]).await;
+    let (sound, text) = run_check(&fixture, true, true).await;
+    assert!(sound, "{text}");
+    assert_eq!(machine.read("a").await.unwrap(), content);
+}
+
+#[tokio::test]
+async fn a_read_that_fails_for_another_reason_is_no_damage() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let mut machine = fixture.machine(&access, 1).await;
+    machine.upload(&[("a", &noise(1, 60_000))]).await;
+    fixture.blobs.fail_reads(Some(rustix::io::Errno::MFILE.raw_os_error()));
+    assert_eq!(machine.read("a").await.unwrap_err().refusal().code, ErrorCode::Internal);
+    fixture.blobs.fail_reads(None);
+    assert!(!fixture.store.have(&machine.access, &[machine.key.id(&noise(1, 60_000))]).await.unwrap().get(0));
+    assert_eq!(machine.read("a").await.unwrap(), noise(1, 60_000));
+}
+
+#[tokio::test]
+async fn reading_all_takes_the_mark_off_what_is_sound() {
+    let (fixture, machine) = damaged().await;
+    let mut pack = packs(&fixture);
+    pack.retain(|pack| fs::read(pack).unwrap().len() > 60_000);
+    let hidden: Vec<(PathBuf, PathBuf)> = pack.into_iter().map(|pack| (pack.clone(), pack.with_extension("away"))).collect();
+    for (pack, away) in &hidden {
+        fs::rename(pack, away).unwrap();
+    }
+    assert!(machine.read("well.bin").await.is_err());
+    for (pack, away) in &hidden {
+        fs::rename(away, pack).unwrap();
+    }
+    let id = machine.key.id(&noise(2, 60_000));
+    assert!(fixture.store.have(&machine.access, &[id]).await.unwrap().get(0));
+    let (_, text) = run_check(&fixture, true, false).await;
+    assert!(text.contains(&format!("sound again: chunk {id}")), "{text}");
+    assert!(!fixture.store.have(&machine.access, &[id]).await.unwrap().get(0));
+}
+
+#[tokio::test]
+async fn a_chunk_that_is_elsewhere_by_now_is_not_marked() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let machine = fixture.machine(&access, 1).await;
+    let id = machine.send(&[&noise(1, 60_000)]).await.unwrap()[0];
+    let on = fixture.store.meta.read();
+    let place = meta::chunk::find(on, machine.access.space, &[id]).await.unwrap()[&id];
+    let elsewhere = [Place { start: place.start + 1, ..place }, Place { pack: PackId::new(&*fixture.clock), ..place }];
+    for place in elsewhere {
+        meta::chunk::mark_damaged(&fixture.store.meta, &*fixture.clock, &place).await.unwrap();
+    }
+    assert!(meta::chunk::durable(on, machine.access.space, &[id]).await.unwrap().contains_key(&id));
 }

@@ -11,7 +11,7 @@ use beckon_shared::{
 };
 use tokio::sync::mpsc;
 
-use super::{BatchState, Error, Health, Message, Parts, Queued, Waiter, probe};
+use super::{Alarm, BatchState, Error, Health, Message, Parts, Queued, Waiter, broken, probe, stopped};
 use crate::store::{
     blob::PackSink,
     meta::chunk::{NewChunk, Pinned},
@@ -69,15 +69,18 @@ pub(super) struct Assembly {
     waiters: Vec<Waiter>,
     /// Packs that were handed over and are not indexed yet.
     behind: usize,
+    /// Whether the task that seals has ended: nothing becomes durable any more.
+    is_broken: bool,
 }
 
 impl Assembly {
     pub(super) fn new(parts: Parts, health: Arc<Health>, filled: mpsc::Sender<Filled>) -> Self {
-        Self { parts, health, filled, open: None, waiters: Vec::new(), behind: 0 }
+        Self { parts, health, filled, open: None, waiters: Vec::new(), behind: 0, is_broken: false }
     }
 
     /// Fills packs until it is told to stop.
     pub(super) fn run(mut self, mut queue: mpsc::UnboundedReceiver<Message>) {
+        let _alarm = Alarm { health: self.health.clone(), queue: None };
         loop {
             let message = queue.try_recv().ok().or_else(|| {
                 self.idle();
@@ -85,12 +88,48 @@ impl Assembly {
             });
             match message {
                 Some(Message::Chunk(queued)) => self.take(queued),
-                Some(Message::Flush(waiter)) => self.waiters.push(waiter),
+                Some(Message::Flush(waiter)) => self.wait(waiter),
                 Some(Message::Indexed) => self.behind = self.behind.saturating_sub(1),
+                Some(Message::Broken) => self.break_down(),
                 Some(Message::Stop) | None => break,
             }
         }
-        self.hand_over();
+        self.finish(queue);
+    }
+
+    /// Stores what was taken and refuses what still comes. Nobody is answered while a pack is not indexed yet.
+    fn finish(mut self, mut queue: mpsc::UnboundedReceiver<Message>) {
+        if self.open.is_some() {
+            self.hand_over();
+        }
+        while self.behind > 0 {
+            match queue.blocking_recv() {
+                Some(Message::Chunk(queued)) => queued.batch.fail(&stopped()),
+                Some(Message::Flush(waiter)) => self.wait(waiter),
+                Some(Message::Indexed) => self.behind -= 1,
+                Some(Message::Broken) => self.break_down(),
+                Some(Message::Stop) => {}
+                None => return,
+            }
+        }
+        self.waiters.into_iter().for_each(Waiter::answer);
+    }
+
+    fn wait(&mut self, waiter: Waiter) {
+        if self.is_broken {
+            waiter.batch.fail(&broken());
+        }
+        self.waiters.push(waiter);
+    }
+
+    /// Nobody can be told any more that something is durable.
+    fn break_down(&mut self) {
+        self.is_broken = true;
+        self.behind = 0;
+        self.abandon(&broken());
+        for waiter in std::mem::take(&mut self.waiters) {
+            self.wait(waiter);
+        }
     }
 
     /// The queue is empty: if somebody waits and the disk is idle, there is nothing to gain by waiting for more.
@@ -124,6 +163,9 @@ impl Assembly {
     }
 
     fn begin(&self) -> Result<Open, Error> {
+        if self.is_broken {
+            return Err(broken());
+        }
         if !self.health.is_good() {
             probe(&self.parts)?;
             self.health.mark(true);
@@ -156,10 +198,16 @@ impl Assembly {
         match open.close(waiters) {
             Ok(filled) => {
                 self.behind += 1;
-                // The other end is gone only when the runtime is, and nobody waits then.
-                let _ = self.filled.blocking_send(filled);
+                if let Err(mpsc::error::SendError(mut filled)) = self.filled.blocking_send(filled) {
+                    Filled::answer(std::mem::take(&mut filled.waiters), &filled.take_batches(), Some(&broken()));
+                    self.break_down();
+                }
             }
-            Err(lost) => Filled::answer(lost.waiters, &lost.batches, Some(&lost.error)),
+            Err(lost) => {
+                Filled::answer(Vec::new(), &lost.batches, Some(&lost.error));
+                // Some of these may wait for earlier packs: they are answered when none is behind.
+                self.waiters = lost.waiters;
+            }
         }
     }
 }

@@ -7,11 +7,12 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use super::{Error, Health, Message, Parts, assembly::Filled};
+use super::{Alarm, Error, Health, Message, Parts, assembly::Filled};
 use crate::store::{blob::PackSink, meta::chunk};
 
 /// Seals packs until there will be no more.
 pub(super) async fn run(parts: Parts, health: Arc<Health>, mut filled: mpsc::Receiver<Filled>, queue: WeakUnboundedSender<Message>) {
+    let _alarm = Alarm { health: health.clone(), queue: Some(queue.clone()) };
     while let Some(mut pack) = filled.recv().await {
         let waiters = std::mem::take(&mut pack.waiters);
         let batches = pack.take_batches();

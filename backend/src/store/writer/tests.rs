@@ -2,9 +2,9 @@
 
 use std::io::ErrorKind;
 
-use beckon_shared::error::ErrorCode;
 use futures_util::future::join_all;
 
+use super::*;
 use crate::store::testing::{Fixture, RESERVE, noise};
 
 #[tokio::test]
@@ -99,4 +99,69 @@ async fn after_the_end_chunks_are_refused_and_nobody_hangs() {
         Ok(()) => batch.durable().await.unwrap_err(),
     };
     assert_eq!(error.refusal().code, ErrorCode::GoingAway);
+}
+
+#[tokio::test]
+async fn at_the_end_nobody_is_answered_before_the_packs_are_indexed() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let machine = fixture.machine(&access, 1).await;
+    fixture.blobs.hold();
+    fixture.blobs.fail(&[ErrorKind::Other]);
+    let (one, two) = (fixture.store.batch(&machine.access).await.unwrap(), fixture.store.batch(&machine.access).await.unwrap());
+    for (batch, seed) in [(&one, 1), (&two, 2)] {
+        let content = noise(seed, 1000);
+        batch.push(crate::store::testing::chunk(machine.key.id(&content), &content)).await.unwrap();
+    }
+    let one = tokio::spawn(one.durable());
+    while fixture.blobs.sealing() == 0 {
+        tokio::task::yield_now().await;
+    }
+    // Its chunk is in the pack that is being synced, and no other pack is open.
+    let mut two = Box::pin(two.durable());
+    assert!(futures_util::poll!(&mut two).is_pending());
+    let mut end = Box::pin(fixture.store.writer.close());
+    assert!(futures_util::poll!(&mut end).is_pending());
+    fixture.blobs.release();
+    end.await;
+    assert!(two.await.is_err(), "the sync failed");
+    assert!(one.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_panic_of_the_thread_is_seen_by_who_asks_for_the_servers_health() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let machine = fixture.machine(&access, 1).await;
+    fixture.blobs.panic_once();
+    assert!(machine.send(&[&noise(1, 1000)]).await.is_err());
+    assert!(!fixture.store.is_healthy());
+}
+
+#[tokio::test]
+async fn nobody_is_told_durable_when_the_task_that_seals_is_gone() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let machine = fixture.machine(&access, 1).await;
+    let (queue, queued) = mpsc::unbounded_channel();
+    let (filled, gone) = mpsc::channel(1);
+    drop(gone);
+    let health = Arc::new(Health(AtomicBool::new(true)));
+    let parts = Parts { blobs: fixture.blobs.clone(), meta: fixture.store.meta.clone(), clock: fixture.clock.clone(), reserve: 0 };
+    let assembly = super::assembly::Assembly::new(parts, health.clone(), filled);
+    let thread = std::thread::spawn(move || assembly.run(queued));
+    let content = noise(1, 1000);
+    let chunk = crate::store::testing::chunk(machine.key.id(&content), &content);
+    let batch = Arc::new(BatchState { space: machine.access.space, transfer: machine.access.transfer, failure: Mutex::new(None) });
+    let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+    queue.send(Message::Chunk(Queued { chunk, batch: batch.clone(), permit })).unwrap_or_else(|_| unreachable!("the thread listens"));
+    for _ in 0..2 {
+        let (answer, answered) = oneshot::channel();
+        queue.send(Message::Flush(Waiter { batch: batch.clone(), answer })).unwrap_or_else(|_| unreachable!("the thread listens"));
+        assert!(answered.await.unwrap().is_err());
+    }
+    drop(Alarm { health: health.clone(), queue: None });
+    assert!(health.is_good(), "an orderly end is no alarm");
+    drop(queue);
+    thread.join().unwrap();
 }

@@ -26,7 +26,7 @@ const SUBTREE: &str = "WITH RECURSIVE below (no) AS (\
 /// Gives a node another name, another folder, or both; it stays bound to where it came from. Returns the new revision.
 pub(crate) async fn move_node(meta: &Meta, space: &GrantedSpace, asked: &Move) -> Result<u64, Error> {
     space.writable()?;
-    let txn = meta.write().await?;
+    let (txn, revision) = locked(meta, space).await?;
     let row = movable(live(&txn, space, asked.node).await?)?;
     let folder = match asked.parent {
         Some(parent) => live(&txn, space, parent).await?,
@@ -46,12 +46,12 @@ pub(crate) async fn move_node(meta: &Meta, space: &GrantedSpace, asked: &Move) -
     }
     let values = [folder.node.no.into(), name.to_vec().into(), row.node.no.into()];
     txn.execute_raw(sql("UPDATE node SET parent = $1, name = $2 WHERE no = $3", &txn, values)).await?;
-    done(txn, space).await
+    done(txn, revision).await
 }
 
 /// Puts nodes and all that lies below them to Deleted. Those that are there already stay so. Returns the new revision.
 pub(crate) async fn delete(meta: &Meta, space: &GrantedSpace, nodes: &[NodeId], now: Timestamp) -> Result<u64, Error> {
-    let txn = begin(meta, space, nodes).await?;
+    let (txn, revision) = begin(meta, space, nodes).await?;
     for id in nodes {
         let row = movable(find(&txn, space, &Place::Node(*id)).await?)?;
         if row.node.deleted_at.is_some() {
@@ -60,7 +60,7 @@ pub(crate) async fn delete(meta: &Meta, space: &GrantedSpace, nodes: &[NodeId], 
         bump_epochs(&txn, space, &row).await?;
         mark_deleted(&txn, row.node.no, now).await?;
     }
-    done(txn, space).await
+    done(txn, revision).await
 }
 
 /// Marks a node and all that is live below it. Its binding stays; it only counts among live nodes.
@@ -74,14 +74,14 @@ pub(crate) async fn mark_deleted(txn: &Txn, node: i64, now: Timestamp) -> Result
 ///
 /// Where the name is taken by now it gets another one; where the same file was uploaded anew, that one stays bound to it.
 pub(crate) async fn restore(meta: &Meta, space: &GrantedSpace, nodes: &[NodeId]) -> Result<u64, Error> {
-    let txn = begin(meta, space, nodes).await?;
+    let (txn, revision) = begin(meta, space, nodes).await?;
     for id in nodes {
         let row = find(&txn, space, &Place::Node(*id)).await?;
         if let Some(mark) = row.node.deleted_at {
             restore_one(&txn, space, &row, mark).await?;
         }
     }
-    done(txn, space).await
+    done(txn, revision).await
 }
 
 async fn restore_one(txn: &Txn, space: &GrantedSpace, row: &Row, mark: i64) -> Result<(), Error> {
@@ -115,16 +115,23 @@ async fn bump_epochs(txn: &Txn, space: &GrantedSpace, row: &Row) -> Result<(), E
     Ok(())
 }
 
-async fn begin(meta: &Meta, space: &GrantedSpace, nodes: &[NodeId]) -> Result<Txn, Error> {
+async fn begin(meta: &Meta, space: &GrantedSpace, nodes: &[NodeId]) -> Result<(Txn, u64), Error> {
     space.writable()?;
     if nodes.len() > NODES_MAX {
         return Err(Error::refused(ErrorCode::TooLarge, format!("at most {NODES_MAX} at once; ask in several requests")));
     }
-    meta.write().await
+    locked(meta, space).await
 }
 
-async fn done(txn: Txn, space: &GrantedSpace) -> Result<u64, Error> {
+/// A transaction with the space's next revision. That comes first, since it locks the space: no commit or other change
+/// makes live what this one deletes, or deletes what this one moves into.
+async fn locked(meta: &Meta, space: &GrantedSpace) -> Result<(Txn, u64), Error> {
+    let txn = meta.write().await?;
     let revision = bump_revision(&txn, space).await?;
+    Ok((txn, revision))
+}
+
+async fn done(txn: Txn, revision: u64) -> Result<u64, Error> {
     txn.commit().await?;
     Ok(revision)
 }

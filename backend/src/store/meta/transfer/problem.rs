@@ -1,6 +1,6 @@
 //! Entries that a transfer could not store, as its machine reported them.
 
-use beckon_shared::{id::TransferId, path::RootPath, transfer::Problem};
+use beckon_shared::{id::TransferId, path::RootPath, time::Timestamp, transfer::Problem};
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::store::{
@@ -34,6 +34,13 @@ pub(crate) async fn add(txn: &Txn, transfer: &TransferId, offset: u64, problems:
         ];
         txn.execute_raw(sql(text, txn, values)).await?;
     }
+    Ok(())
+}
+
+/// Removes the problems of the transfers that ended before this moment.
+pub(crate) async fn sweep(txn: &Txn, ended_before: Timestamp) -> Result<(), Error> {
+    let text = "DELETE FROM problem WHERE transfer IN (SELECT id FROM transfer WHERE ended < $1)";
+    txn.execute_raw(sql(text, txn, [ended_before.0.into()])).await?;
     Ok(())
 }
 

@@ -17,6 +17,9 @@ const KEPT: i64 = 32;
 
 /// Keeps a selection until the transfers that need it are over. The same one again changes nothing.
 pub(crate) async fn put(txn: &Txn, account: &AccountId, hash: &Hash, bytes: Vec<u8>, now: Timestamp) -> Result<(), Error> {
+    if exists(txn, account, hash).await? {
+        return Ok(());
+    }
     let text = "SELECT COUNT(*) AS total FROM selection WHERE account = $1";
     let row = txn.query_one_raw(sql(text, txn, [account.as_bytes().to_vec().into()])).await?;
     let kept: i64 = row.ok_or_else(|| Error::bad_row("count"))?.try_get("", "total")?;
