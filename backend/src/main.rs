@@ -106,8 +106,9 @@ fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
 
 /// Logs to standard error; standard output is for the lines that scripts wait for.
 fn log(config: &Config) {
-    // Not the start of each worker and step: whoever wants those names them.
-    let quiet = "actix_server=warn,sea_orm_migration=warn";
+    // Not the start of each worker and step (of the database's library, whose targets begin with "sea"): whoever wants
+    // those names them.
+    let quiet = "actix_server=warn,sea=warn";
     let filter = EnvFilter::try_new(format!("{quiet},{}", config.log)).unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     if config.log_json {

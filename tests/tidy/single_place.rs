@@ -37,11 +37,15 @@ fn is_in_module(path: &str, module: &str) -> bool {
     rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
-/// The files whose code names a crate.
+/// The files whose code uses a crate, or one whose name begins with it; a log filter may name it.
 fn users<'a>(sources: &'a [Source], name: &'a str) -> impl Iterator<Item = &'a str> {
+    let uses = move |code: &str| {
+        let rest = code.match_indices(name).map(|(at, _)| code[at + name.len()..].trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'));
+        rest.into_iter().any(|rest| rest.starts_with("::") || rest.starts_with(';') || rest.starts_with(" as "))
+    };
     let files = sources.iter().filter(|source| source.is_rust());
     let users =
-        files.filter(move |source| source.code_lines().any(|(_, code)| code.contains(name)));
+        files.filter(move |source| source.code_lines().any(|(_, code)| uses(&code)));
     users.map(|source| source.path.as_str())
 }
 
