@@ -21,8 +21,15 @@ mod span;
 mod transfer;
 mod upload;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
+use beckon_shared::error::{ErrorCode, Refusal};
 use clap::{Parser, error::ErrorKind};
 
 use crate::{
@@ -116,6 +123,8 @@ struct Here {
     out: Output,
     ca: Option<PathBuf>,
     timeout: Option<Duration>,
+    /// The machine for which the command waits, while it is away.
+    awaited: Mutex<Option<String>>,
 }
 
 impl Here {
@@ -123,7 +132,25 @@ impl Here {
         let path = global.state.clone().or_else(StateDir::default_path);
         let path = path.ok_or_else(|| Failure::usage("neither HOME nor XDG_STATE_HOME is set; give --state DIR"))?;
         let format = if global.json { Format::Json } else { Format::Text };
-        Ok(Self { state: StateDir::open(&path)?, out: Output { format }, ca: global.ca.clone(), timeout: global.timeout })
+        let state = StateDir::open(&path)?;
+        Ok(Self { state, out: Output { format }, ca: global.ca.clone(), timeout: global.timeout, awaited: Mutex::default() })
+    }
+
+    /// Keeps in mind which machine is waited for, or that none is.
+    fn waits_for_machine(&self, name: Option<&String>) {
+        *self.awaited.lock().unwrap_or_else(PoisonError::into_inner) = name.cloned();
+    }
+
+    /// Why the time was not enough.
+    fn out_of_time(&self) -> Failure {
+        match self.awaited.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(name) => {
+                let name = output::visible(name.as_bytes());
+                let advice = format!("{name} is away; the order waits for it: start it and see that beckon run runs there");
+                Refusal::new(ErrorCode::Away, advice).into()
+            }
+            None => Failure::timeout(),
+        }
     }
 
     fn server(&self, origin: Origin) -> Result<Server, Failure> {
@@ -211,7 +238,7 @@ async fn in_time(args: Args) -> Result<Exit, Failure> {
     let Some(timeout) = here.timeout.filter(|_| !matches!(args.command, Command::Events)) else {
         return run_command(&here, args.command).await;
     };
-    tokio::time::timeout(timeout, run_command(&here, args.command)).await.unwrap_or_else(|_| Err(Failure::timeout()))
+    tokio::time::timeout(timeout, run_command(&here, args.command)).await.unwrap_or_else(|_| Err(here.out_of_time()))
 }
 
 async fn run_command(here: &Here, command: Command) -> Result<Exit, Failure> {
@@ -255,6 +282,19 @@ mod tests {
     #[test]
     fn the_command_line_contradicts_itself_nowhere() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_that_was_spent_waiting_for_a_machine_ends_as_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let global = Global { state: Some(folder.path().to_owned()), json: true, ca: None, timeout: None };
+        let here = Here::new(&global).unwrap();
+        assert_eq!(here.out_of_time().code, "timeout");
+        here.waits_for_machine(Some(&"desk".to_owned()));
+        assert_eq!(here.out_of_time().exit, Exit::Away);
+        here.waits_for_machine(Some(&"desk".to_owned()));
+        here.waits_for_machine(None);
+        assert_eq!(here.out_of_time().exit, Exit::Failed);
     }
 
     #[test]

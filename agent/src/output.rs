@@ -83,7 +83,8 @@ impl Output {
 /// A remark for people beside the results: on standard error, and not where a program reads.
 pub(crate) fn remark(output: Output, text: &str) {
     if !output.is_json() {
-        eprintln!("{}", visible_text(text));
+        // A remark that cannot be shown is not missed.
+        let _ = writeln!(std::io::stderr().lock(), "{}", visible_text(text));
     }
 }
 

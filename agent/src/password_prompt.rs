@@ -2,7 +2,7 @@
 //! which every user of the machine could read.
 
 use std::{
-    io::{IsTerminal, Read},
+    io::{ErrorKind, IsTerminal, Read},
     path::{Path, PathBuf},
 };
 
@@ -75,8 +75,52 @@ fn ask(question: &str, option: &str) -> Result<Zeroizing<String>, Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::usage(format!("there is no terminal to ask at; give {option} FILE, or {option} - for standard input")));
     }
-    let typed = rpassword::prompt_password(question).map_err(|error| Failure::file(Path::new("the terminal"), &error))?;
+    let typed = interrupt::held(|| rpassword::prompt_password(question)).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => Failure::usage(format!("nothing was typed; type it, or give {option} FILE")),
+        _ => Failure::file(Path::new("the terminal"), &error),
+    })?;
     Ok(Zeroizing::new(typed))
+}
+
+/// Ctrl-C while the terminal shows no echo: the program ends by it, but only after the terminal is as it was.
+#[cfg(unix)]
+mod interrupt {
+    use std::{
+        io::{self, ErrorKind},
+        sync::{
+            Arc, OnceLock,
+            atomic::{AtomicBool, Ordering},
+        },
+    };
+
+    use signal_hook::{consts::SIGINT, flag, low_level};
+
+    /// Whether the signal ends the program at once, as it does without a handler.
+    static ENDS: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+    pub(super) fn held<T>(ask: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let ends = ENDS.get_or_init(|| {
+            let ends = Arc::new(AtomicBool::new(true));
+            if let Err(cause) = flag::register_conditional_default(SIGINT, Arc::clone(&ends)) {
+                tracing::debug!(%cause, "Ctrl-C may leave the terminal without echo");
+            }
+            ends
+        });
+        ends.store(false, Ordering::SeqCst);
+        let typed = ask();
+        ends.store(true, Ordering::SeqCst);
+        if typed.as_ref().is_err_and(|cause| cause.kind() == ErrorKind::Interrupted) {
+            low_level::raise(SIGINT)?;
+        }
+        typed
+    }
+}
+
+#[cfg(not(unix))]
+mod interrupt {
+    pub(super) fn held<T>(ask: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {
+        ask()
+    }
 }
 
 fn first_line(bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, Failure> {

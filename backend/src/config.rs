@@ -18,6 +18,12 @@ pub use value::{Network, Origin, Size, Span};
 /// The settings file in the data folder, read when no other one is named.
 const FILE: &str = "beckon-server.toml";
 
+/// What every server leaves in its data folder, even before it has stored anything: its lock at the least.
+const TRACES: [&str; 3] = [DATABASE, "packs", "lock"];
+
+/// The database in the data folder, where no other one is named.
+const DATABASE: &str = "beckon.sqlite";
+
 /// The command line of `beckon-server`.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "beckon-server", version, about = "The Beckon server: knows your machines and keeps what they upload.")]
@@ -138,10 +144,18 @@ impl Config {
         self.data.clone().unwrap_or_else(default_data_dir)
     }
 
+    /// Refuses a data folder in which no server ever ran, for commands that must not make one.
+    pub(crate) fn expect_data(&self) -> anyhow::Result<()> {
+        let data = self.data_dir();
+        let is_used = TRACES.iter().any(|name| data.join(name).exists());
+        anyhow::ensure!(is_used, "there is no server's data in {}; name the folder that the server uses with --data", data.display());
+        Ok(())
+    }
+
     /// Where the database is.
     pub fn database_url(&self) -> String {
         self.database.clone().unwrap_or_else(|| {
-            let path = self.data_dir().join("beckon.sqlite");
+            let path = self.data_dir().join(DATABASE);
             format!("sqlite://{}?mode=rwc", path.display())
         })
     }
@@ -215,6 +229,18 @@ mod tests {
         let cli = load(&["check", "--read-data", "--data", "/nowhere"]).unwrap();
         assert_eq!(cli.config.data_dir(), Path::new("/nowhere"));
         assert!(matches!(cli.command, Some(Command::Check { read_data: true, rebuild_index: false })));
+    }
+
+    #[test]
+    fn a_folder_in_which_no_server_ran_is_named_and_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let typo = folder.path().join("typo");
+        let config = load(&["--data", &typo.display().to_string()]).unwrap().config;
+        let error = config.expect_data().unwrap_err().to_string();
+        assert!(error.contains("typo") && error.contains("--data"), "{error}");
+        assert!(!typo.exists());
+        std::fs::create_dir_all(typo.join("packs")).unwrap();
+        config.expect_data().unwrap();
     }
 
     #[test]

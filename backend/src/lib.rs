@@ -20,7 +20,7 @@ mod tls;
 mod worker;
 
 pub use http::openapi::document as openapi;
-pub use serve::{Ended, check, run};
+pub use serve::{Ended, check, run, running_at};
 pub use setup::{Reset, reset as reset_setup};
 
 #[cfg(test)]

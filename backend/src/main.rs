@@ -1,6 +1,9 @@
 //! The Beckon server program.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{
+    io::{self, ErrorKind, IsTerminal, Stdout, Write},
+    process::ExitCode,
+};
 
 use beckon_server::config::{self, Cli, Command, Config};
 use tracing_subscriber::EnvFilter;
@@ -53,10 +56,11 @@ const FILES: u64 = 65_536;
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => {
-            beckon_server::run(cli.config, |line| say(&line), stopped()?).await?;
+            // A server whose starter does not listen serves nevertheless.
+            beckon_server::run(cli.config, |line| drop(say(&line)), stopped()?).await?;
         }
-        Some(Command::Openapi) => say(&beckon_server::openapi()),
-        Some(Command::ConfigDocs) => say(config::markdown().trim_end()),
+        Some(Command::Openapi) => say(&beckon_server::openapi())?,
+        Some(Command::ConfigDocs) => say(config::markdown().trim_end())?,
         Some(Command::ResetSetup) => return reset_setup(&cli.config).await,
         Some(Command::Check { read_data, rebuild_index }) => {
             return check(&cli.config, read_data, rebuild_index).await;
@@ -66,15 +70,19 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 async fn check(config: &Config, read_data: bool, rebuild_index: bool) -> anyhow::Result<ExitCode> {
-    let sound = beckon_server::check(config, read_data, rebuild_index, &mut std::io::stdout()).await?;
+    let sound = beckon_server::check(config, read_data, rebuild_index, &mut out()).await?;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn reset_setup(config: &Config) -> anyhow::Result<ExitCode> {
     match beckon_server::reset_setup(config).await? {
         beckon_server::Reset::Code(code) => {
-            let at = config.public_url.as_ref().map_or_else(|| format!("http://{}", config.listen), ToString::to_string);
-            say(&format!("set up at {at}/setup#{code}"));
+            let running = beckon_server::running_at(config);
+            if running.is_none() {
+                complain("beckon-server: it is not known where the server of this data listens; put its address before /setup if it is another one");
+            }
+            let configured = || config.public_url.as_ref().map_or_else(|| format!("http://{}", config.listen), ToString::to_string);
+            say(&format!("set up at {}/setup#{code}", running.unwrap_or_else(configured)))?;
             Ok(ExitCode::SUCCESS)
         }
         beckon_server::Reset::HasAccount => {
@@ -118,9 +126,32 @@ fn log(config: &Config) {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "scripts wait for these lines")]
-fn say(line: &str) {
-    println!("{line}");
+/// Standard output is for the lines that scripts wait for.
+fn say(line: &str) -> io::Result<()> {
+    writeln!(out(), "{line}")
+}
+
+fn out() -> Out {
+    Out(io::stdout())
+}
+
+/// Standard output. What is written after its reader has gone, as behind `| head`, is lost, and that is no error.
+struct Out(Stdout);
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(bytes.len()),
+            result => result,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            result => result,
+        }
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "for whoever started the program")]

@@ -1,7 +1,8 @@
 //! From settings to a running server, and its orderly end.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
+    io::Write as _,
     net::{SocketAddr, TcpListener},
     path::Path,
     sync::Arc,
@@ -15,7 +16,7 @@ use crate::{
     app::{self, App},
     check::{self, CheckOptions},
     clock::{Clock, SystemClock, random},
-    config::Config,
+    config::{Config, Origin},
     http::{guard, limit::Limits, origin::Origins},
     hub::Hub,
     order,
@@ -38,6 +39,9 @@ const CONNECTIONS_MIN: u64 = 64;
 /// Files that are left for the database, packs and what is read, whoever connects.
 const FILES_KEPT: u64 = 256;
 
+/// The file in the data folder that one server holds.
+const LOCK: &str = "lock";
+
 /// How long running bodies may go on when the server stops. Seconds.
 const LAST_BODIES: u64 = 10;
 
@@ -59,7 +63,7 @@ pub enum Ended {
 /// The data folder belongs to one server at a time: a second one is refused.
 pub async fn run(config: Config, announce: impl Fn(String), stop: impl Future<Output = ()>) -> anyhow::Result<Ended> {
     let data = config.data_dir();
-    let _lock = lock(&data)?;
+    let lock = lock(&data)?;
     let tls = config.tls_cert.as_deref().zip(config.tls_key.as_deref()).map(|(cert, key)| tls::load(cert, key)).transpose()?;
     let listener = TcpListener::bind(config.listen)
         .with_context(|| format!("{} is not free; stop what listens there, or choose another --listen", config.listen))?;
@@ -77,6 +81,7 @@ pub async fn run(config: Config, announce: impl Fn(String), stop: impl Future<Ou
         }
         .run()
     };
+    note_address(&lock, app.origins.main()).with_context(|| format!("the data folder {} cannot be written to", data.display()))?;
     tell_where(&app, address, &announce).await?;
     let tasks = [
         tokio::spawn(order::tell_progress(app.clone())),
@@ -99,6 +104,7 @@ pub async fn run(config: Config, announce: impl Fn(String), stop: impl Future<Ou
 
 /// Checks what is stored and tells what it finds, a line each; true if all is well.
 pub async fn check(config: &Config, read_data: bool, rebuild_index: bool, out: &mut (dyn std::io::Write + Send)) -> anyhow::Result<bool> {
+    config.expect_data()?;
     let (data, database) = (config.data_dir(), config.database_url());
     let _lock = lock(&data)?;
     Ok(check::check(CheckOptions { data, database, read_data, rebuild_index }, out).await?)
@@ -110,9 +116,25 @@ fn lock(data: &Path) -> anyhow::Result<File> {
     if is_open_to_others(data) {
         tracing::warn!("other users of this machine may look into the data folder; take that from them, as with chmod 700");
     }
-    let file = File::create(data.join("lock")).with_context(|| format!("the data folder {} cannot be written to", data.display()))?;
+    // Not emptied before it is ours: a server that runs says in it where it listens.
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(data.join(LOCK)).with_context(|| format!("the data folder {} cannot be written to", data.display()))?;
     file.try_lock().with_context(|| format!("another beckon-server runs on {}; stop it, or choose another --data", data.display()))?;
+    file.set_len(0).with_context(|| format!("the data folder {} cannot be written to", data.display()))?;
     Ok(file)
+}
+
+/// Says in the lock where the server is reached, for [`running_at`].
+fn note_address(mut lock: &File, address: &Origin) -> std::io::Result<()> {
+    lock.write_all(address.as_str().as_bytes())
+}
+
+/// The address of the server that runs on the data, as far as one does.
+pub fn running_at(config: &Config) -> Option<String> {
+    let path = config.data_dir().join(LOCK);
+    if File::open(&path).ok()?.try_lock().is_ok() {
+        return None;
+    }
+    std::fs::read_to_string(path).ok().filter(|address| !address.is_empty())
 }
 
 /// Makes a folder that only the server's user can look into.
@@ -195,11 +217,30 @@ async fn tell_where(app: &App, address: SocketAddr, announce: &impl Fn(String)) 
     let origin = app.origins.listen();
     announce(format!("listening on {origin}"));
     tracing::info!(%address, "listening");
+    for hint in hints(app.config.public_url.as_ref(), app.origins.main(), address) {
+        tracing::warn!("{hint}");
+    }
     if meta::account::count(app.meta().read()).await? == 0 {
         let code = app.setup.issue(&*app.clock);
         announce(format!("set up at {}/setup#{}", app.origins.main(), code.text().as_str()));
     }
     Ok(())
+}
+
+/// What whoever starts a server that others can reach should know of how they reach it.
+fn hints(public: Option<&Origin>, main: &Origin, address: SocketAddr) -> Vec<String> {
+    let mut hints = Vec::new();
+    if public.is_none() && address.ip().is_unspecified() {
+        let scheme = if main.is_secure() { "https" } else { "http" };
+        let port = address.port();
+        hints.push(format!("other machines reach this server at {scheme}://ADDRESS:{port}, ADDRESS being an IP address of this machine; for a name, give --public-url"));
+    }
+    if !main.is_secure() && (public.is_some() || !address.ip().is_loopback()) {
+        let hint = "without TLS whoever is on the way can read and change what travels: give --tls-cert and --tls-key, \
+            or put a TLS proxy before the server and give --public-url https://...";
+        hints.push(hint.to_owned());
+    }
+    hints
 }
 
 /// Sends devices away, lets bodies finish, and waits until the visits are recorded.
@@ -245,6 +286,39 @@ async fn keep_up(app: web::Data<App>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Cli;
+
+    #[test]
+    fn where_a_server_runs_is_known_while_it_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = ["beckon-server".into(), "--data".into(), folder.path().as_os_str().to_owned()];
+        let config = Cli::load(args).unwrap().config;
+        assert_eq!(running_at(&config), None);
+        let held = lock(folder.path()).unwrap();
+        note_address(&held, &"http://127.0.0.1:7".parse().unwrap()).unwrap();
+        assert_eq!(running_at(&config).unwrap(), "http://127.0.0.1:7");
+        assert!(lock(folder.path()).is_err());
+        assert_eq!(running_at(&config).unwrap(), "http://127.0.0.1:7", "who is refused changes nothing");
+        // Not only dropped: a program that another test starts at this moment has the file open too.
+        held.unlock().unwrap();
+        assert_eq!(running_at(&config), None);
+    }
+
+    #[test]
+    fn who_listens_to_the_network_without_tls_is_told_so() {
+        let origin = |text: &str| text.parse::<Origin>().unwrap();
+        let told = |public: Option<&str>, main: &str, address: &str| {
+            let public = public.map(origin);
+            hints(public.as_ref(), &origin(main), address.parse().unwrap()).join(" ")
+        };
+        assert_eq!(told(None, "http://127.0.0.1:8440", "127.0.0.1:8440"), "");
+        assert_eq!(told(Some("https://b.example"), "https://b.example", "0.0.0.0:8440"), "");
+        let open = told(None, "http://0.0.0.0:8440", "0.0.0.0:8440");
+        assert!(open.contains("http://ADDRESS:8440") && open.contains("--tls-cert"), "{open}");
+        let secure = told(None, "https://0.0.0.0:443", "0.0.0.0:443");
+        assert!(secure.contains("https://ADDRESS:443") && !secure.contains("--tls-cert"), "{secure}");
+        assert!(told(Some("http://b.example"), "http://b.example", "127.0.0.1:8440").contains("--tls-cert"));
+    }
 
     #[test]
     fn connections_leave_files_for_the_store() {

@@ -11,7 +11,6 @@ use beckon_shared::{id::Hash, join::SetupCode, time::Timestamp, wire};
 use crate::{
     clock::{Clock, SystemClock, random},
     config::Config,
-    serve::make_private,
     store::{
         Error,
         meta::{self, Meta, setting::Setting},
@@ -38,12 +37,14 @@ impl SetUp {
         code
     }
 
-    /// Whether this is the code that was printed, or the one that `reset-setup` left in the database.
+    /// Whether this is the code that was printed, or the one that `reset-setup` left in the database. That one ends what
+    /// was printed before it.
     pub(crate) async fn accepts(&self, meta: &Meta, text: &str, now: Timestamp) -> Result<bool, Error> {
         let Ok(code) = SetupCode::parse(text) else { return Ok(false) };
         let printed = *self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         let reset = meta::setting::get(meta.read(), Setting::SetUpCode).await?;
         let reset: Option<Issued> = reset.and_then(|bytes| wire::decode(&bytes).ok());
+        let printed = printed.filter(|(_, end)| reset.is_none_or(|(_, newer)| newer < *end));
         Ok([printed, reset].into_iter().flatten().any(|(hash, end)| now <= end && code.matches(&hash)))
     }
 }
@@ -60,18 +61,23 @@ pub enum Reset {
 /// Leaves a new code in the database, for the server that runs on it or will; as long as there is no account.
 pub async fn reset(config: &Config) -> anyhow::Result<Reset> {
     let clock = SystemClock;
-    make_private(&config.data_dir()).context("the data folder cannot be made; choose another --data")?;
+    config.expect_data()?;
     let meta = Meta::open(&config.database_url()).await.context("the database cannot be opened; check --data and --database")?;
     if meta::account::count(meta.read()).await? > 0 {
         return Ok(Reset::HasAccount);
     }
-    let code = SetupCode::new(random(&clock));
+    let code = leave(&meta, &clock).await?;
+    meta.close().await?;
+    Ok(Reset::Code(code.text().to_string()))
+}
+
+async fn leave(meta: &Meta, clock: &dyn Clock) -> Result<SetupCode, Error> {
+    let code = SetupCode::new(random(clock));
     let issued: Issued = (code.hash(), clock.now() + LIFE);
     let txn = meta.write().await?;
     meta::setting::set(&txn, Setting::SetUpCode, wire::encode(&issued)).await?;
     txn.commit().await?;
-    meta.close().await?;
-    Ok(Reset::Code(code.text().to_string()))
+    Ok(code)
 }
 
 #[cfg(test)]
@@ -79,21 +85,36 @@ mod tests {
     use super::*;
     use crate::{clock::fake::FakeClock, config::Cli};
 
+    const MINUTE: Duration = Duration::from_secs(60);
+
     #[tokio::test]
-    async fn a_printed_code_counts_for_fifteen_minutes_and_so_does_one_of_reset_setup() {
+    async fn each_code_counts_for_fifteen_minutes_and_a_reset_ends_what_was_printed_before() {
         let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().display().to_string();
-        let config = Cli::load(["beckon-server", "--data", &data]).unwrap().config;
-        let Reset::Code(reset_code) = reset(&config).await.unwrap() else { panic!("there is no account") };
-        let meta = Meta::open(&config.database_url()).await.unwrap();
+        let meta = Meta::open(&format!("sqlite:{}", folder.path().join("meta.sqlite").display())).await.unwrap();
         let (set_up, clock) = (SetUp::default(), FakeClock::new());
-        let printed = set_up.issue(&clock);
-        let now = clock.now();
-        let accepts = async |text: &str, now| set_up.accepts(&meta, text, now).await.unwrap();
-        assert!(accepts(&printed.text().to_lowercase(), now).await);
-        assert!(!accepts(&printed.text(), now + LIFE + Duration::from_millis(1)).await);
-        assert!(accepts(&reset_code, SystemClock.now()).await);
-        assert!(!accepts(&reset_code, SystemClock.now() + LIFE + LIFE).await);
-        assert!(!accepts("no code", now).await);
+        let accepts = async |code: &SetupCode| set_up.accepts(&meta, &code.text().to_lowercase(), clock.now()).await.unwrap();
+
+        let leaked = set_up.issue(&clock);
+        assert!(accepts(&leaked).await);
+        let reset = leave(&meta, &clock).await.unwrap();
+        assert!(accepts(&reset).await && !accepts(&leaked).await);
+        clock.advance(MINUTE);
+        let printed_at_the_next_start = set_up.issue(&clock);
+        assert!(accepts(&reset).await && accepts(&printed_at_the_next_start).await);
+        clock.advance(LIFE);
+        assert!(!accepts(&reset).await && accepts(&printed_at_the_next_start).await);
+        clock.advance(MINUTE);
+        assert!(!accepts(&printed_at_the_next_start).await);
+        assert!(!set_up.accepts(&meta, "no code", clock.now()).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_folder_without_a_server_gets_no_code() {
+        let folder = tempfile::tempdir().unwrap();
+        let typo = folder.path().join("typo");
+        let args = ["beckon-server".into(), "--data".into(), typo.clone().into_os_string()];
+        let refused = reset(&Cli::load(args).unwrap().config).await.unwrap_err();
+        assert!(refused.to_string().contains("no server's data"), "{refused}");
+        assert!(!typo.exists());
     }
 }

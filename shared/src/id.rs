@@ -150,6 +150,11 @@ uuid_id!(/// A tree of stored files with its own dedup scope and keys.
     SpaceId, "space id");
 uuid_id!(/// A file or folder in a space.
     NodeId, "node id");
+
+impl NodeId {
+    /// The nameless folder at the top of a space, where an order names the folder to put something in.
+    pub const TOP: Self = Self(Uuid::nil());
+}
 uuid_id!(/// One immutable content of a node.
     VersionId, "version id");
 uuid_id!(/// An order, and the transfer that it starts.

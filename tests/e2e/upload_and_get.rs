@@ -363,14 +363,18 @@ fn a_real_tree_that_nobody_made_for_this_test_comes_back_as_tree_and_as_zip() {
 }
 
 #[test]
-fn what_is_there_already_is_replaced_if_it_differs_and_left_alone_if_not() {
+fn what_is_there_already_is_left_alone_and_replaced_only_by_force() {
     let desk = Desk::with(sample::small_tree);
     desk.upload();
     let back = Back::new();
     let to = back.path("today.md");
     fs::write(&to, "of another day").unwrap();
     let words = ["get", "desk/Documents/notes/today.md", "-o", &to.display().to_string()];
-    assert_eq!(json(desk.cli(), &words)["skipped"], false);
+    let refused = run(desk.cli(), &words);
+    assert_eq!(refused.code(), 1, "{refused}");
+    assert_eq!(fs::read_to_string(&to).unwrap(), "of another day");
+    let forced = [words.as_slice(), &["--force"]].concat();
+    assert_eq!(json(desk.cli(), &forced)["skipped"], false);
     assert_eq!(hash(&to), hash(&desk.path("notes/today.md")));
     let inode = fs::metadata(&to).unwrap().ino();
     assert_eq!(json(desk.cli(), &words)["skipped"], true);

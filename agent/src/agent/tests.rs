@@ -58,6 +58,7 @@ impl Scene {
             chain: family.machine.chain.clone(),
             standing: Standing::default(),
             roots: vec![RootConfig { id: ROOT, name: Label::new("Documents").unwrap(), path: fs::canonicalize(&files).unwrap(), writable: false }],
+            closed: Vec::new(),
             has_journal: false,
         };
         let state = StateDir::open(&folder.path().join("state")).unwrap();

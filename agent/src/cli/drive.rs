@@ -8,7 +8,7 @@ use beckon_shared::{
     entry::EntryKind,
     error::ErrorCode,
     id::{NodeId, VersionId},
-    path::RootPath,
+    path::{Name, RootPath},
     time::Timestamp,
 };
 use reqwest::Method;
@@ -170,7 +170,7 @@ fn line(node: &NodeView) -> String {
     let end = match (node.kind, &node.target) {
         (EntryKind::Folder, _) => "/".to_owned(),
         (EntryKind::Symlink, Some(target)) => format!(" -> {}", visible(&target.0)),
-        _ if node.torn => "  (changed while it was read)".to_owned(),
+        _ if node.torn => "  (torn: it changed while it was read)".to_owned(),
         _ => String::new(),
     };
     format!("{size:>10}  {}  {}{end}", time(node.mtime), shown(node))
@@ -181,16 +181,21 @@ async fn versions(here: &Here, api: &Api, place: &DrivePlace) -> Result<Exit, Fa
     here.out.list(&versions, || {
         let mut table = Table::new(&["VERSION", "STORED", "MODIFIED", "SIZE", ""], &[3]);
         for version in &versions {
-            let remark = match (version.head, version.torn) {
-                (true, _) => "current",
-                (false, true) => "torn",
-                (false, false) => "",
-            };
-            table.row([version.id.to_string(), time(version.committed), time(version.mtime), size(version.size), remark.to_owned()]);
+            let remark = remark(version).to_owned();
+            table.row([version.id.to_string(), time(version.committed), time(version.mtime), size(version.size), remark]);
         }
         table
     })?;
     Ok(Exit::Done)
+}
+
+fn remark(version: &VersionView) -> &'static str {
+    match (version.head, version.torn) {
+        (true, false) => "current",
+        (true, true) => "current, torn",
+        (false, true) => "torn",
+        (false, false) => "",
+    }
 }
 
 async fn remove(here: &Here, api: &Api, places: &[OsString]) -> Result<Exit, Failure> {
@@ -256,8 +261,41 @@ async fn restore(here: &Here, api: &Api, places: &[OsString]) -> Result<Exit, Fa
     for part in nodes.chunks(NODES_MAX) {
         api.tell(Method::POST, "/api/drive/restore", &Nodes { nodes: part.to_vec() }).await?;
     }
-    here.out.one(&serde_json::json!({ "restored": nodes }), || "restored".to_owned())?;
+    let mut restored = Vec::new();
+    for node in &nodes {
+        restored.push(Restored { id: *node, path: path_of(api, *node).await.unwrap_or_else(|_| RootPath::root()) });
+    }
+    let paths: Vec<String> = restored.iter().map(|node| node.path.display()).collect();
+    here.out.one(&serde_json::json!({ "restored": nodes, "paths": paths }), || {
+        let lines: Vec<_> = restored.iter().map(Restored::line).collect();
+        lines.join("\n")
+    })?;
     Ok(Exit::Done)
+}
+
+/// Where a node stands now.
+struct Restored {
+    id: NodeId,
+    path: RootPath,
+}
+
+impl Restored {
+    fn line(&self) -> String {
+        let name = if self.path.is_root() { self.id.to_string() } else { visible(self.path.as_bytes()) };
+        format!("restored: {name}")
+    }
+}
+
+/// The path of a node, by the folders above it; shorter if one of them cannot be named.
+async fn path_of(api: &Api, node: NodeId) -> Result<RootPath, Failure> {
+    let (mut names, mut next) = (Vec::new(), Some(node));
+    while let Some(id) = next {
+        let Some(node) = find(api, &DrivePlace::Node(id)).await? else { break };
+        names.push(node.name_bytes.as_ref().map_or(node.name.as_bytes(), Name::as_bytes).to_vec());
+        next = node.parent;
+    }
+    names.reverse();
+    Ok(RootPath::new(names.join(&b'/')).unwrap_or_else(|_| RootPath::root()))
 }
 
 /// What was deleted last at this path.

@@ -19,7 +19,7 @@ use beckon_shared::{
     time::Timestamp,
 };
 
-use self::range::ByteRange;
+use self::{local::Clash, range::ByteRange};
 use super::{Here, drive, place::DrivePlace};
 use crate::{
     http::Api,
@@ -31,22 +31,28 @@ use crate::{
 pub(crate) struct Args {
     /// MACHINE/ROOT/PATH in the drive, or a ref
     place: OsString,
-    /// File or folder to write to; - is standard output. What is there already is replaced if it differs
+    /// File or folder to write to; - is standard output. A folder goes below . or DIR/ under its own name
     #[arg(short = 'o', long, value_name = "FILE|DIR")]
     output: Option<PathBuf>,
     /// Fetch a folder as one ZIP file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "range", "version_id"])]
     zip: Option<PathBuf>,
+    /// Replace files that are there already and differ
+    #[arg(long)]
+    force: bool,
     /// An older version of the file, as drive versions lists them
     #[arg(long = "version", id = "version_id", value_name = "V")]
     version: Option<VersionId>,
     /// Only these bytes: A-B (both included), A- or -N for the last N; to standard output unless -o says otherwise
-    #[arg(long, value_name = "A-B")]
+    #[arg(long, value_name = "A-B", allow_hyphen_values = true)]
     range: Option<ByteRange>,
 }
 
 /// Fetches.
 pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
+    if args.zip.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+        return Err(Failure::usage("a ZIP file cannot go to standard output; name a file: --zip FILE"));
+    }
     let place = DrivePlace::parse(&args.place)?;
     let api = here.api(&here.controller()?)?;
     let node = drive::find(&api, &place).await?;
@@ -58,9 +64,9 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
         }
         (EntryKind::File, Some(node)) => {
             let wanted = Wanted::of(&api, &node, args.version).await?;
-            file::get(here, &api, &wanted, args.output.as_deref(), args.range).await
+            file::get(here, &api, &wanted, &args).await
         }
-        (_, Some(node)) => file::get_symlink(here, &node, args.output.as_deref()),
+        (_, Some(node)) => file::get_symlink(here, &node, args.output.as_deref(), args.clash()),
         (_, None) => Err(Failure::usage("this is the top of the drive; name something in it")),
     }
 }
@@ -72,15 +78,20 @@ async fn folder(here: &Here, api: &Api, place: &DrivePlace, node: Option<&NodeVi
     // The node stays the same folder while it is renamed or moved.
     let place = node.map_or_else(|| place.clone(), |node| DrivePlace::Node(node.id));
     if let Some(path) = &args.zip {
-        return zip::get(here, api, &place, path).await;
+        return zip::get(here, api, &place, path, args.clash()).await;
     }
     let name = node.and_then(|node| local::os_name(&name_of(node)?));
-    let target = args.output.clone().or_else(|| name.map(PathBuf::from));
-    let target = target.ok_or_else(|| Failure::usage("name a folder with -o DIR"))?;
-    if target.as_os_str() == "-" {
+    if args.output.as_ref().is_some_and(|output| output.as_os_str() == "-") {
         return Err(Failure::usage("a folder cannot go to standard output; give -o DIR, or --zip FILE"));
     }
-    tree::get(here, api, &place, &target).await
+    let target = local::tree_target(args.output.as_deref(), name).ok_or_else(|| Failure::usage("name a folder with -o DIR"))?;
+    tree::get(here, api, &place, &target, args.clash()).await
+}
+
+impl Args {
+    fn clash(&self) -> Clash {
+        if self.force { Clash::Replace } else { Clash::Refuse }
+    }
 }
 
 /// A file in one of its versions.
@@ -93,6 +104,7 @@ struct Wanted {
     hash: Hash,
     mtime: Timestamp,
     mode: u32,
+    torn: bool,
 }
 
 impl Wanted {
@@ -104,12 +116,13 @@ impl Wanted {
         let found = versions.into_iter().find(|known| known.id == version).ok_or_else(unknown)?;
         let hash = found.hash.ok_or_else(nothing_stored)?;
         let (name, mode) = (name_of(node), node.mode);
-        Ok(Self { node: node.id, version, name, size: found.size, hash, mtime: found.mtime, mode })
+        Ok(Self { node: node.id, version, name, size: found.size, hash, mtime: found.mtime, mode, torn: found.torn })
     }
 
     fn head(node: &NodeView) -> Option<Self> {
         let (version, hash) = (node.head?, node.hash?);
-        Some(Self { node: node.id, version, name: name_of(node), size: node.size, hash, mtime: node.mtime, mode: node.mode })
+        let (name, mtime, mode) = (name_of(node), node.mtime, node.mode);
+        Some(Self { node: node.id, version, name, size: node.size, hash, mtime, mode, torn: node.torn })
     }
 
     /// Names one immutable content, so that a download can go on days later.

@@ -44,11 +44,15 @@ pub(crate) struct Args {
 /// Proves the account by the code, pins its key, and has this machine's own keys accepted.
 pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let code = read_code(&args.code)?;
+    if let Some(name) = RootArg::name_given_twice(&args.roots) {
+        return Err(Failure::usage(format!("--root {name} is given twice; give each root a name of its own")));
+    }
     let known = here.state.machine()?;
-    let mut roots = known.as_ref().map(|known| known.roots.clone()).unwrap_or_default();
+    known.as_ref().zip(args.name.as_ref()).map_or(Ok(()), |(known, name)| same_name(known, name))?;
+    let (mut roots, mut closed) = known.as_ref().map(|known| (known.roots.clone(), known.closed.clone())).unwrap_or_default();
     let has_journal = known.as_ref().is_some_and(|known| known.has_journal);
     for root in args.roots {
-        root_list::open(&here.state, &mut roots, root)?;
+        root_list::open(&here.state, &mut roots, &mut closed, root)?;
     }
     let api = Api::anonymous(&here.server(args.url.clone())?)?;
     let path = format!("/api/join/{}", code.lookup());
@@ -65,7 +69,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let name = Label::new(joined.name.clone()).unwrap_or(redeeming.name);
     let account_key = redeeming.offer.account_key;
     let space = joined.space;
-    let machine = Machine { server: args.url, account_key, space, name, keys, chain, standing, roots, has_journal };
+    let machine = Machine { server: args.url, account_key, space, name, keys, chain, standing, roots, closed, has_journal };
     here.state.save_machine(&machine)?;
     report(here, &joined, &machine.roots)
 }
@@ -113,6 +117,16 @@ fn bad_offer(bad: BadOffer) -> Failure {
         BadOffer::Mac | BadOffer::Certificate(_) => ErrorCode::NotAllowed,
     };
     Refusal::new(code, bad.to_string()).into()
+}
+
+/// A machine that joins again keeps its name; only one that was revoked comes as a new row of the control list.
+fn same_name(known: &Machine, name: &Label) -> Result<(), Failure> {
+    if known.name == *name || known.standing.is_revoked(&known.keys.id()) {
+        return Ok(());
+    }
+    let known = &known.name;
+    let advice = format!("this device is the machine {known} already; leave --name out, and rename it with: beckon device rename {known} NAME");
+    Err(Refusal::new(ErrorCode::Conflict, advice).into())
 }
 
 /// What this device is already may only be renewed by its own account: roots opened to one are not given to another unasked.

@@ -6,6 +6,7 @@ use beckon_shared::{
     api::account::{SignInFinish, SignInView, SignedIn},
     certificate::Chain,
     device::DeviceKind,
+    error::ErrorCode,
     keys::DeviceKeys,
     path::Label,
     signature::PublicKey,
@@ -151,7 +152,11 @@ pub(crate) fn line(signed_in: &SignedIn) -> String {
 /// Ends the session here and on the server. The device's keys stay, the certificate goes.
 pub(crate) async fn log_out(here: &Here) -> Result<Exit, Failure> {
     let controller = here.controller()?;
-    let ended = end_session(&here.api(&controller)?).await;
+    let ended = match end_session(&here.api(&controller)?).await {
+        // Somebody else ended it before.
+        Err(failure) if failure.is(ErrorCode::NotSignedIn) || failure.is(ErrorCode::Revoked) => Ok(()),
+        ended => ended,
+    };
     here.state.update_controller(|controller| controller.sign_in = None)?;
     if ended.is_err() {
         remark(here.out, "the server could not be told; end the session from another device with: beckon sessions revoke ID");

@@ -19,6 +19,9 @@ use crate::{
     state::{self, RootConfig, StateDir},
 };
 
+/// So many closed roots are kept in mind.
+const CLOSED_MAX: usize = 256;
+
 /// What `roots` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -61,6 +64,14 @@ impl FromStr for RootArg {
     }
 }
 
+impl RootArg {
+    /// Its name, if another one before it has the same.
+    pub(crate) fn name_given_twice(roots: &[Self]) -> Option<&Label> {
+        let is_again = |(at, root): &(usize, &Self)| roots[..*at].iter().any(|before| before.name == root.name);
+        roots.iter().enumerate().find(is_again).map(|(_, root)| &root.name)
+    }
+}
+
 /// Lists the roots, opens or closes one. An agent that runs is told.
 pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     match args.command {
@@ -91,7 +102,7 @@ async fn add(here: &Here, root: RootArg) -> Result<(), Failure> {
     let name = root.name.clone();
     let mut problem = None;
     let machine = here.state.update_machine(|machine| {
-        open(&here.state, &mut machine.roots, root).map_err(|failure| {
+        open(&here.state, &mut machine.roots, &mut machine.closed, root).map_err(|failure| {
             let refusal = Refusal::new(ErrorCode::BadRequest, failure.message.clone());
             problem = Some(failure);
             refusal
@@ -107,10 +118,8 @@ async fn add(here: &Here, root: RootArg) -> Result<(), Failure> {
 
 async fn remove(here: &Here, name: &Label) -> Result<(), Failure> {
     here.state.update_machine(|machine| {
-        let before = machine.roots.len();
-        machine.roots.retain(|root| root.name != *name);
         let gone = || Refusal::new(ErrorCode::NotFound, format!("no root is called {name}; see: beckon roots"));
-        if machine.roots.len() == before { Err(gone()) } else { Ok(()) }
+        close(&mut machine.roots, &mut machine.closed, name).ok_or_else(gone)
     })?;
     let told = run::reload(here).await;
     here.out.one(&serde_json::json!({ "name": name, "removed": true }), || format!("closed {name}{}", when(told)))
@@ -121,8 +130,29 @@ fn when(told: bool) -> &'static str {
     if told { "" } else { "; it counts from the next beckon run on" }
 }
 
+/// Takes a root out, and keeps in mind which folder it was.
+fn close(roots: &mut Vec<RootConfig>, closed: &mut Vec<RootConfig>, name: &Label) -> Option<()> {
+    let at = roots.iter().position(|root| root.name == *name)?;
+    closed.push(roots.remove(at));
+    let too_many = closed.len().saturating_sub(CLOSED_MAX);
+    closed.drain(..too_many);
+    Some(())
+}
+
+/// The id that this folder had when it was closed last, best under the same name: what is in the drive belongs to it.
+fn former_id(closed: &mut Vec<RootConfig>, name: &Label, path: &Path) -> Option<RootId> {
+    let same = |root: &RootConfig| root.path == path && root.name == *name;
+    let at = closed.iter().rposition(same).or_else(|| closed.iter().rposition(|root| root.path == path))?;
+    Some(closed.remove(at).id)
+}
+
 /// Puts a folder among the roots: it must be there, under a name that is free, and not show this program's own keys.
-pub(crate) fn open(state: &StateDir, roots: &mut Vec<RootConfig>, root: RootArg) -> Result<(), Failure> {
+pub(crate) fn open(
+    state: &StateDir,
+    roots: &mut Vec<RootConfig>,
+    closed: &mut Vec<RootConfig>,
+    root: RootArg,
+) -> Result<(), Failure> {
     let path = state::owned_folder(&root.path)?;
     if path.starts_with(state.path()) {
         return Err(Failure::usage(format!("{} holds this program's own keys and cannot be a root; name another folder", path.display())));
@@ -133,7 +163,8 @@ pub(crate) fn open(state: &StateDir, roots: &mut Vec<RootConfig>, root: RootArg)
     if roots.len() >= Hello::MAX_ROOTS {
         return Err(Failure::usage(format!("a machine has at most {} roots; close one with: beckon roots remove NAME", Hello::MAX_ROOTS)));
     }
-    roots.push(RootConfig { id: RootId(clock::random()), name: root.name, path, writable: root.writable });
+    let id = former_id(closed, &root.name, &path).unwrap_or_else(|| RootId(clock::random()));
+    roots.push(RootConfig { id, name: root.name, path, writable: root.writable });
     Ok(())
 }
 
@@ -169,13 +200,41 @@ mod tests {
         let path = |name: &str| temporary.path().join(name);
         let arg = |name: &str, path: PathBuf| RootArg { name: Label::new(name).unwrap(), path, writable: false };
         let mut roots = Vec::new();
-        assert!(open(&state, &mut roots, arg("a", path("absent"))).is_err());
-        assert!(open(&state, &mut roots, arg("a", path("state"))).is_err());
-        open(&state, &mut roots, arg("a", path(""))).unwrap();
+        let open = |roots: &mut Vec<RootConfig>, root| open(&state, roots, &mut Vec::new(), root);
+        assert!(open(&mut roots, arg("a", path("absent"))).is_err());
+        assert!(open(&mut roots, arg("a", path("state"))).is_err());
+        open(&mut roots, arg("a", path(""))).unwrap();
         let id = roots[0].id;
-        open(&state, &mut roots, RootArg { writable: true, ..arg("a", path("")) }).unwrap();
+        open(&mut roots, RootArg { writable: true, ..arg("a", path("")) }).unwrap();
         assert_eq!((roots.len(), roots[0].id, roots[0].writable), (1, id, true));
         let elsewhere = tempfile::tempdir().unwrap();
-        assert_eq!(open(&state, &mut roots, arg("a", elsewhere.path().to_owned())).unwrap_err().code, "name-taken");
+        assert_eq!(open(&mut roots, arg("a", elsewhere.path().to_owned())).unwrap_err().code, "name-taken");
+    }
+
+    #[test]
+    fn a_folder_that_is_closed_and_opened_again_is_the_same_root() {
+        let temporary = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&temporary.path().join("state")).unwrap();
+        let (here, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let name = |name: &str| Label::new(name).unwrap();
+        let arg = |text: &str, path: &Path| RootArg { name: name(text), path: path.to_owned(), writable: false };
+        let (mut roots, mut closed) = (Vec::new(), Vec::new());
+        open(&state, &mut roots, &mut closed, arg("a", here.path())).unwrap();
+        let id = roots[0].id;
+        close(&mut roots, &mut closed, &name("a")).unwrap();
+        assert!(close(&mut roots, &mut closed, &name("a")).is_none());
+        open(&state, &mut roots, &mut closed, arg("a", elsewhere.path())).unwrap();
+        assert_ne!(roots[0].id, id, "another folder is another root");
+        open(&state, &mut roots, &mut closed, arg("b", here.path())).unwrap();
+        assert_eq!((roots[1].id, closed.len()), (id, 0));
+        open(&state, &mut roots, &mut closed, arg("c", here.path())).unwrap();
+        assert_ne!(roots[2].id, id, "an id is given to one root only");
+    }
+
+    #[test]
+    fn a_name_that_is_given_twice_is_found() {
+        let root = |text: &str| text.parse::<RootArg>().unwrap();
+        assert_eq!(RootArg::name_given_twice(&[root("a=/x"), root("b=/x")]), None);
+        assert_eq!(RootArg::name_given_twice(&[root("a=/x"), root("a=/x")]).map(Label::as_str), Some("a"));
     }
 }

@@ -257,23 +257,27 @@ pub(crate) fn report(here: &Here, transfer: &TransferView) -> Result<(), Failure
 /// Follows a transfer until it is over, also through broken connections.
 pub(crate) async fn until_over(here: &Here, control: &mut Control<'_>, transfer: TransferView) -> Result<TransferView, Failure> {
     let line = ProgressLine::new(here.out);
-    let mut latest = transfer;
+    // Its end may have been told while something else was waited for.
+    let mut latest = newest(control.transfer(transfer.id), transfer);
     while !latest.state.is_over() {
         line.show(&latest);
-        match control.next().await? {
-            News::Transfers(_) => {}
-            News::Again => {
-                let still = control.transfer(latest.id);
-                still.ok_or_else(unknown)?;
-            }
-            News::Devices(_) | News::Drive { .. } => continue,
-        }
-        if let Some(news) = control.transfer(latest.id) {
-            latest = news.clone();
-        }
+        here.waits_for_machine((latest.hold == Hold::Away).then_some(&latest.machine));
+        let news = control.next().await?;
+        let known = control.transfer(latest.id);
+        latest = match news {
+            // A server that was put back from a back-up counts from an earlier revision.
+            News::Again => known.ok_or_else(unknown)?.clone(),
+            _ => newest(known, latest),
+        };
     }
+    here.waits_for_machine(None);
     line.clear();
     Ok(latest)
+}
+
+/// What is known of a transfer by now: an answer may be older than what the control list has, or newer.
+fn newest(known: Option<&TransferView>, answer: TransferView) -> TransferView {
+    known.filter(|known| known.revision >= answer.revision).cloned().unwrap_or(answer)
 }
 
 /// One line that is written over itself, on a terminal only.
@@ -356,6 +360,15 @@ mod tests {
     fn waiting_ends_as_the_transfer_ended() {
         use TransferState::{Cancelled, Done, Failed, Partly};
         assert_eq!([Done, Partly, Failed, Cancelled].map(|state| exit_of(state) as i32), [0, 5, 1, 1]);
+    }
+
+    #[test]
+    fn an_end_that_was_told_before_it_was_waited_for_counts() {
+        let of = |revision, state| TransferView { revision, ..transfer(state) };
+        let (queued, done) = (of(1, TransferState::Queued), of(5, TransferState::Done));
+        assert_eq!(newest(Some(&done), queued.clone()), done);
+        assert_eq!(newest(Some(&queued), done.clone()), done);
+        assert_eq!(newest(None, queued.clone()), queued);
     }
 
     #[test]

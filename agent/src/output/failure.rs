@@ -64,10 +64,14 @@ impl Failure {
         let cause = match error.kind() {
             io::ErrorKind::NotFound => "it does not exist; check the path",
             io::ErrorKind::PermissionDenied => "this user may not; change its permissions or run as another user",
-            io::ErrorKind::AlreadyExists => "it exists already; name another one, or move it away",
+            io::ErrorKind::AlreadyExists => "something else is there already; name another place or move it away (get --force replaces files)",
             io::ErrorKind::StorageFull => "the disk is full; make room and try again",
             io::ErrorKind::IsADirectory => "it is a folder; name a file",
             io::ErrorKind::NotADirectory => "a part of the path is no folder; check the path",
+            // Made by this program, and says what to do.
+            io::ErrorKind::Unsupported | io::ErrorKind::InvalidFilename if error.get_ref().is_some() => {
+                return Self::local("file", format!("{}: {error}", path.display()));
+            }
             _ => return Self::local("file", format!("{}: {error}; check the path and the disk", path.display())),
         };
         Self::local("file", format!("{}: {cause}", path.display()))

@@ -77,6 +77,9 @@ pub(crate) struct Machine {
     pub(crate) standing: Standing,
     /// What its owner opened.
     pub(crate) roots: Vec<RootConfig>,
+    /// What its owner closed again, the latest last: a folder that is opened anew is the root that it was.
+    #[serde(default)]
+    pub(crate) closed: Vec<RootConfig>,
     /// Whether a journal of orders was ever begun: one that is missing then was lost. False for a machine that just joined.
     #[serde(default)]
     pub(crate) has_journal: bool,

@@ -36,6 +36,7 @@ pub(crate) fn sample_machine() -> Machine {
         keys,
         standing: Standing::default(),
         roots: Vec::new(),
+        closed: Vec::new(),
         has_journal: false,
     }
 }
@@ -52,6 +53,14 @@ fn a_machine_comes_back_as_it_was_saved() {
     let back = state.machine().unwrap().unwrap();
     assert_eq!(back.identity().device(), machine.keys.id());
     assert_eq!((back.name, back.chain), (machine.name, machine.chain));
+}
+
+#[test]
+fn a_machine_that_was_saved_before_closed_roots_were_kept_has_none() {
+    let mut machine = serde_json::to_value(sample_machine()).unwrap();
+    machine.as_object_mut().unwrap().remove("closed").unwrap();
+    let bytes = serde_json::to_vec(&serde_json::json!({ "version": 1, "record": machine })).unwrap();
+    assert_eq!(record::decode::<Machine>(&bytes).unwrap().closed, []);
 }
 
 #[cfg(unix)]

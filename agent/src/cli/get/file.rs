@@ -15,9 +15,9 @@ use cap_std::fs::Dir;
 use reqwest::{StatusCode, header::{HeaderMap, HeaderValue, RANGE}};
 
 use super::{
-    Wanted,
+    Args, Wanted,
     download::{Broken, Sink, Source, download},
-    local::{self, Fetched, Place},
+    local::{self, Clash, Fetched, Place},
     name_of,
     part::{self, Finish, Leftover, Part, Sync},
     range::ByteRange,
@@ -26,26 +26,35 @@ use super::{
 use crate::{
     cli::Here,
     http::Api,
-    output::{Exit, Failure, size, visible},
+    output::{Exit, Failure, remark, size, visible},
 };
 
 /// Fetches a file, or a range of it.
-pub(super) async fn get(here: &Here, api: &Api, wanted: &Wanted, output: Option<&Path>, range: Option<ByteRange>) -> Result<Exit, Failure> {
+pub(super) async fn get(here: &Here, api: &Api, wanted: &Wanted, args: &Args) -> Result<Exit, Failure> {
+    let (output, range) = (args.output.as_deref(), args.range);
     let to_stdout = output.map_or(range.is_some(), |output| output.as_os_str() == "-");
     let done = match (range, to_stdout) {
         (Some(range), true) => copy_range(api, wanted, range, &mut Stdout::default()).await,
         (None, true) => to_standard_output(api, wanted).await,
-        (range, false) => to_disk(here, api, wanted, place(wanted, output)?, range).await,
+        (_, false) => to_disk(here, api, wanted, place(wanted, output)?, args).await,
     };
     done.map_err(|failure| with_name(failure, wanted))?;
+    if wanted.torn {
+        let name = wanted.name.as_ref().map(|name| visible(name.as_bytes())).unwrap_or_default();
+        remark(here.out, &format!("beckon: {name}: {TORN}"));
+    }
     Ok(Exit::Done)
 }
 
-async fn to_disk(here: &Here, api: &Api, wanted: &Wanted, place: Place, range: Option<ByteRange>) -> Result<(), Failure> {
+/// What is said of a torn version beside its name.
+pub(super) const TORN: &str = "this version is torn: the file changed while it was read; upload it again when it is at rest";
+
+async fn to_disk(here: &Here, api: &Api, wanted: &Wanted, place: Place, args: &Args) -> Result<(), Failure> {
+    let (range, clash) = (args.range, args.clash());
     let path = place.path.clone();
     let fetched = match range {
-        Some(range) => range_to_place(api, wanted, range, place).await?,
-        None => to_place(api, wanted, place).await?,
+        Some(range) => range_to_place(api, wanted, range, place, clash).await?,
+        None => to_place(api, wanted, place, clash).await?,
     };
     report(here, wanted, &path, range, fetched)
 }
@@ -66,7 +75,7 @@ fn report(here: &Here, wanted: &Wanted, path: &Path, range: Option<ByteRange>, f
     let bytes = range.map_or(Some(wanted.size), |range| range.len_of(wanted.size)).unwrap_or(0);
     let result = serde_json::json!({
         "path": path.to_string_lossy(), "size": bytes, "hash": range.is_none().then(|| wanted.hash.to_string()),
-        "node": wanted.node, "version": wanted.version, "skipped": fetched == Fetched::Same,
+        "node": wanted.node, "version": wanted.version, "torn": wanted.torn, "skipped": fetched == Fetched::Same,
     });
     here.out.one(&result, || {
         let path = visible(path.as_os_str().as_encoded_bytes());
@@ -77,8 +86,8 @@ fn report(here: &Here, wanted: &Wanted, path: &Path, range: Option<ByteRange>, f
     })
 }
 
-async fn to_place(api: &Api, wanted: &Wanted, place: Place) -> Result<Fetched, Failure> {
-    let result = fetch(api, wanted, Arc::new(place.folder), &place.name, Sync::Each).await;
+async fn to_place(api: &Api, wanted: &Wanted, place: Place, clash: Clash) -> Result<Fetched, Failure> {
+    let result = fetch(api, wanted, Arc::new(place.folder), &place.name, Sync::Each, clash).await;
     result.map_err(|broken| failure(broken, &place.path))
 }
 
@@ -91,12 +100,20 @@ pub(super) fn failure(broken: Broken, path: &Path) -> Failure {
 }
 
 /// Fetches a whole file into a folder, unless the same is there already.
-pub(super) async fn fetch(api: &Api, wanted: &Wanted, folder: Arc<Dir>, name: &std::ffi::OsStr, sync: Sync) -> Result<Fetched, Broken> {
+pub(super) async fn fetch(
+    api: &Api,
+    wanted: &Wanted,
+    folder: Arc<Dir>,
+    name: &std::ffi::OsStr,
+    sync: Sync,
+    clash: Clash,
+) -> Result<Fetched, Broken> {
     if let Some(file) = local::open_same_size(&folder, name, wanted.size)
         && part::hash_of(file).await? == wanted.hash
     {
         return Ok(Fetched::Same);
     }
+    local::may_take(&folder, name, clash)?;
     let finish = Finish { mode: wanted.mode, mtime: Some(wanted.mtime), sync };
     let mut leftover = Leftover::Keep;
     loop {
@@ -177,8 +194,9 @@ fn written(broken: Broken) -> Failure {
     }
 }
 
-async fn range_to_place(api: &Api, wanted: &Wanted, range: ByteRange, place: Place) -> Result<Fetched, Failure> {
+async fn range_to_place(api: &Api, wanted: &Wanted, range: ByteRange, place: Place, clash: Clash) -> Result<Fetched, Failure> {
     let at = |error: io::Error| Failure::file(&place.path, &error);
+    local::may_take(&place.folder, &place.name, clash).map_err(at)?;
     let mut part = Part::open(Arc::new(place.folder), &place.name, Leftover::Forget).await.map_err(at)?;
     if let Err(failure) = copy_range(api, wanted, range, &mut part).await {
         part.discard();
@@ -211,11 +229,11 @@ async fn copy_range(api: &Api, wanted: &Wanted, range: ByteRange, sink: &mut imp
 }
 
 /// A symlink comes as a symlink.
-pub(super) fn get_symlink(here: &Here, node: &NodeView, output: Option<&Path>) -> Result<Exit, Failure> {
+pub(super) fn get_symlink(here: &Here, node: &NodeView, output: Option<&Path>, clash: Clash) -> Result<Exit, Failure> {
     let target = node.target.as_ref().ok_or_else(super::nothing_stored)?;
     let at = |error: io::Error| Failure::file(output.unwrap_or(Path::new(".")), &error);
     let place = Place::of(output, name_of(node).as_ref().and_then(local::os_name)).map_err(at)?;
-    local::make_symlink(&place.folder, &place.name, &target.0).map_err(at)?;
+    local::make_symlink(&place.folder, &place.name, &target.0, clash).map_err(at)?;
     let result = serde_json::json!({ "path": place.path.to_string_lossy(), "target": String::from_utf8_lossy(&target.0) });
     here.out.one(&result, || format!("{} -> {}", shown_name(node), visible(&target.0)))?;
     Ok(Exit::Done)
@@ -241,6 +259,7 @@ mod tests {
             hash: Hash::of(b""),
             mtime: Timestamp(0),
             mode: 0,
+            torn: false,
         };
         let told = |code| with_name(Refusal::new(code, "do this").into(), &wanted).message;
         assert_eq!(told(ErrorCode::Damaged), "today\\n.md: do this");

@@ -27,6 +27,44 @@ pub(super) enum Fetched {
     Same,
 }
 
+/// What is done where another file or symlink stands already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Clash {
+    /// It stays, and that is an error.
+    Refuse,
+    /// It goes.
+    Replace,
+}
+
+/// Whether something may take this place. Nothing takes the place of a device, a socket or a folder.
+pub(super) fn may_take(folder: &Dir, name: &OsStr, clash: Clash) -> io::Result<()> {
+    let kind = match folder.symlink_metadata(name) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?.file_type(),
+    };
+    match clash {
+        _ if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        _ if !kind.is_file() && !kind.is_symlink() => {
+            let advice = "it is no regular file and is not replaced; to write into it use -o - and redirect standard output";
+            Err(io::Error::new(io::ErrorKind::Unsupported, advice))
+        }
+        Clash::Refuse => Err(io::ErrorKind::AlreadyExists.into()),
+        Clash::Replace => Ok(()),
+    }
+}
+
+/// The folder that a tree becomes: `output`, or one of its own name below it where that is written `.`, `..` or `DIR/`
+/// and is there, or in the working directory if there is no `output`.
+pub(super) fn tree_target(output: Option<&Path>, own_name: Option<OsString>) -> Option<PathBuf> {
+    let Some(output) = output else { return own_name.map(PathBuf::from) };
+    let text = output.as_os_str().as_encoded_bytes();
+    let is_above = text.ends_with(b"/") || text.ends_with(b"/.") || text == b"." || output.file_name().is_none();
+    match own_name {
+        Some(name) if is_above && open_folder(output).is_ok() => Some(output.join(name)),
+        _ => Some(output.to_owned()),
+    }
+}
+
 /// Opens a folder that the user named.
 pub(super) fn open_folder(path: &Path) -> io::Result<Dir> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
@@ -161,14 +199,15 @@ pub(super) fn finish_folder(top: &Dir, path: &RootPath, mtime: Timestamp, mode: 
     permissions(mode).map_or(Ok(()), |permissions| folder.set_permissions(permissions))
 }
 
-/// Makes a symlink that says exactly `target`, in place of a symlink or file of that name, unless it is there already.
+/// Makes a symlink that says exactly `target`, unless it is there already.
 #[cfg(unix)]
-pub(super) fn make_symlink(folder: &Dir, name: &OsStr, target: &[u8]) -> io::Result<Fetched> {
+pub(super) fn make_symlink(folder: &Dir, name: &OsStr, target: &[u8], clash: Clash) -> io::Result<Fetched> {
     use std::os::unix::ffi::OsStrExt;
     let target = Path::new(OsStr::from_bytes(target));
     if folder.read_link_contents(name).is_ok_and(|old| old == target) {
         return Ok(Fetched::Same);
     }
+    may_take(folder, name, clash)?;
     let temporary = part_name(name);
     let _ = folder.remove_file(&temporary);
     folder.symlink_contents(target, &temporary)?;
@@ -178,7 +217,7 @@ pub(super) fn make_symlink(folder: &Dir, name: &OsStr, target: &[u8]) -> io::Res
 
 /// Windows tells links to files and folders apart and asks for a privilege.
 #[cfg(not(unix))]
-pub(super) fn make_symlink(_: &Dir, _: &OsStr, _: &[u8]) -> io::Result<Fetched> {
+pub(super) fn make_symlink(_: &Dir, _: &OsStr, _: &[u8], _: Clash) -> io::Result<Fetched> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "symbolic links are not made on this system; fetch the folder with --zip FILE"))
 }
 
@@ -223,7 +262,7 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         let inside = tempfile::tempdir().unwrap();
         let top = open_folder(inside.path()).unwrap();
-        make_symlink(&top, OsStr::new("out"), outside.path().as_os_str().as_encoded_bytes()).unwrap();
+        make_symlink(&top, OsStr::new("out"), outside.path().as_os_str().as_encoded_bytes(), Clash::Refuse).unwrap();
         let path = |text: &str| RootPath::new(text).unwrap();
         assert!(folder_below(&top, &path("out")).is_err());
         assert!(folder_below(&top, &path("out/deep")).is_err());
@@ -238,10 +277,39 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let top = open_folder(folder.path()).unwrap();
         for target in ["../../etc/passwd", "/absolute", "beside", "beside"] {
-            make_symlink(&top, OsStr::new("link"), target.as_bytes()).unwrap();
+            make_symlink(&top, OsStr::new("link"), target.as_bytes(), Clash::Replace).unwrap();
             assert_eq!(top.read_link_contents("link").unwrap(), Path::new(target));
         }
         assert_eq!(top.entries().unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_are_replaced_only_where_that_is_wanted_and_sockets_and_folders_never() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = open_folder(folder.path()).unwrap();
+        top.write("file", b"mine").unwrap();
+        top.create_dir("folder").unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+        let take = |name: &str, clash| may_take(&top, OsStr::new(name), clash).map_err(|cause| cause.kind());
+        assert_eq!(take("absent", Clash::Refuse), Ok(()));
+        assert_eq!(take("file", Clash::Refuse), Err(io::ErrorKind::AlreadyExists));
+        assert_eq!(take("file", Clash::Replace), Ok(()));
+        assert_eq!(take("folder", Clash::Replace), Err(io::ErrorKind::IsADirectory));
+        assert_eq!(take("socket", Clash::Replace), Err(io::ErrorKind::Unsupported));
+    }
+
+    #[test]
+    fn a_tree_goes_below_a_folder_that_is_named_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display().to_string();
+        let target = |output: &str| tree_target(Some(Path::new(output)), Some("own".into())).unwrap();
+        assert_eq!(target("."), Path::new("./own"));
+        assert_eq!(target(&format!("{path}/")), folder.path().join("own"));
+        assert_eq!(target(&path), folder.path());
+        assert_eq!(target(&format!("{path}/absent/")), folder.path().join("absent"));
+        assert_eq!(tree_target(None, Some("own".into())), Some("own".into()));
+        assert_eq!(tree_target(None, None), None);
     }
 
     #[cfg(unix)]

@@ -68,6 +68,14 @@ mod tests {
     }
 
     #[test]
+    fn the_command_line_takes_the_last_bytes() {
+        use clap::Parser;
+        let parsed = |line: &[&str]| crate::cli::Args::try_parse_from(line).is_ok();
+        assert!(parsed(&["beckon", "get", "desk/a", "--range", "-3"]));
+        assert!(parsed(&["beckon", "get", "desk/a", "--range=-3", "--json"]));
+    }
+
+    #[test]
     fn a_range_ends_with_the_file() {
         assert_eq!(ByteRange::Between(2, 99).len_of(10), Some(8));
         assert_eq!(ByteRange::Between(2, u64::MAX).len_of(10), Some(8));

@@ -25,7 +25,7 @@ use super::{
     Wanted,
     download::Broken,
     file,
-    local::{self, Fetched},
+    local::{self, Clash, Fetched},
     nothing_stored,
     part::Sync,
 };
@@ -47,6 +47,7 @@ struct Report {
     files: u64,
     skipped: u64,
     bytes: u64,
+    torn: u64,
     problems: Vec<ProblemJson>,
 }
 
@@ -65,6 +66,7 @@ struct Fetch<'a> {
     api: &'a Api,
     target: &'a Path,
     top: Dir,
+    clash: Clash,
     report: Mutex<Report>,
 }
 
@@ -76,11 +78,11 @@ struct FolderEnd {
 }
 
 /// Fetches all that lies below `place` into the folder `target`.
-pub(super) async fn get(here: &Here, api: &Api, place: &DrivePlace, target: &Path) -> Result<Exit, Failure> {
+pub(super) async fn get(here: &Here, api: &Api, place: &DrivePlace, target: &Path, clash: Clash) -> Result<Exit, Failure> {
     let at = |error: io::Error| Failure::file(target, &error);
     let top = local::make_folder(target).map_err(at)?;
     let report = Mutex::new(Report { path: target.to_string_lossy().into_owned(), ..Report::default() });
-    let fetch = Fetch { here, api, target, top, report };
+    let fetch = Fetch { here, api, target, top, clash, report };
     let folders = fetch.all(place).await?;
     sync(&fetch.top).map_err(at)?;
     fetch.finish_folders(folders);
@@ -139,11 +141,15 @@ impl Fetch<'_> {
     }
 
     fn count(&self, row: &TreeRow, fetched: Fetched) {
+        if row.node.torn {
+            remark(self.here.out, &format!("beckon: {}: {}", visible(row.path.as_bytes()), file::TORN));
+        }
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         match fetched {
             Fetched::New => report.files += 1,
             Fetched::Same => report.skipped += 1,
         }
+        report.torn += u64::from(row.node.torn);
         report.bytes += if fetched == Fetched::New { row.node.size } else { 0 };
     }
 
@@ -154,9 +160,9 @@ impl Fetch<'_> {
         match row.node.kind {
             EntryKind::File => {
                 let wanted = Wanted::head(&row.node).ok_or_else(nothing_stored)?;
-                file::fetch(self.api, &wanted, folder, &name, WHEN).await
+                file::fetch(self.api, &wanted, folder, &name, WHEN, self.clash).await
             }
-            _ => symlink(&row.node, &folder, &name),
+            _ => symlink(&row.node, &folder, &name, self.clash),
         }
     }
 
@@ -192,9 +198,9 @@ impl Fetch<'_> {
     }
 }
 
-fn symlink(node: &NodeView, folder: &Dir, name: &std::ffi::OsStr) -> Result<Fetched, Broken> {
+fn symlink(node: &NodeView, folder: &Dir, name: &std::ffi::OsStr, clash: Clash) -> Result<Fetched, Broken> {
     let target = node.target.as_ref().ok_or_else(nothing_stored)?;
-    Ok(local::make_symlink(folder, name, &target.0)?)
+    Ok(local::make_symlink(folder, name, &target.0, clash)?)
 }
 
 /// One system call brings all of them to the disk. Until then a crash may leave files short or empty: the next get

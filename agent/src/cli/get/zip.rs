@@ -13,7 +13,7 @@ use reqwest::header::HeaderValue;
 use super::{
     download::{Broken, Sink, Source, download},
     file::failure,
-    local::{Place, part_name},
+    local::{self, Clash, Place, part_name},
     part::{Finish, Leftover, Part, Sync},
 };
 use crate::{
@@ -26,12 +26,13 @@ use crate::{
 const ETAG_MAX: usize = 256;
 
 /// Fetches the folder at `place` into the file at `path`.
-pub(super) async fn get(here: &Here, api: &Api, place: &DrivePlace, path: &Path) -> Result<Exit, Failure> {
+pub(super) async fn get(here: &Here, api: &Api, place: &DrivePlace, path: &Path, clash: Clash) -> Result<Exit, Failure> {
     let url = match place {
         DrivePlace::Node(node) => format!("/api/drive/zip/{node}"),
         DrivePlace::Path(_) => format!("/api/drive/zip?{}", place.query()),
     };
     let target = Place::of(Some(path), None).map_err(|error| Failure::file(path, &error))?;
+    local::may_take(&target.folder, &target.name, clash).map_err(|error| Failure::file(path, &error))?;
     let len = fetch(api, url, Arc::new(target.folder), &target.name).await.map_err(|broken| failure(broken, path))?;
     let result = serde_json::json!({ "path": path.to_string_lossy(), "size": len });
     here.out.one(&result, || format!("{}: {}", visible(path.as_os_str().as_encoded_bytes()), size(len)))?;

@@ -106,10 +106,11 @@ fn before() -> Before {
         chain: family.machine.chain,
         standing: Standing::default(),
         roots: Vec::new(),
+        closed: Vec::new(),
         has_journal: true,
     };
     state.save_machine(&machine).unwrap();
-    let here = Here { state, out: Output { format: Format::Json }, ca: None, timeout: None };
+    let here = Here { state, out: Output { format: Format::Json }, ca: None, timeout: None, awaited: std::sync::Mutex::default() };
     Before { here, keys: machine.keys, _folder: folder }
 }
 
@@ -147,6 +148,17 @@ async fn a_machine_that_knows_that_it_was_revoked_does_not_try_its_old_keys() {
     }).unwrap();
     let machine = join(&before, Fake::new(None).start().await).await.unwrap();
     assert_ne!(machine.keys.id(), before.keys.id());
+}
+
+#[tokio::test]
+async fn a_machine_that_joins_again_cannot_take_another_name_in_passing() {
+    let before = before();
+    let (url, code) = (Fake::new(None).start().await, JoinCode::new([2; 16]).text().to_string());
+    let name = |name: &str| Label::new(name).ok();
+    let args = |name| Args { url: url.clone(), code: code.clone(), name, roots: Vec::new() };
+    let failure = run(&before.here, args(name("office"))).await.unwrap_err();
+    assert!(failure.is(ErrorCode::Conflict) && failure.message.contains("the machine desk already"), "{failure}");
+    run(&before.here, args(name("desk"))).await.unwrap();
 }
 
 #[tokio::test]

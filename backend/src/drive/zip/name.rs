@@ -33,15 +33,19 @@ fn shown_name(name: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Whether a Windows program, to which `\` parts folders and `C:` is a drive, could be led out of its folder.
+/// Whether a Windows program, to which `\` parts folders and `C:` is a drive, could be led out of its folder, or a terminal
+/// that lists the archive be told what to do. Some programs do not unpack control characters at all.
 fn is_hostile(name: &str) -> bool {
+    if name.contains(char::is_control) {
+        return true;
+    }
     let drive = name.as_bytes().get(1) == Some(&b':') && name.as_bytes()[0].is_ascii_alphabetic();
     drive || name.starts_with('\\') || name.split('\\').any(|part| part == "..")
 }
 
 /// `lossy~0a1b2c3d.txt`: the digits are the start of the BLAKE3 of the name's bytes.
 fn marked(name: &[u8]) -> String {
-    let text = String::from_utf8_lossy(name).replace(['\\', ':'], "_");
+    let text = String::from_utf8_lossy(name).replace(|c: char| matches!(c, '\\' | ':') || c.is_control(), "_");
     let (stem, ending) = parts(&text);
     format!("{stem}~{}{ending}", &Hash::of(name).to_string()[..8])
 }
@@ -69,7 +73,7 @@ mod tests {
 
     #[test]
     fn text_stays_as_it_is() {
-        for name in ["plain.txt", "日本語", "line\nfeed", "\u{202e}gnp.exe", "a\u{fffd}", "back\\slash", "~", "12:30"] {
+        for name in ["plain.txt", "日本語", "\u{202e}gnp.exe", "a\u{fffd}", "back\\slash", "~", "12:30"] {
             assert_eq!(shown_name(name.as_bytes()), name);
         }
     }
@@ -95,6 +99,15 @@ mod tests {
             let shown = shown_name(name.as_bytes()).into_owned();
             assert!(!is_hostile(&shown) && !shown.contains('\\'), "{name:?} is shown as {shown:?}");
         }
+    }
+
+    #[test]
+    fn control_characters_are_not_shown() {
+        for name in ["line\nfeed", "\u{1b}[31mred", "del\u{7f}", "c1\u{9b}2J"] {
+            let shown = shown(name.as_bytes());
+            assert!(shown.altered && !shown.path.contains(char::is_control), "{name:?} is shown as {:?}", shown.path);
+        }
+        assert!(shown(b"line\nfeed.txt").path.starts_with("line_feed~"));
     }
 
     proptest! {

@@ -84,13 +84,12 @@ fn unzip_finds_no_fault_and_gets_every_kind_back() {
 #[test]
 fn names_of_any_unicode_come_back_the_same() {
     let dir = tempfile::tempdir().unwrap();
-    let names = ["日本語/файл.txt", "line\nfeed", "\u{202e}gnp.exe", "back\\slash", "e\u{301}", "é", "😀", " leading", "-dash"];
+    let names = ["日本語/файл.txt", "\u{202e}gnp.exe", "back\\slash", "e\u{301}", "é", "😀", " leading", "-dash"];
     let files: Vec<(&[u8], &[u8])> = names.iter().map(|name| (name.as_bytes(), name.as_bytes())).collect();
     let archive = written(dir.path(), &files);
     run(Command::new("unzip").arg("-t").arg(&archive));
-    assert_eq!(python(&archive, "print(all(z.read(n).decode() == n for n in z.namelist()), len(z.namelist()))"), "True 9\n");
-    // `-^` keeps control characters, which unzip else leaves out.
-    run(Command::new("unzip").args(["-q", "-^"]).arg(&archive).arg("-d").arg(dir.path()));
+    assert_eq!(python(&archive, "print(all(z.read(n).decode() == n for n in z.namelist()), len(z.namelist()))"), "True 8\n");
+    run(Command::new("unzip").arg("-q").arg(&archive).arg("-d").arg(dir.path()));
     for name in names {
         assert_eq!(std::fs::read(dir.path().join(name)).unwrap(), name.as_bytes(), "{name:?}");
     }

@@ -138,7 +138,7 @@ async fn what_a_rebuilt_index_lacks_is_asked_for_and_heals_every_version() {
     machine.begin().await;
     assert!(machine.epoch > epoch, "the machine is made to ask again");
     assert!(fixture.store.have(&machine.access, &[machine.key.id(&content)]).await.unwrap().get(0), "it is asked for");
-    machine.upload(&[("twin", &content)]).await;
+    machine.send(&[&content]).await.unwrap();
     fixture.store.end_transfer(machine.access.transfer).await.unwrap();
     for _ in 0..4 {
         fixture.clock.advance(Duration::from_secs(24 * 3600 + 1));

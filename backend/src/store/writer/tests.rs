@@ -122,7 +122,15 @@ async fn at_the_end_nobody_is_answered_before_the_packs_are_indexed() {
     assert!(futures_util::poll!(&mut two).is_pending());
     let mut end = Box::pin(fixture.store.writer.close());
     assert!(futures_util::poll!(&mut end).is_pending());
+    // Chunks are refused once the thread knows that it is to end.
+    let late = fixture.store.batch(&machine.access).await.unwrap();
+    let content = noise(3, 1000);
+    while late.push(crate::store::testing::chunk(machine.key.id(&content), &content)).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let waits = futures_util::poll!(&mut two).is_pending();
     fixture.blobs.release();
+    assert!(waits, "its pack is not indexed");
     end.await;
     assert!(two.await.is_err(), "the sync failed");
     assert!(one.await.unwrap().is_err());
@@ -155,9 +163,10 @@ async fn nobody_is_told_durable_when_the_task_that_seals_is_gone() {
     let batch = Arc::new(BatchState { space: machine.access.space, transfer: machine.access.transfer, failure: Mutex::new(None) });
     let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
     queue.send(Message::Chunk(Queued { chunk, batch: batch.clone(), permit })).unwrap_or_else(|_| unreachable!("the thread listens"));
-    for _ in 0..2 {
+    let later = Arc::new(BatchState { space: machine.access.space, transfer: machine.access.transfer, failure: Mutex::new(None) });
+    for batch in [batch, later] {
         let (answer, answered) = oneshot::channel();
-        queue.send(Message::Flush(Waiter { batch: batch.clone(), answer })).unwrap_or_else(|_| unreachable!("the thread listens"));
+        queue.send(Message::Flush(Waiter { batch, answer })).unwrap_or_else(|_| unreachable!("the thread listens"));
         assert!(answered.await.unwrap().is_err());
     }
     drop(Alarm { health: health.clone(), queue: None });

@@ -97,7 +97,7 @@ struct Temporary {
 fn temporary() -> Temporary {
     let root = tempfile::tempdir().unwrap();
     let state = StateDir::open(&root.path().join("state")).unwrap();
-    let here = Here { state, out: Output { format: Format::Json }, ca: None, timeout: None };
+    let here = Here { state, out: Output { format: Format::Json }, ca: None, timeout: None, awaited: std::sync::Mutex::default() };
     Temporary { here, root }
 }
 
@@ -106,7 +106,11 @@ fn read(folder: &Path, name: &str) -> Option<Vec<u8>> {
 }
 
 async fn fetch(temporary: &Temporary, api: &Api) -> Result<Exit, Failure> {
-    get(&temporary.here, api, &DrivePlace::Node(id(99)), &temporary.root.path().join("target")).await
+    fetch_with(temporary, api, Clash::Refuse).await
+}
+
+async fn fetch_with(temporary: &Temporary, api: &Api, clash: Clash) -> Result<Exit, Failure> {
+    get(&temporary.here, api, &DrivePlace::Node(id(99)), &temporary.root.path().join("target"), clash).await
 }
 
 #[tokio::test]
@@ -146,7 +150,7 @@ async fn a_tree_cannot_write_outside_of_its_target() {
     local::make_folder(Path::new(outside)).unwrap();
     let target = temporary.root.path().join("target");
     let top = local::make_folder(&target).unwrap();
-    local::make_symlink(&top, "planted".as_ref(), outside.as_bytes()).unwrap();
+    local::make_symlink(&top, "planted".as_ref(), outside.as_bytes(), Clash::Refuse).unwrap();
     let api = serve(vec![
         link("way", outside.as_bytes()),
         file("way/escaped", b"evil"),
@@ -181,7 +185,7 @@ async fn a_damaged_file_is_named_and_the_others_come() {
 }
 
 #[tokio::test]
-async fn what_is_there_is_replaced_only_where_it_differs() {
+async fn what_is_there_is_replaced_only_where_it_differs_and_only_if_that_is_wanted() {
     let api = serve(vec![file("same", b"12345"), file("other", b"12345")]).await;
     let temporary = temporary();
     let target = temporary.root.path().join("target");
@@ -189,7 +193,9 @@ async fn what_is_there_is_replaced_only_where_it_differs() {
     top.write("same", b"12345").unwrap();
     top.write("other", b"abcde").unwrap();
     let before = top.metadata("same").unwrap().modified().unwrap();
-    assert_eq!(fetch(&temporary, &api).await.unwrap(), Exit::Done);
+    assert_eq!(fetch(&temporary, &api).await.unwrap(), Exit::Partly);
+    assert_eq!(read(&target, "other").unwrap(), b"abcde");
+    assert_eq!(fetch_with(&temporary, &api, Clash::Replace).await.unwrap(), Exit::Done);
     assert_eq!(top.metadata("same").unwrap().modified().unwrap(), before);
     assert_eq!(read(&target, "other").unwrap(), b"12345");
 }

@@ -18,6 +18,9 @@ use crate::{
 /// Nodes that may be deleted or restored at once.
 pub(crate) const NODES_MAX: usize = 1000;
 
+/// The name of the folder for what people put in by hand.
+const FILES: &[u8] = b"Files";
+
 /// The node `$1` and what lies below it, as far as it has the same mark of deletion.
 const SUBTREE: &str = "WITH RECURSIVE below (no) AS (\
     SELECT CAST($1 AS BIGINT) UNION ALL \
@@ -29,6 +32,7 @@ pub(crate) async fn move_node(meta: &Meta, space: &GrantedSpace, asked: &Move) -
     let (txn, revision) = locked(meta, space).await?;
     let row = movable(live(&txn, space, asked.node).await?)?;
     let folder = match asked.parent {
+        Some(NodeId::TOP) => super::top(&txn, space).await?,
         Some(parent) => live(&txn, space, parent).await?,
         None => parent_of(&txn, space, &row).await?,
     };
@@ -37,6 +41,9 @@ pub(crate) async fn move_node(meta: &Meta, space: &GrantedSpace, asked: &Move) -
     }
     if is_at_or_below(&txn, &folder, &row).await? {
         return Err(Error::refused(ErrorCode::BadRequest, "a folder cannot be moved into itself; choose another place"));
+    }
+    if folder.is_top() && row.parent.is_some() && !is_machine_folder(&txn, space, &row).await? {
+        return Err(Error::refused(ErrorCode::BadRequest, "only the folders of machines stand at the top of the drive; name a folder in it"));
     }
     let name = asked.name.as_ref().map_or(row.node.name.as_slice(), Name::as_bytes);
     if let Some(other) = child(&txn, &folder, &parsed(name)?).await?
@@ -149,7 +156,20 @@ fn movable(row: Row) -> Result<Row, Error> {
     if row.is_top() {
         return Err(Error::refused(ErrorCode::BadRequest, "the drive itself stays where it is; choose something in it"));
     }
+    if is_files(&row) {
+        return Err(Error::refused(ErrorCode::BadRequest, "the folder Files itself stays where it is and keeps its name; choose something in it"));
+    }
     Ok(row)
+}
+
+/// Whether it is the folder at the top for what people put in by hand, which every drive has.
+fn is_files(row: &Row) -> bool {
+    row.parent.is_none() && row.node.name == FILES && row.node.deleted_at.is_none()
+}
+
+async fn is_machine_folder(txn: &Txn, space: &GrantedSpace, row: &Row) -> Result<bool, Error> {
+    let text = "SELECT 1 FROM machine_folder WHERE space = $1 AND folder = $2";
+    Ok(txn.query_one_raw(sql(text, txn, [space.column().into(), row.node.no.into()])).await?.is_some())
 }
 
 async fn parent_of(txn: &Txn, space: &GrantedSpace, row: &Row) -> Result<Row, Error> {

@@ -305,6 +305,34 @@ async fn a_folder_cannot_be_moved_into_itself_nor_anything_over_another() {
 }
 
 #[tokio::test]
+async fn a_machines_folder_that_was_moved_can_go_back_to_the_top_and_nothing_else_can_go_there() {
+    let drive = drive().await;
+    let machine = drive.at("Laptop").await;
+    let txn = drive.meta.write().await.unwrap();
+    let text = "INSERT INTO machine_folder (space, device, folder) VALUES ($1, $2, $3)";
+    let values = [drive.space.column().into(), DEVICE.as_bytes().to_vec().into(), machine.node.no.into()];
+    txn.execute_raw(crate::store::meta::sql(text, &txn, values)).await.unwrap();
+    txn.commit().await.unwrap();
+    let to_top = |id, new| Move { node: id, parent: Some(NodeId::TOP), name: new };
+    drive.moved("Laptop", Some("Files"), Some("pc")).await.unwrap();
+    move_node(&drive.meta, &drive.space, &to_top(machine.id().unwrap(), Some(name("Laptop")))).await.unwrap();
+    assert!(drive.exists("Laptop/docs/a.txt").await && !drive.exists("Files/pc").await);
+    let other = to_top(drive.id("Laptop/docs").await, None);
+    assert_eq!(code(move_node(&drive.meta, &drive.space, &other).await), ErrorCode::BadRequest);
+}
+
+#[tokio::test]
+async fn the_folder_for_what_is_put_in_by_hand_stays() {
+    let drive = drive().await;
+    let files = drive.id("Files").await;
+    assert_eq!(code(drive.moved("Files", None, Some("Files2")).await), ErrorCode::BadRequest);
+    assert_eq!(code(drive.moved("Files", Some("Laptop"), None).await), ErrorCode::BadRequest);
+    assert_eq!(code(delete(&drive.meta, &drive.space, &[files], drive.clock.now()).await), ErrorCode::BadRequest);
+    drive.add("Laptop/docs", "Files", Kind::Folder).await;
+    drive.moved("Laptop/docs/Files", None, Some("Papers")).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_is_deleted_is_gone_everywhere_and_comes_back_whole() {
     let drive = drive().await;
     let before = drive.tree().await;
