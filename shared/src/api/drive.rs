@@ -150,7 +150,7 @@ pub struct HeadsOf {
 pub struct Move {
     /// The node.
     pub node: NodeId,
-    /// The folder to put it in; absent leaves it where it is. The nil id ([`NodeId::TOP`]) is the top of the drive, to
+    /// The folder to put it in; absent leaves it where it is. The nil id (`NodeId::TOP`) is the top of the drive, to
     /// which only a machine's folder can go back.
     pub parent: Option<NodeId>,
     /// Its new name; absent leaves it.
