@@ -301,8 +301,11 @@ fn usable(device: &DeviceView) -> Result<&DeviceView, Failure> {
 /// The root of this name on a machine, as the server tells it.
 pub(crate) fn root_of(machine: &DeviceView, name: &Label) -> Result<RootId, Failure> {
     let root = machine.roots.iter().find(|root| root.name == *name);
-    root.map(|root| root.id).ok_or_else(|| {
-        not_found(format!("{} has no root called {name}; see: beckon ls {}", machine.name, machine.name))
+    let machine_name = &machine.name;
+    root.map(|root| root.id).ok_or_else(|| match machine.roots.as_slice() {
+        // Its agent tells them, each time that it comes online.
+        [] if !machine.online => not_found(format!("{machine_name} has told no roots yet; start beckon run there, then try again")),
+        _ => not_found(format!("{machine_name} has no root called {name}; see: beckon ls {machine_name}")),
     })
 }
 
@@ -368,6 +371,15 @@ mod tests {
         assert_eq!((id("desk"), id("DESK"), id("desk2"), id("absent")), (Some(now.id), Some(now.id), Some(other.id), None));
         assert_eq!(id(&before.id.to_string()), Some(before.id));
         assert_eq!(named(&[&other, &before], "desk").map(|device| device.id), Some(before.id));
+    }
+
+    #[test]
+    fn a_machine_that_was_never_online_is_to_be_started_first() {
+        let name = Label::new("Documents").unwrap();
+        let machine = row("desk", 10, false);
+        assert!(root_of(&machine, &name).unwrap_err().message.contains("start beckon run there"));
+        let online = DeviceView { online: true, ..machine };
+        assert!(root_of(&online, &name).unwrap_err().message.contains("no root called Documents"));
     }
 
     fn part(place: Place, rows: &[(u8, u64)]) -> Part<(u8, u64)> {

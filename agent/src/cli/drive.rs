@@ -232,8 +232,9 @@ async fn rename(here: &Here, api: &Api, from: &OsString, to: &OsString) -> Resul
 
 /// As `mv` does it: into a folder that is there, else to the new name in the folder above.
 async fn destination(api: &Api, node: &NodeView, path: &RootPath) -> Result<Move, Failure> {
-    let top = || Failure::usage("a file or folder cannot be moved to the top of the drive; name a folder in it");
-    let (above, name) = path.split_last().ok_or_else(top)?;
+    let Some((above, name)) = path.split_last() else {
+        return Ok(Move { node: node.id, parent: Some(NodeId::TOP), name: None });
+    };
     match find(api, &DrivePlace::Path(path.clone())).await {
         Ok(Some(folder)) if folder.kind == EntryKind::Folder && folder.id != node.id => {
             return Ok(Move { node: node.id, parent: Some(folder.id), name: None });
@@ -243,11 +244,9 @@ async fn destination(api: &Api, node: &NodeView, path: &RootPath) -> Result<Move
         Err(failure) => return Err(failure),
     }
     let parent = find(api, &DrivePlace::Path(above)).await?.map(|folder| folder.id);
-    // At the top there is no folder to name: only what stands there already can get another name there.
-    if parent.is_none() && node.parent.is_some() {
-        return Err(top());
-    }
-    Ok(Move { node: node.id, parent: parent.filter(|parent| node.parent != Some(*parent)), name: Some(name) })
+    // No parent stands for the top, in a node and here; what may go there is the server's to say.
+    let parent = (parent != node.parent).then(|| parent.unwrap_or(NodeId::TOP));
+    Ok(Move { node: node.id, parent, name: Some(name) })
 }
 
 async fn restore(here: &Here, api: &Api, places: &[OsString]) -> Result<Exit, Failure> {
@@ -347,4 +346,18 @@ async fn list_deleted(here: &Here, api: &Api) -> Result<Exit, Failure> {
     }
     rows.finish()?;
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_version_is_told_also_where_it_is_the_current_one() {
+        let of = |head, torn| {
+            let (id, at) = (VersionId::new(Timestamp(0), [0; 10]), Timestamp(0));
+            remark(&VersionView { id, size: 0, mtime: at, committed: at, device: None, hash: None, torn, head })
+        };
+        assert_eq!([of(true, false), of(true, true), of(false, true), of(false, false)], ["current", "current, torn", "torn", ""]);
+    }
 }

@@ -30,7 +30,7 @@ use crate::{
 pub(crate) struct Args {
     /// Address of the server, as it printed it
     url: Origin,
-    /// The set-up code that the server printed
+    /// The set-up code that the server printed, or the whole address that ends with it
     #[arg(long, value_name = "CODE")]
     setup: Option<String>,
     /// Name of the new account
@@ -52,7 +52,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
         return Err(Failure::usage("somebody is signed in here already; run beckon logout first, or choose another --state folder"));
     }
     let setup = args.setup.as_deref().ok_or_else(|| Failure::usage("give --setup CODE, as the server printed it: only the first account signs up by itself so far"))?;
-    let setup = SetupCode::parse(setup).map_err(|cause| Failure::usage(cause.to_string()))?;
+    let setup = SetupCode::parse(code_of(setup)).map_err(|cause| Failure::usage(cause.to_string()))?;
     let password = password_prompt::read_new(&Source::from(args.password_file.as_ref()), "New password: ", "--password-file")?;
     account::check_new(&password)?;
     let server = here.server(args.url.clone())?;
@@ -82,6 +82,11 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// The code in what the server printed: `http://.../setup#CODE`, or the code alone.
+fn code_of(typed: &str) -> &str {
+    typed.rsplit_once('#').map_or(typed, |(_, code)| code)
+}
+
 /// Writes the words down, or gives them back to be printed.
 fn keep_words(words: &RecoveryKey, file: Option<&PathBuf>) -> Result<Option<Zeroizing<String>>, Failure> {
     let text = Zeroizing::new(words.words().join(" "));
@@ -108,4 +113,15 @@ fn text(signed_in: &SignedIn, words: Option<&String>) -> String {
         "{}\nThese 24 words open the account if the password is lost. They are shown only now: write them down.\n\n{words}\n\n{next}",
         login::line(signed_in)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_address_is_taken_for_its_code() {
+        assert_eq!(code_of("http://127.0.0.1:8440/setup#abcd-efgh"), "abcd-efgh");
+        assert_eq!(code_of("abcd-efgh"), "abcd-efgh");
+    }
 }
