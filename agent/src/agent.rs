@@ -100,7 +100,10 @@ impl Agent {
         if self.name() == *name {
             return;
         }
-        self.name.lock().unwrap_or_else(PoisonError::into_inner).clone_from(name);
+        self.name
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone_from(name);
         let renamed = self.state.update_machine(|machine| {
             machine.name = name.clone();
             Ok(())
@@ -153,7 +156,10 @@ impl Agent {
     pub(crate) fn is_revoked(&self) -> bool {
         let standing = self.standing.borrow();
         let device = self.identity.device();
-        self.identity.chain.verify(&self.identity.account_key, Some(&device), clock::now(), &standing).is_err()
+        self.identity
+            .chain
+            .verify(&self.identity.account_key, Some(&device), clock::now(), &standing)
+            .is_err()
     }
 
     /// What its owner opened.
@@ -169,7 +175,12 @@ impl Agent {
     /// One of the roots, if it is open.
     pub(crate) fn root(&self, id: &RootId) -> Result<Arc<Root>, Refusal> {
         let roots = self.roots.borrow();
-        let closed = || Refusal::new(ErrorCode::NotFound, "this root is not open on the machine (any more); list the machine's roots again");
+        let closed = || {
+            Refusal::new(
+                ErrorCode::NotFound,
+                "this root is not open on the machine (any more); list the machine's roots again",
+            )
+        };
         roots.iter().find(|root| root.id == *id).cloned().ok_or_else(closed)
     }
 
@@ -189,7 +200,12 @@ impl Agent {
 
     /// What it tells of itself.
     pub(crate) fn hello(&self) -> Hello {
-        hello::hello(self.name(), DeviceKind::Agent, self.root_views(), self.standing.borrow().number())
+        hello::hello(
+            self.name(),
+            DeviceKind::Agent,
+            self.root_views(),
+            self.standing.borrow().number(),
+        )
     }
 
     /// Its id.
@@ -202,12 +218,19 @@ impl Agent {
 /// have theirs.
 fn open_roots(machine: &Machine, state: &StateDir) -> Result<Arc<[Arc<Root>]>, Refusal> {
     let own = FolderId::at(state.path()).map_err(|cause| {
-        let advice = format!("cannot look at the state folder {}: {cause}; check its permissions", state.path().display());
+        let advice = format!(
+            "cannot look at the state folder {}: {cause}; check its permissions",
+            state.path().display()
+        );
         Refusal::new(ErrorCode::Internal, advice)
     })?;
     let usual = StateDir::default_path().and_then(|path| FolderId::at(&path).ok());
     let closed: Arc<[FolderId]> = std::iter::once(own).chain(usual).collect();
-    Ok(machine.roots.iter().map(|config| Arc::new(Root::new(config).without(Arc::clone(&closed)))).collect())
+    Ok(machine
+        .roots
+        .iter()
+        .map(|config| Arc::new(Root::new(config).without(Arc::clone(&closed))))
+        .collect())
 }
 
 #[cfg(test)]

@@ -133,7 +133,13 @@ impl Here {
         let path = path.ok_or_else(|| Failure::usage("neither HOME nor XDG_STATE_HOME is set; give --state DIR"))?;
         let format = if global.json { Format::Json } else { Format::Text };
         let state = StateDir::open(&path)?;
-        Ok(Self { state, out: Output { format }, ca: global.ca.clone(), timeout: global.timeout, awaited: Mutex::default() })
+        Ok(Self {
+            state,
+            out: Output { format },
+            ca: global.ca.clone(),
+            timeout: global.timeout,
+            awaited: Mutex::default(),
+        })
     }
 
     /// Keeps in mind which machine is waited for, or that none is.
@@ -146,7 +152,8 @@ impl Here {
         match self.awaited.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(name) => {
                 let name = output::visible(name.as_bytes());
-                let advice = format!("{name} is away; the order waits for it: start it and see that beckon run runs there");
+                let advice =
+                    format!("{name} is away; the order waits for it: start it and see that beckon run runs there");
                 Refusal::new(ErrorCode::Away, advice).into()
             }
             None => Failure::timeout(),
@@ -159,7 +166,10 @@ impl Here {
 
     /// Who is signed in here.
     fn controller(&self) -> Result<Controller, Failure> {
-        let controller = self.state.controller()?.filter(|controller| controller.sign_in.is_some());
+        let controller = self
+            .state
+            .controller()?
+            .filter(|controller| controller.sign_in.is_some());
         controller.ok_or_else(Failure::not_signed_in)
     }
 
@@ -181,9 +191,21 @@ pub fn main() -> ExitCode {
     };
     start_log(&args.command);
     let format = if args.global.json { Format::Json } else { Format::Text };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
-        Err(cause) => return end(Err(Failure::local("runtime", format!("the program cannot start: {cause}; free some memory or threads"))), format),
+        Err(cause) => {
+            return end(
+                Err(Failure::local(
+                    "runtime",
+                    format!("the program cannot start: {cause}; free some memory or threads"),
+                )),
+                format,
+            );
+        }
     };
     let result = runtime.block_on(in_time(args));
     // What still waits for input or the network has nothing left to do.
@@ -225,11 +247,19 @@ fn exit_code(exit: Exit) -> ExitCode {
 
 /// The log goes to standard error: the agent tells its state, other commands only what went wrong.
 fn start_log(command: &Command) {
-    let default = if matches!(command, Command::Run) { "info" } else { "error" };
+    let default = if matches!(command, Command::Run) {
+        "info"
+    } else {
+        "error"
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_env("BECKON_LOG").unwrap_or_else(|_| default.into());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // Only fails if a log was started before, in tests.
-    let _ = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init();
+    let _ = log
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .try_init();
 }
 
 async fn in_time(args: Args) -> Result<Exit, Failure> {
@@ -238,7 +268,9 @@ async fn in_time(args: Args) -> Result<Exit, Failure> {
     let Some(timeout) = here.timeout.filter(|_| !matches!(args.command, Command::Events)) else {
         return run_command(&here, args.command).await;
     };
-    tokio::time::timeout(timeout, run_command(&here, args.command)).await.unwrap_or_else(|_| Err(here.out_of_time()))
+    tokio::time::timeout(timeout, run_command(&here, args.command))
+        .await
+        .unwrap_or_else(|_| Err(here.out_of_time()))
 }
 
 async fn run_command(here: &Here, command: Command) -> Result<Exit, Failure> {
@@ -287,7 +319,12 @@ mod tests {
     #[test]
     fn a_time_that_was_spent_waiting_for_a_machine_ends_as_away() {
         let folder = tempfile::tempdir().unwrap();
-        let global = Global { state: Some(folder.path().to_owned()), json: true, ca: None, timeout: None };
+        let global = Global {
+            state: Some(folder.path().to_owned()),
+            json: true,
+            ca: None,
+            timeout: None,
+        };
         let here = Here::new(&global).unwrap();
         assert_eq!(here.out_of_time().code, "timeout");
         here.waits_for_machine(Some(&"desk".to_owned()));

@@ -19,7 +19,10 @@ use beckon_shared::{
     route,
     signature::Signed,
     transfer::{Hold, Progress},
-    wire::{self, Auth, AuthClaim, CONTROL_PROTOCOLS, ControlVersion, FRAME_MAX, FromServer, Reply, Request, ToServer, Welcome},
+    wire::{
+        self, Auth, AuthClaim, CONTROL_PROTOCOLS, ControlVersion, FRAME_MAX, FromServer, Reply, Request, ToServer,
+        Welcome,
+    },
 };
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::{mpsc, oneshot};
@@ -95,14 +98,23 @@ impl Connection {
         let (sink, stream) = socket.split();
         tokio::spawn(pump::write(sink, to_send, end.clone(), flushed.clone()));
         tokio::spawn(pump::read(stream, events, Arc::clone(&waiting), end.clone()));
-        let inner = Inner { outgoing, waiting, next: AtomicU32::new(1), end, flushed };
+        let inner = Inner {
+            outgoing,
+            waiting,
+            next: AtomicU32::new(1),
+            end,
+            flushed,
+        };
         (Self(Arc::new(inner)), received)
     }
 
     /// Asks the server for something.
     pub(crate) async fn request(&self, body: Request) -> Result<Reply, RequestError> {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
-        let frame = wire::encode(&ToServer::Request { id, body: Box::new(body) });
+        let frame = wire::encode(&ToServer::Request {
+            id,
+            body: Box::new(body),
+        });
         if frame.len() > FRAME_MAX {
             return Err(RequestError::too_large());
         }
@@ -125,7 +137,11 @@ impl Connection {
 
     /// Tells how far a transfer is; left away if frames wait already.
     pub(crate) fn send_progress(&self, transfer: TransferId, hold: Hold, progress: Progress) {
-        let frame = wire::encode(&ToServer::Progress { transfer, hold, progress });
+        let frame = wire::encode(&ToServer::Progress {
+            transfer,
+            hold,
+            progress,
+        });
         let _ = self.0.outgoing.try_send(Message::Binary(frame.into()));
     }
 
@@ -199,7 +215,11 @@ async fn greet(
         version,
     };
     let claim = Signed::sign(&claim, identity.keys.signing());
-    let auth = ToServer::Auth(Box::new(Auth { chain: identity.chain.clone(), claim, hello }));
+    let auth = ToServer::Auth(Box::new(Auth {
+        chain: identity.chain.clone(),
+        claim,
+        hello,
+    }));
     let sent = socket.send(Message::Binary(wire::encode(&auth).into())).await;
     sent.map_err(|_| ConnectError::unreachable(&server.origin))?;
     match first_frame(socket, server).await? {
@@ -214,7 +234,13 @@ async fn first_frame(socket: &mut Socket, server: &Server) -> Result<FromServer,
     while let Some(message) = socket.next().await {
         match message {
             Ok(Message::Binary(bytes)) => match wire::decode(&bytes).map_err(|_| ConnectError::Protocol)? {
-                FromServer::GoAway { reason, back_in_ms } => return Err(ConnectError::Refused { reason, back_in_ms, statement: shown }),
+                FromServer::GoAway { reason, back_in_ms } => {
+                    return Err(ConnectError::Refused {
+                        reason,
+                        back_in_ms,
+                        statement: shown,
+                    });
+                }
                 FromServer::Statement(statement) => shown = Some(statement),
                 frame => return Ok(frame),
             },

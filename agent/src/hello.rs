@@ -40,15 +40,25 @@ pub(crate) fn os() -> String {
 pub(crate) fn default_name() -> Label {
     let host = host::name();
     let short = host.split('.').next().unwrap_or_default();
-    let kept: String = short.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c)).take(64).collect();
+    let kept: String = short
+        .chars()
+        .filter(|c| c.is_alphanumeric() || "-_ ".contains(*c))
+        .take(64)
+        .collect();
     let fallback = || Label::new("machine");
-    Label::new(kept.trim()).or_else(|_| fallback()).unwrap_or_else(|bad| unreachable!("a plain word is a name: {bad}"))
+    Label::new(kept.trim())
+        .or_else(|_| fallback())
+        .unwrap_or_else(|bad| unreachable!("a plain word is a name: {bad}"))
 }
 
 /// Addresses of all interfaces that lead anywhere, in a fixed order so that lists can be compared.
 pub(crate) fn addresses() -> Vec<NetAddress> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let mut addresses: Vec<_> = interfaces.iter().filter(|one| leads_anywhere(one.ip())).map(address).collect();
+    let mut addresses: Vec<_> = interfaces
+        .iter()
+        .filter(|one| leads_anywhere(one.ip()))
+        .map(address)
+        .collect();
     addresses.sort_by(|a, b| (&a.interface, &a.address).cmp(&(&b.interface, &b.address)));
     addresses.truncate(Hello::MAX_ADDRESSES);
     addresses

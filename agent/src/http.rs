@@ -40,14 +40,21 @@ pub(crate) struct WithCookie<T> {
 impl Api {
     /// Without a session.
     pub(crate) fn anonymous(server: &Server) -> Result<Self, Failure> {
-        Ok(Self { http: server.http()?, origin: server.origin.to_string(), cookie: None })
+        Ok(Self {
+            http: server.http()?,
+            origin: server.origin.to_string(),
+            cookie: None,
+        })
     }
 
     /// In the session that `cookie` (`name=value`) names.
     pub(crate) fn signed_in(server: &Server, cookie: &str) -> Result<Self, Failure> {
         let mut cookie = HeaderValue::from_str(cookie).map_err(|_| Failure::not_signed_in())?;
         cookie.set_sensitive(true);
-        Ok(Self { cookie: Some(cookie), ..Self::anonymous(server)? })
+        Ok(Self {
+            cookie: Some(cookie),
+            ..Self::anonymous(server)?
+        })
     }
 
     /// Reads a resource.
@@ -57,14 +64,22 @@ impl Api {
 
     /// Sends a value and reads the answer.
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
-        self.answer(self.send(self.request(Method::POST, path).json(body)).await?).await
+        self.answer(self.send(self.request(Method::POST, path).json(body)).await?)
+            .await
     }
 
     /// Sends a value that opens a session.
-    pub(crate) async fn post_for_cookie<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<WithCookie<T>, Failure> {
+    pub(crate) async fn post_for_cookie<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<WithCookie<T>, Failure> {
         let response = self.send(self.request(Method::POST, path).json(body)).await?;
         let cookie = session_cookie(response.headers()).ok_or_else(|| self.not_beckon())?;
-        Ok(WithCookie { body: self.answer(response).await?, cookie })
+        Ok(WithCookie {
+            body: self.answer(response).await?,
+            cookie,
+        })
     }
 
     /// Sends a value where nothing is answered.
@@ -74,7 +89,9 @@ impl Api {
 
     /// Sends bytes where nothing is answered.
     pub(crate) async fn put_bytes(&self, path: &str, bytes: Vec<u8>) -> Result<(), Failure> {
-        let request = self.request(Method::PUT, path).header(CONTENT_TYPE, "application/octet-stream");
+        let request = self
+            .request(Method::PUT, path)
+            .header(CONTENT_TYPE, "application/octet-stream");
         self.send(request.body(bytes)).await.map(drop)
     }
 
@@ -95,7 +112,9 @@ impl Api {
 
     async fn begin(&self, request: RequestBuilder) -> Result<Response, Failure> {
         let answered = tokio::time::timeout(ANSWER_TIMEOUT, request.send()).await;
-        let response = answered.map_err(|_| self.silent())?.map_err(|error| self.transport(&error))?;
+        let response = answered
+            .map_err(|_| self.silent())?
+            .map_err(|error| self.transport(&error))?;
         if response.status().is_success() || response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             return Ok(response);
         }
@@ -104,7 +123,10 @@ impl Api {
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let changes = !method.is_safe();
-        let mut request = self.http.request(method, format!("{}{path}", self.origin)).header(ORIGIN, &self.origin);
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.origin))
+            .header(ORIGIN, &self.origin);
         if changes {
             request = request.header(MUTATION_HEADER, "1");
         }
@@ -115,7 +137,11 @@ impl Api {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
-        let response = request.timeout(ANSWER_TIMEOUT).send().await.map_err(|error| self.transport(&error))?;
+        let response = request
+            .timeout(ANSWER_TIMEOUT)
+            .send()
+            .await
+            .map_err(|error| self.transport(&error))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -132,9 +158,16 @@ impl Api {
 
     async fn refusal(&self, response: Response) -> Failure {
         let status = response.status();
-        let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse::<u64>().ok());
-        let Ok(bytes) = self.bounded(response, REFUSAL_MAX).await else { return self.unexplained(status) };
-        let Ok(mut refusal) = serde_json::from_slice::<Refusal>(&bytes) else { return self.unexplained(status) };
+        let wait = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|wait| wait.to_str().ok()?.parse::<u64>().ok());
+        let Ok(bytes) = self.bounded(response, REFUSAL_MAX).await else {
+            return self.unexplained(status);
+        };
+        let Ok(mut refusal) = serde_json::from_slice::<Refusal>(&bytes) else {
+            return self.unexplained(status);
+        };
         if let (ErrorCode::TooMany, Some(seconds)) = (refusal.code, wait) {
             refusal.message.push_str(&format!(" (in {seconds} s)"));
         }
@@ -145,7 +178,14 @@ impl Api {
         let mut bytes = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(|error| self.transport(&error))? {
             if bytes.len() + piece.len() > max {
-                return Err(Refusal::new(ErrorCode::TooLarge, format!("the answer of {} is larger than this program accepts; update it", self.origin)).into());
+                return Err(Refusal::new(
+                    ErrorCode::TooLarge,
+                    format!(
+                        "the answer of {} is larger than this program accepts; update it",
+                        self.origin
+                    ),
+                )
+                .into());
             }
             bytes.extend_from_slice(&piece);
         }
@@ -164,7 +204,11 @@ impl Api {
                 "{} shows a certificate that is not trusted here; check the address, or name its authority with --ca FILE",
                 self.origin
             );
-            return Failure { retry: false, message, ..Failure::unreachable(&self.origin, "") };
+            return Failure {
+                retry: false,
+                message,
+                ..Failure::unreachable(&self.origin, "")
+            };
         }
         Failure::unreachable(&self.origin, why(error, &causes))
     }
@@ -175,19 +219,31 @@ impl Api {
     }
 
     fn unexplained(&self, status: StatusCode) -> Failure {
-        let message = format!("{} answered {status} without a reason; check that this is the address of a Beckon server", self.origin);
-        Failure { retry: status.is_server_error(), ..Failure::local("not-beckon", message) }
+        let message = format!(
+            "{} answered {status} without a reason; check that this is the address of a Beckon server",
+            self.origin
+        );
+        Failure {
+            retry: status.is_server_error(),
+            ..Failure::local("not-beckon", message)
+        }
     }
 
     fn not_beckon(&self) -> Failure {
-        let message = format!("the answer of {} is not understood; check that it is a Beckon server, and update the older of both programs", self.origin);
+        let message = format!(
+            "the answer of {} is not understood; check that it is a Beckon server, and update the older of both programs",
+            self.origin
+        );
         Failure::local("not-beckon", message)
     }
 }
 
 /// The session cookie of an answer, whatever the server calls it.
 fn session_cookie(headers: &HeaderMap) -> Option<String> {
-    let mut cookies = headers.get_all(SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok());
+    let mut cookies = headers
+        .get_all(SET_COOKIE)
+        .iter()
+        .filter_map(|cookie| cookie.to_str().ok());
     let cookie = cookies.find(|cookie| cookie.contains(beckon_shared::route::COOKIE))?;
     cookie.split(';').next().map(|pair| pair.trim().to_owned())
 }
@@ -245,7 +301,10 @@ mod tests {
     fn the_session_cookie_is_found_among_others() {
         let mut headers = HeaderMap::new();
         headers.append(SET_COOKIE, HeaderValue::from_static("theme=dark; Path=/"));
-        headers.append(SET_COOKIE, HeaderValue::from_static("__Host-beckon_session=ab12; Path=/; Secure; HttpOnly"));
+        headers.append(
+            SET_COOKIE,
+            HeaderValue::from_static("__Host-beckon_session=ab12; Path=/; Secure; HttpOnly"),
+        );
         assert_eq!(session_cookie(&headers).as_deref(), Some("__Host-beckon_session=ab12"));
         headers.clear();
         assert_eq!(session_cookie(&headers), None);

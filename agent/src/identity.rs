@@ -35,7 +35,12 @@ impl Identity {
 
     /// This end of a session's handshake.
     pub(crate) fn me(&self, standing: &Standing) -> Me<'_> {
-        Me { keys: &self.keys, chain: &self.chain, account: self.account(), statement: standing.number() }
+        Me {
+            keys: &self.keys,
+            chain: &self.chain,
+            account: self.account(),
+            statement: standing.number(),
+        }
     }
 }
 

@@ -66,7 +66,12 @@ impl Index {
     /// Opens the index of a state folder, or makes it. A damaged one is moved aside: then everything is asked anew.
     pub(crate) fn open(state: &StateDir) -> Result<Self, Refusal> {
         let cause = match open_database(state)? {
-            Ok(db) => return Ok(Self { db: Arc::new(db), state: state.clone() }),
+            Ok(db) => {
+                return Ok(Self {
+                    db: Arc::new(db),
+                    state: state.clone(),
+                });
+            }
             Err(cause) => cause,
         };
         if matches!(cause, redb::Error::DatabaseAlreadyOpen) {
@@ -76,7 +81,10 @@ impl Index {
         let aside = state.set_aside(FILE)?;
         tracing::warn!(%cause, aside = %aside.display(), "the index of uploads was damaged: it is made anew, and the server is asked again about every file");
         let db = open_database(state)?.map_err(|cause| unusable(&cause))?;
-        Ok(Self { db: Arc::new(db), state: state.clone() })
+        Ok(Self {
+            db: Arc::new(db),
+            state: state.clone(),
+        })
     }
 
     /// The source of a root's uploads to a space, whose epoch and newest commit the server has just told.
@@ -87,7 +95,11 @@ impl Index {
         let key = source_key(space, root);
         match self.stored(&key) {
             Some((number, generation, known, at, hash)) if (known, at, hash) == (epoch, head.number, head.hash.0) => {
-                Ok(Source { key, number, generation })
+                Ok(Source {
+                    key,
+                    number,
+                    generation,
+                })
             }
             _ => self.write_source(key, epoch, head).map_err(|cause| unusable(&cause)),
         }
@@ -97,7 +109,11 @@ impl Index {
     pub(crate) fn known_source(&self, space: SpaceId, root: RootId) -> Option<Source> {
         let key = source_key(space, root);
         let (number, generation, ..) = self.stored(&key)?;
-        Some(Source { key, number, generation })
+        Some(Source {
+            key,
+            number,
+            generation,
+        })
     }
 
     fn stored(&self, key: &[u8; 32]) -> Option<StoredSource> {
@@ -119,13 +135,19 @@ impl Index {
             {
                 let mut table = write.open_table(ROWS)?;
                 for (path, row) in &committed.rows {
-                    table.insert(row_key(source.number, path).as_slice(), row.encode(source.generation).as_slice())?;
+                    table.insert(
+                        row_key(source.number, path).as_slice(),
+                        row.encode(source.generation).as_slice(),
+                    )?;
                 }
                 let mut sources = write.open_table(SOURCES)?;
                 let known = sources.get(source.key.as_slice())?.map(|known| known.value());
                 if let Some((number, generation, epoch, ..)) = known {
                     let head = committed.head;
-                    sources.insert(source.key.as_slice(), (number, generation, epoch, head.number, head.hash.0))?;
+                    sources.insert(
+                        source.key.as_slice(),
+                        (number, generation, epoch, head.number, head.hash.0),
+                    )?;
                 }
             }
             write.commit()?;
@@ -151,13 +173,23 @@ impl Index {
             let known = sources.get(key.as_slice())?.map(|source| source.value());
             let (number, generation) = match known {
                 Some((number, generation, known_epoch, known_number, known_hash)) => {
-                    let is_known = head.number > known_number || (head.number, head.hash.0) == (known_number, known_hash);
+                    let is_known =
+                        head.number > known_number || (head.number, head.hash.0) == (known_number, known_hash);
                     (number, generation + u64::from(known_epoch != epoch || !is_known))
                 }
-                None => (sources.iter()?.try_fold(0, |top, source| Ok::<_, StorageError>(top.max(source?.1.value().0 + 1)))?, 0),
+                None => (
+                    sources
+                        .iter()?
+                        .try_fold(0, |top, source| Ok::<_, StorageError>(top.max(source?.1.value().0 + 1)))?,
+                    0,
+                ),
             };
             sources.insert(key.as_slice(), (number, generation, epoch, head.number, head.hash.0))?;
-            Source { key, number, generation }
+            Source {
+                key,
+                number,
+                generation,
+            }
         };
         write.commit()?;
         Ok(source)
@@ -168,7 +200,11 @@ impl View {
     /// What the server confirmed of a path, unless its side of the root changed since.
     pub(crate) fn row(&self, path: &RootPath) -> Option<Row> {
         let row = self.rows.as_ref()?.get(row_key(self.source.number, path).as_slice());
-        let row = row.inspect_err(|cause| tracing::warn!(%cause, "the index of uploads could not be read; the server is asked instead")).ok()??;
+        let row = row
+            .inspect_err(
+                |cause| tracing::warn!(%cause, "the index of uploads could not be read; the server is asked instead"),
+            )
+            .ok()??;
         Row::decode(row.value(), self.source.generation)
     }
 }
@@ -184,7 +220,9 @@ fn open_database(state: &StateDir) -> Result<Result<Database, redb::Error>, Refu
         write.commit()?;
         Ok(db)
     });
-    Ok(opened.unwrap_or_else(|_| Err(redb::Error::Corrupted("it cannot be opened".into()))).map_err(|cause: redb::Error| cause))
+    Ok(opened
+        .unwrap_or_else(|_| Err(redb::Error::Corrupted("it cannot be opened".into())))
+        .map_err(|cause: redb::Error| cause))
 }
 
 fn unusable(cause: &redb::Error) -> Refusal {

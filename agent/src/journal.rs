@@ -97,7 +97,9 @@ impl Journal {
             Verdict::Admitted(admission) => Ok(admission),
             Verdict::OtherBytes => Err(other_bytes()),
             Verdict::BelowFloor(floor) => {
-                let advice = format!("this machine lost its record of the orders from before {floor}, so it takes none of them; give the order again after that time");
+                let advice = format!(
+                    "this machine lost its record of the orders from before {floor}, so it takes none of them; give the order again after that time"
+                );
                 Err(Refusal::new(ErrorCode::BadOrder, advice))
             }
         }
@@ -127,9 +129,15 @@ impl Journal {
         if let Some(verdict) = self.known(order, hash)? {
             return Ok(verdict);
         }
-        let row = Row { order: hash, expires: order.expires, ended: None };
+        let row = Row {
+            order: hash,
+            expires: order.expires,
+            ended: None,
+        };
         let write = self.db.begin_write()?;
-        write.open_table(ORDERS)?.insert(order.id.as_bytes(), wire::encode(&row).as_slice())?;
+        write
+            .open_table(ORDERS)?
+            .insert(order.id.as_bytes(), wire::encode(&row).as_slice())?;
         write.commit()?;
         Ok(Verdict::Admitted(Admission::New))
     }
@@ -153,7 +161,9 @@ impl Journal {
         let write = self.db.begin_write()?;
         {
             let mut orders = write.open_table(ORDERS)?;
-            let stored = orders.get(id.as_bytes())?.map(|stored| wire::decode::<Row>(stored.value()));
+            let stored = orders
+                .get(id.as_bytes())?
+                .map(|stored| wire::decode::<Row>(stored.value()));
             let Some(Ok(mut row)) = stored else {
                 return Err(corrupted());
             };
@@ -175,7 +185,10 @@ impl Journal {
 
 /// An id stands for one order for ever.
 pub(crate) fn other_bytes() -> Refusal {
-    Refusal::new(ErrorCode::BadOrder, "another order has the same id; give this one again, under an id of its own")
+    Refusal::new(
+        ErrorCode::BadOrder,
+        "another order has the same id; give this one again, under an id of its own",
+    )
 }
 
 enum Verdict {
@@ -205,7 +218,10 @@ fn corrupted() -> redb::Error {
 
 fn unusable(cause: &redb::Error) -> Refusal {
     tracing::error!(%cause, "the journal of orders cannot be used");
-    Refusal::new(ErrorCode::Internal, "the machine cannot write its journal of orders; check its disk, the agent's log says more")
+    Refusal::new(
+        ErrorCode::Internal,
+        "the machine cannot write its journal of orders; check its disk, the agent's log says more",
+    )
 }
 
 #[cfg(test)]

@@ -48,9 +48,15 @@ impl Listings {
 
     fn find(&self, number: u64, ask: &ListAsk) -> Result<Arc<Snapshot>, Refusal> {
         let mut kept = self.lock();
-        let at = kept.snapshots.iter().position(|one| one.number == number && one.is_of(ask));
+        let at = kept
+            .snapshots
+            .iter()
+            .position(|one| one.number == number && one.is_of(ask));
         let found = at.and_then(|at| kept.snapshots.remove(at)).ok_or_else(|| {
-            Refusal::new(ErrorCode::Conflict, "this view of the folder is no longer kept; read the folder again from its start")
+            Refusal::new(
+                ErrorCode::Conflict,
+                "this view of the folder is no longer kept; read the folder again from its start",
+            )
         })?;
         kept.snapshots.push_back(Arc::clone(&found));
         Ok(found)

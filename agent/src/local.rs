@@ -83,14 +83,27 @@ impl Listener {
     /// Opens the door and writes down where it is.
     pub(crate) async fn open(state: &StateDir) -> Result<Self, Refusal> {
         let no_port = |cause: std::io::Error| {
-            Refusal::new(ErrorCode::Internal, format!("no port of the loopback interface can be opened: {cause}; check the system's limits"))
+            Refusal::new(
+                ErrorCode::Internal,
+                format!("no port of the loopback interface can be opened: {cause}; check the system's limits"),
+            )
         };
-        let tcp = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.map_err(no_port)?;
+        let tcp = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(no_port)?;
         let port = tcp.local_addr().map_err(no_port)?.port();
         let secret = hex::encode(clock::random::<32>());
-        let door = serde_json::to_vec(&Door { port, secret: secret.clone() }).unwrap_or_default();
+        let door = serde_json::to_vec(&Door {
+            port,
+            secret: secret.clone(),
+        })
+        .unwrap_or_default();
         state.write_bytes(FILE, &door)?;
-        Ok(Self { tcp, secret, state: state.clone() })
+        Ok(Self {
+            tcp,
+            secret,
+            state: state.clone(),
+        })
     }
 
     /// The next question of somebody who knows the secret, and where the answer goes.
@@ -156,7 +169,10 @@ pub(crate) async fn stop(state: &StateDir) -> Result<bool, Refusal> {
     done?;
     let ended = async { while matches!(stream.read(&mut [0; 64]).await, Ok(len) if len > 0) {} };
     tokio::time::timeout(STOP_TIMEOUT, ended).await.map_err(|_| {
-        Refusal::new(ErrorCode::Internal, "the agent was asked to stop but still runs after 30 s; look at its log, or end its process")
+        Refusal::new(
+            ErrorCode::Internal,
+            "the agent was asked to stop but still runs after 30 s; look at its log, or end its process",
+        )
     })?;
     Ok(true)
 }
@@ -181,7 +197,10 @@ async fn ask<T: DeserializeOwned>(state: &StateDir, ask: LocalAsk) -> Result<Ans
     }
     let answer = tokio::time::timeout(TIMEOUT, read_line(&mut stream)).await;
     let answer: Option<Result<T, Refusal>> = answer.map_err(|_| {
-        Refusal::new(ErrorCode::Internal, "the agent does not answer; look at its log, or end its process and start it again")
+        Refusal::new(
+            ErrorCode::Internal,
+            "the agent does not answer; look at its log, or end its process and start it again",
+        )
     })?;
     Ok(answer.map(|answer| (answer, stream)))
 }
@@ -228,7 +247,11 @@ mod tests {
         let (_folder, state) = state();
         let listener = Listener::open(&state).await.unwrap();
         let port = listener.tcp.local_addr().unwrap().port();
-        let door = serde_json::to_vec(&Door { port, secret: "guessed".to_owned() }).unwrap();
+        let door = serde_json::to_vec(&Door {
+            port,
+            secret: "guessed".to_owned(),
+        })
+        .unwrap();
         let stranger = StateDir::open(&state.path().join("stranger")).unwrap();
         stranger.write_bytes(FILE, &door).unwrap();
         tokio::select! {

@@ -22,10 +22,13 @@ pub(crate) fn verify(
     now: Timestamp,
 ) -> Result<(Order, Principal), BadOrder> {
     let claimed = signed.order.peek()?;
-    let signer = signed.signer.verify_at(&machine.account_key, None, claimed.issued, standing).map_err(|cause| {
-        tracing::warn!(order = %claimed.id, %cause, "an order is refused");
-        BadOrder::Signer
-    })?;
+    let signer = signed
+        .signer
+        .verify_at(&machine.account_key, None, claimed.issued, standing)
+        .map_err(|cause| {
+            tracing::warn!(order = %claimed.id, %cause, "an order is refused");
+            BadOrder::Signer
+        })?;
     if !signer.role.includes(Role::Controller) {
         return Err(BadOrder::Signer);
     }

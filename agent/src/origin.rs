@@ -19,7 +19,8 @@ impl Origin {
     pub(crate) fn parse(text: &str) -> Result<Self, BadOrigin> {
         let url = reqwest::Url::parse(text.trim()).map_err(|_| BadOrigin)?;
         let is_web = matches!(url.scheme(), "http" | "https");
-        if !is_web || url.host_str().is_none_or(str::is_empty) || !url.username().is_empty() || url.password().is_some() {
+        if !is_web || url.host_str().is_none_or(str::is_empty) || !url.username().is_empty() || url.password().is_some()
+        {
             return Err(BadOrigin);
         }
         Ok(Self(url.origin().ascii_serialization()))
@@ -49,7 +50,10 @@ impl Origin {
     pub(crate) fn address(&self) -> (String, u16) {
         let url = reqwest::Url::parse(&self.0).ok();
         let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
-        let port = url.as_ref().and_then(|url| url.port_or_known_default()).unwrap_or_default();
+        let port = url
+            .as_ref()
+            .and_then(|url| url.port_or_known_default())
+            .unwrap_or_default();
         (host.trim_matches(['[', ']']).to_owned(), port)
     }
 }
@@ -86,14 +90,27 @@ mod tests {
     #[test]
     fn an_origin_is_written_in_one_way_only() {
         let written = |text| Origin::parse(text).map(|origin| origin.to_string());
-        assert_eq!(written("HTTP://Example.ORG:80/setup#ABC").as_deref(), Ok("http://example.org"));
-        assert_eq!(written(" https://example.org:8440/ ").as_deref(), Ok("https://example.org:8440"));
+        assert_eq!(
+            written("HTTP://Example.ORG:80/setup#ABC").as_deref(),
+            Ok("http://example.org")
+        );
+        assert_eq!(
+            written(" https://example.org:8440/ ").as_deref(),
+            Ok("https://example.org:8440")
+        );
         assert_eq!(written("http://[::1]:8440").as_deref(), Ok("http://[::1]:8440"));
     }
 
     #[test]
     fn what_is_no_web_address_is_refused() {
-        for text in ["", "example.org", "localhost:8440", "ftp://example.org", "file:///etc", "http://user:word@example.org"] {
+        for text in [
+            "",
+            "example.org",
+            "localhost:8440",
+            "ftp://example.org",
+            "file:///etc",
+            "http://user:word@example.org",
+        ] {
             assert_eq!(Origin::parse(text), Err(BadOrigin), "{text}");
         }
     }
@@ -103,6 +120,9 @@ mod tests {
         let origin = Origin::parse("https://[::1]:8440").unwrap();
         assert_eq!(origin.socket_url("/socket"), "wss://[::1]:8440/socket");
         assert_eq!(origin.address(), ("::1".to_owned(), 8440));
-        assert_eq!(Origin::parse("http://example.org").unwrap().address(), ("example.org".to_owned(), 80));
+        assert_eq!(
+            Origin::parse("http://example.org").unwrap().address(),
+            ("example.org".to_owned(), 80)
+        );
     }
 }

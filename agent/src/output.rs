@@ -1,5 +1,9 @@
 //! What the command line prints: results on standard output, errors on standard error, as text or as JSON.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this module is for")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "printing is what this module is for"
+)]
 
 mod failure;
 mod format;
@@ -55,7 +59,8 @@ impl Output {
 
     /// A value as a line of JSON.
     pub(crate) fn json_line<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Failure> {
-        let mut bytes = serde_json::to_vec(value).map_err(|_| Failure::internal("this result cannot be written as JSON"))?;
+        let mut bytes =
+            serde_json::to_vec(value).map_err(|_| Failure::internal("this result cannot be written as JSON"))?;
         bytes.push(b'\n');
         self.write(&bytes)
     }
@@ -76,7 +81,11 @@ impl Output {
 
     /// A list too long to be held: rows are written as they come.
     pub(crate) fn rows(self) -> Rows {
-        Rows { format: self.format, out: BufWriter::with_capacity(64 * 1024, std::io::stdout().lock()), count: 0 }
+        Rows {
+            format: self.format,
+            out: BufWriter::with_capacity(64 * 1024, std::io::stdout().lock()),
+            count: 0,
+        }
     }
 }
 
@@ -133,6 +142,9 @@ impl Rows {
             (Format::Json, 0) => b"[]\n",
             (Format::Json, _) => b"]\n",
         };
-        self.out.write_all(end).and_then(|()| self.out.flush()).map_err(Failure::output)
+        self.out
+            .write_all(end)
+            .and_then(|()| self.out.flush())
+            .map_err(Failure::output)
     }
 }

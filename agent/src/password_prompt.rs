@@ -47,7 +47,9 @@ pub(crate) fn read(source: &Source, question: &str, option: &str) -> Result<Zero
 pub(crate) fn read_new(source: &Source, question: &str, option: &str) -> Result<Zeroizing<String>, Failure> {
     let typed = read(source, question, option)?;
     if matches!(source, Source::Terminal) && *ask("The same again: ", option)? != *typed {
-        return Err(Failure::usage("the two passwords differ; run the command again and type the same one twice"));
+        return Err(Failure::usage(
+            "the two passwords differ; run the command again and type the same one twice",
+        ));
     }
     Ok(typed)
 }
@@ -73,7 +75,9 @@ fn stdin() -> Result<Zeroizing<Vec<u8>>, Failure> {
 
 fn ask(question: &str, option: &str) -> Result<Zeroizing<String>, Failure> {
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(format!("there is no terminal to ask at; give {option} FILE, or {option} - for standard input")));
+        return Err(Failure::usage(format!(
+            "there is no terminal to ask at; give {option} FILE, or {option} - for standard input"
+        )));
     }
     let typed = interrupt::held(|| rpassword::prompt_password(question)).map_err(|error| match error.kind() {
         ErrorKind::UnexpectedEof => Failure::usage(format!("nothing was typed; type it, or give {option} FILE")),
@@ -109,7 +113,10 @@ mod interrupt {
         ends.store(false, Ordering::SeqCst);
         let typed = ask();
         ends.store(true, Ordering::SeqCst);
-        if typed.as_ref().is_err_and(|cause| cause.kind() == ErrorKind::Interrupted) {
+        if typed
+            .as_ref()
+            .is_err_and(|cause| cause.kind() == ErrorKind::Interrupted)
+        {
             low_level::raise(SIGINT)?;
         }
         typed

@@ -75,7 +75,13 @@ pub(crate) struct OpenFile {
 impl Root {
     /// The root as its owner opened it. It need not be there now: a disk may be plugged in later.
     pub(crate) fn new(config: &RootConfig) -> Self {
-        Self { id: config.id, name: config.name.clone(), writable: config.writable, path: config.path.clone(), closed: Arc::default() }
+        Self {
+            id: config.id,
+            name: config.name.clone(),
+            writable: config.writable,
+            path: config.path.clone(),
+            closed: Arc::default(),
+        }
     }
 
     /// The same root, in which these folders are never entered.
@@ -85,7 +91,11 @@ impl Root {
 
     /// What controllers are told.
     pub(crate) fn view(&self) -> RootView {
-        RootView { id: self.id, name: self.name.clone(), writable: self.writable }
+        RootView {
+            id: self.id,
+            name: self.name.clone(),
+            writable: self.writable,
+        }
     }
 
     /// Opens a folder below the root, or the root itself.
@@ -150,7 +160,10 @@ impl FolderId {
 impl From<&Metadata> for FolderId {
     /// On Windows only what was said of an open folder tells who it is.
     fn from(meta: &Metadata) -> Self {
-        Self { device: meta.dev(), inode: meta.ino() }
+        Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+        }
     }
 }
 
@@ -175,14 +188,21 @@ impl Folder {
     }
 
     /// As [`Folder::names`], one at a time, until `take` refuses.
-    pub(crate) fn each_name(&self, mut take: impl FnMut(Name, EntryKind) -> Result<(), Refusal>) -> Result<(), Refusal> {
+    pub(crate) fn each_name(
+        &self,
+        mut take: impl FnMut(Name, EntryKind) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
         for entry in self.dir.entries().map_err(|cause| refusal(&cause))? {
             let entry = entry.map_err(|cause| refusal(&cause))?;
             let Some(name) = name_of(&entry.file_name()) else {
                 tracing::debug!(name = ?entry.file_name(), "a name that cannot be addressed is left out");
                 continue;
             };
-            let kind = entry.file_type().ok().and_then(meta::kind_of_type).or_else(|| self.kind(&name));
+            let kind = entry
+                .file_type()
+                .ok()
+                .and_then(meta::kind_of_type)
+                .or_else(|| self.kind(&name));
             if let Some(kind) = kind {
                 take(name, kind)?;
             }
@@ -202,13 +222,21 @@ impl Folder {
             EntryKind::Symlink => Some(self.target(&path)?),
             _ => None,
         };
-        Ok(Entry { name: name.clone(), kind, stamp: meta::stamp(&meta), target })
+        Ok(Entry {
+            name: name.clone(),
+            kind,
+            stamp: meta::stamp(&meta),
+            target,
+        })
     }
 
     /// Opens a folder in this one; a symlink is none.
     pub(crate) fn folder(&self, name: &Name) -> Result<Self, Refusal> {
         let dir = enter(&self.dir, &os_name(name)?, &self.closed).map_err(|cause| refusal(&cause))?;
-        Ok(Self { dir, closed: Arc::clone(&self.closed) })
+        Ok(Self {
+            dir,
+            closed: Arc::clone(&self.closed),
+        })
     }
 
     /// Opens a regular file. Anything else is refused at once: no pipe is waited for, no device is touched.
@@ -221,17 +249,27 @@ impl Folder {
         }
         let mut options = OpenOptions::new();
         options.read(true).follow(FollowSymlinks::No).nonblock(true);
-        let file = self.dir.open_with(&path, &options).map_err(|cause| refusal(&cause))?.into_std();
+        let file = self
+            .dir
+            .open_with(&path, &options)
+            .map_err(|cause| refusal(&cause))?
+            .into_std();
         let opened = file.metadata().map_err(|cause| refusal(&cause))?;
         if !opened.is_file() {
             return Err(not_a_file(EntryKind::Other));
         }
-        Ok(OpenFile { meta: meta::file_meta(&opened), file })
+        Ok(OpenFile {
+            meta: meta::file_meta(&opened),
+            file,
+        })
     }
 
     /// Permission bits and modification time of this folder itself.
     pub(crate) fn meta(&self) -> Result<FolderMeta, Refusal> {
-        self.dir.dir_metadata().map(|meta| meta::folder_meta(&meta)).map_err(|cause| refusal(&cause))
+        self.dir
+            .dir_metadata()
+            .map(|meta| meta::folder_meta(&meta))
+            .map_err(|cause| refusal(&cause))
     }
 
     fn is_closed(&self, path: &Path, meta: &Metadata) -> bool {
@@ -260,16 +298,22 @@ pub(crate) fn refusal(cause: &io::Error) -> Refusal {
     tracing::debug!(%cause, "the file system refused");
     match cause.kind() {
         io::ErrorKind::NotFound => Refusal::new(ErrorCode::NotFound, "it is not there any more; read the folder again"),
-        io::ErrorKind::NotADirectory => {
-            Refusal::new(ErrorCode::NotFound, "no such folder, or a symlink stands in its place: symlinks are not followed; read the folder above again")
-        }
-        io::ErrorKind::PermissionDenied if cause.get_ref().is_some_and(|cause| cause.is::<Closed>()) => {
-            Refusal::new(ErrorCode::NotReadable, "this folder holds this program's own keys, which never leave the machine; leave it out")
-        }
-        io::ErrorKind::PermissionDenied => {
-            Refusal::new(ErrorCode::NotReadable, "the agent may not read it; change its permissions, or run the agent as a user who may read it")
-        }
-        _ => Refusal::new(ErrorCode::NotReadable, "the machine could not read it; check its disk, the agent's log says more"),
+        io::ErrorKind::NotADirectory => Refusal::new(
+            ErrorCode::NotFound,
+            "no such folder, or a symlink stands in its place: symlinks are not followed; read the folder above again",
+        ),
+        io::ErrorKind::PermissionDenied if cause.get_ref().is_some_and(|cause| cause.is::<Closed>()) => Refusal::new(
+            ErrorCode::NotReadable,
+            "this folder holds this program's own keys, which never leave the machine; leave it out",
+        ),
+        io::ErrorKind::PermissionDenied => Refusal::new(
+            ErrorCode::NotReadable,
+            "the agent may not read it; change its permissions, or run the agent as a user who may read it",
+        ),
+        _ => Refusal::new(
+            ErrorCode::NotReadable,
+            "the machine could not read it; check its disk, the agent's log says more",
+        ),
     }
 }
 
@@ -292,7 +336,12 @@ fn os_name(name: &Name) -> Result<PathBuf, Refusal> {
     #[cfg(not(unix))]
     {
         let text = name.as_str().filter(|text| !text.contains(['\\', ':']));
-        let unknown = || Refusal::new(ErrorCode::NotFound, "no file of this machine has such a name; read the folder again");
+        let unknown = || {
+            Refusal::new(
+                ErrorCode::NotFound,
+                "no file of this machine has such a name; read the folder again",
+            )
+        };
         text.map(PathBuf::from).ok_or_else(unknown)
     }
 }
@@ -302,6 +351,6 @@ fn name_of(name: &OsStr) -> Option<Name> {
 }
 
 #[cfg(test)]
-mod tests;
-#[cfg(test)]
 mod swap_tests;
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,10 @@ pub(crate) async fn run(options: Options, on_online: impl Fn(&Label, &DeviceId))
     let Options { state, ca } = options;
     let _lock = state.lock_run()?;
     let machine = state.machine()?.ok_or_else(|| {
-        Refusal::new(ErrorCode::NotSignedIn, "this device is no machine yet; use: beckon join URL CODE --root NAME=PATH")
+        Refusal::new(
+            ErrorCode::NotSignedIn,
+            "this device is no machine yet; use: beckon join URL CODE --root NAME=PATH",
+        )
     })?;
     let server = Server::new(machine.server.clone(), ca.as_deref())?;
     let (link_end, link) = LinkEnd::new();
@@ -83,7 +86,11 @@ async fn wind_down(agent: &Agent, link: &LinkEnd) {
 }
 
 /// Connects, and connects again, until the account has ended this machine.
-async fn stay_connected(agent: &Arc<Agent>, link: &LinkEnd, on_online: &impl Fn(&Label, &DeviceId)) -> Result<(), Refusal> {
+async fn stay_connected(
+    agent: &Arc<Agent>,
+    link: &LinkEnd,
+    on_online: &impl Fn(&Label, &DeviceId),
+) -> Result<(), Refusal> {
     let mut backoff = Backoff::default();
     loop {
         let cause = match Connection::open(&agent.server, &agent.identity, agent.hello()).await {
@@ -106,7 +113,11 @@ async fn stay_connected(agent: &Arc<Agent>, link: &LinkEnd, on_online: &impl Fn(
 
 fn not_connected(agent: &Agent, error: ConnectError) -> Cause {
     match error {
-        ConnectError::Refused { reason, back_in_ms, statement } if reason.code == ErrorCode::Revoked || back_in_ms.is_some() => {
+        ConnectError::Refused {
+            reason,
+            back_in_ms,
+            statement,
+        } if reason.code == ErrorCode::Revoked || back_in_ms.is_some() => {
             if let Some(statement) = statement {
                 learn(agent, &statement);
             }
@@ -239,7 +250,10 @@ async fn revoked(agent: &Agent) {
 }
 
 fn revocation() -> Refusal {
-    Refusal::new(ErrorCode::Revoked, "this machine was revoked: it belongs to the account no more. If that was a mistake, make a new code with beckon join-code and join again")
+    Refusal::new(
+        ErrorCode::Revoked,
+        "this machine was revoked: it belongs to the account no more. If that was a mistake, make a new code with beckon join-code and join again",
+    )
 }
 
 /// Answers other processes of the user, until one of them asks for the end; it learns of it when the asker is dropped.
@@ -275,7 +289,8 @@ async fn serve_locally(agent: &Agent, listener: &Listener) -> crate::local::Aske
 #[cfg(unix)]
 async fn signalled() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         tracing::warn!("signals cannot be listened to; end the agent with: beckon stop");
         return std::future::pending().await;
     };

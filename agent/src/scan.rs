@@ -63,7 +63,11 @@ pub(crate) fn merged(mut paths: Vec<RootPath>) -> Vec<RootPath> {
 
 /// Walks the paths and all that is below them, depth first, until all is seen or `visit` breaks off.
 pub(crate) fn walk(root: &Root, paths: &[RootPath], visit: impl FnMut(Step) -> ControlFlow<()>) -> ControlFlow<()> {
-    let mut walk = Walk { root, visit, pending: Vec::new() };
+    let mut walk = Walk {
+        root,
+        visit,
+        pending: Vec::new(),
+    };
     for path in paths {
         walk.selected(path)?;
         while let Some(next) = walk.pending.pop() {
@@ -81,11 +85,16 @@ impl<V: FnMut(Step) -> ControlFlow<()>> Walk<'_, V> {
                 Err(refusal) => self.problem(path, refusal),
             };
         }
-        let looked = self.root.parent(path).and_then(|(parent, name)| Ok((parent.stat(&name)?, parent)));
+        let looked = self
+            .root
+            .parent(path)
+            .and_then(|(parent, name)| Ok((parent.stat(&name)?, parent)));
         match looked {
-            Ok((entry, parent)) if entry.kind == EntryKind::Folder => {
-                self.enter(Pending { parent: Some(Arc::new(parent)), path: path.clone(), entry })
-            }
+            Ok((entry, parent)) if entry.kind == EntryKind::Folder => self.enter(Pending {
+                parent: Some(Arc::new(parent)),
+                path: path.clone(),
+                entry,
+            }),
             Ok((entry, _)) if entry.kind == EntryKind::Other => {
                 let advice = "it is a pipe, socket or device, which is never read; leave it out";
                 self.problem(path, Refusal::new(ErrorCode::NotAFile, advice))
@@ -133,7 +142,11 @@ impl<V: FnMut(Step) -> ControlFlow<()>> Walk<'_, V> {
             match folder.stat(&name) {
                 Ok(entry) if entry.kind == EntryKind::Folder => {
                     let parent = (!deep).then(|| Arc::clone(&folder));
-                    self.pending.push(Pending { parent, path: below, entry });
+                    self.pending.push(Pending {
+                        parent,
+                        path: below,
+                        entry,
+                    });
                 }
                 Ok(entry) if entry.kind == EntryKind::Other => {}
                 Ok(entry) => self.found(below, entry, 0)?,
@@ -157,7 +170,11 @@ impl<V: FnMut(Step) -> ControlFlow<()>> Walk<'_, V> {
     }
 
     fn problem(&mut self, path: &RootPath, refusal: Refusal) -> ControlFlow<()> {
-        (self.visit)(Step::Problem(Problem { path: path.clone(), code: refusal.code, message: refusal.message }))
+        (self.visit)(Step::Problem(Problem {
+            path: path.clone(),
+            code: refusal.code,
+            message: refusal.message,
+        }))
     }
 }
 

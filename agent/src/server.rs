@@ -1,13 +1,12 @@
 //! The server as this device reaches it: its origin, and whom it trusts to vouch for it (TLS).
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use beckon_shared::error::{ErrorCode, Refusal};
-use rustls::{ClientConfig, RootCertStore, pki_types::{CertificateDer, pem::PemObject}};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     Connector, MaybeTlsStream, WebSocketStream,
@@ -37,8 +36,15 @@ impl Server {
     /// A server that the system's certificate authorities vouch for, or those in the PEM file `ca` besides.
     pub(crate) fn new(origin: Origin, ca: Option<&Path>) -> Result<Self, Refusal> {
         // Reading the system's authorities takes its time, and without TLS nobody is to be vouched for.
-        let roots = if origin.is_tls() { trusted(ca)? } else { RootCertStore::empty() };
-        Ok(Self { origin, tls: Arc::new(tls_config(roots)?) })
+        let roots = if origin.is_tls() {
+            trusted(ca)?
+        } else {
+            RootCertStore::empty()
+        };
+        Ok(Self {
+            origin,
+            tls: Arc::new(tls_config(roots)?),
+        })
     }
 
     /// An HTTP client for this server, with the same trust. It follows no redirects, so that nothing secret leaves the origin.
@@ -57,7 +63,12 @@ impl Server {
 
     /// Opens a WebSocket at `path` with messages of at most `message_max` bytes. Offers the sub-protocols in `offered`
     /// (RFC 6455, 1.9), separated by commas, and says which one the server took.
-    pub(crate) async fn socket(&self, path: &str, offered: &str, message_max: usize) -> Result<(Socket, String), ConnectError> {
+    pub(crate) async fn socket(
+        &self,
+        path: &str,
+        offered: &str,
+        message_max: usize,
+    ) -> Result<(Socket, String), ConnectError> {
         tokio::time::timeout(DIAL_TIMEOUT, self.dial(path, offered, message_max))
             .await
             .unwrap_or_else(|_| Err(ConnectError::unreachable(&self.origin)))
@@ -71,7 +82,11 @@ impl Server {
             unreachable()
         })?;
         let _ = tcp.set_nodelay(true);
-        let mut request = self.origin.socket_url(path).into_client_request().map_err(|_| unreachable())?;
+        let mut request = self
+            .origin
+            .socket_url(path)
+            .into_client_request()
+            .map_err(|_| unreachable())?;
         let protocols = HeaderValue::from_str(offered).map_err(|_| ConnectError::Protocol)?;
         request.headers_mut().insert(PROTOCOL_HEADER, protocols);
         // A small buffer: an idle connection costs its size for as long as it stands.
@@ -80,10 +95,18 @@ impl Server {
             .write_buffer_size(0)
             .max_message_size(Some(message_max))
             .max_frame_size(Some(message_max));
-        let connector = if self.origin.is_tls() { Connector::Rustls(Arc::clone(&self.tls)) } else { Connector::Plain };
+        let connector = if self.origin.is_tls() {
+            Connector::Rustls(Arc::clone(&self.tls))
+        } else {
+            Connector::Plain
+        };
         let opened = tokio_tungstenite::client_async_tls_with_config(request, tcp, Some(config), Some(connector)).await;
         let (socket, response) = opened.map_err(|error| ConnectError::from_handshake(error, &self.origin))?;
-        let taken = response.headers().get(PROTOCOL_HEADER).and_then(|taken| taken.to_str().ok()).unwrap_or_default();
+        let taken = response
+            .headers()
+            .get(PROTOCOL_HEADER)
+            .and_then(|taken| taken.to_str().ok())
+            .unwrap_or_default();
         Ok((socket, taken.to_owned()))
     }
 }
@@ -109,7 +132,10 @@ fn tls_config(roots: RootCertStore) -> Result<ClientConfig, Refusal> {
 
 fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), Refusal> {
     let bad = || {
-        let advice = format!("{} holds no certificate that can be used; give --ca a PEM file with the authority's certificate", path.display());
+        let advice = format!(
+            "{} holds no certificate that can be used; give --ca a PEM file with the authority's certificate",
+            path.display()
+        );
         Refusal::new(ErrorCode::BadRequest, advice)
     };
     let bytes = state::read_small_file(path, CA_FILE_MAX)?;

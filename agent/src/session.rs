@@ -5,7 +5,6 @@ mod controller;
 mod line;
 mod machine;
 
-
 use std::time::Duration;
 
 use beckon_shared::{
@@ -26,7 +25,6 @@ use crate::{
 pub(crate) use controller::Session;
 pub(crate) use machine::serve;
 
-
 /// How long each step of the handshake may take; the other end may have to dial first.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -37,19 +35,29 @@ pub(crate) trait Wire:
 }
 
 impl<W> Wire for W where
-    W: Stream<Item = Result<Message, tungstenite::Error>> + Sink<Message, Error = tungstenite::Error> + Send + Unpin + 'static
+    W: Stream<Item = Result<Message, tungstenite::Error>>
+        + Sink<Message, Error = tungstenite::Error>
+        + Send
+        + Unpin
+        + 'static
 {
 }
 
 /// Dials this end of a session at the relay.
 pub(crate) async fn dial_relay(server: &Server, ticket: &[u8; 32]) -> Result<Socket, ConnectError> {
     let path = format!("{}/{}", route::RELAY, hex::encode(ticket));
-    server.socket(&path, SESSION_PROTOCOL, RECORD_MAX).await.map(|(socket, _)| socket)
+    server
+        .socket(&path, SESSION_PROTOCOL, RECORD_MAX)
+        .await
+        .map(|(socket, _)| socket)
 }
 
 /// The line ended before the handshake did.
 fn cut() -> Refusal {
-    Refusal::new(ErrorCode::Away, "the other device hung up before the private channel stood; check that it is online, then try again")
+    Refusal::new(
+        ErrorCode::Away,
+        "the other device hung up before the private channel stood; check that it is online, then try again",
+    )
 }
 
 /// In the words of the protocol.
@@ -58,9 +66,11 @@ fn bad_handshake(bad: BadHandshake) -> Refusal {
         BadHandshake::Version => ErrorCode::BadVersion,
         BadHandshake::Malformed => ErrorCode::BadRequest,
         BadHandshake::Certificate(BadCertificate::Revoked) => ErrorCode::Revoked,
-        BadHandshake::Crypto | BadHandshake::Account | BadHandshake::Certificate(_) | BadHandshake::Keys | BadHandshake::Role => {
-            ErrorCode::NotAllowed
-        }
+        BadHandshake::Crypto
+        | BadHandshake::Account
+        | BadHandshake::Certificate(_)
+        | BadHandshake::Keys
+        | BadHandshake::Role => ErrorCode::NotAllowed,
     };
     Refusal::new(code, bad.to_string())
 }

@@ -3,7 +3,10 @@
 mod file;
 mod record;
 
-use std::{fs::File, path::{Path, PathBuf}};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use beckon_shared::error::{ErrorCode, Refusal};
 use serde::{Serialize, de::DeserializeOwned};
@@ -37,11 +40,17 @@ pub(crate) struct RunLock {
 impl StateDir {
     /// The folder of the user who runs this: by XDG, `$XDG_STATE_HOME/beckon` or `~/.local/state/beckon`.
     pub(crate) fn default_path() -> Option<PathBuf> {
-        let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let from = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         if cfg!(windows) {
             return from("LOCALAPPDATA").map(|home| home.join("beckon"));
         }
-        let xdg = from("XDG_STATE_HOME").filter(|path| path.is_absolute()).map(|home| home.join("beckon"));
+        let xdg = from("XDG_STATE_HOME")
+            .filter(|path| path.is_absolute())
+            .map(|home| home.join("beckon"));
         xdg.or_else(|| from("HOME").map(|home| home.join(".local/state/beckon")))
     }
 
@@ -87,15 +96,26 @@ impl StateDir {
 
     /// Reads the controller, changes it and writes it, with no other process in between.
     pub(crate) fn update_controller(&self, change: impl FnOnce(&mut Controller)) -> Result<Controller, Refusal> {
-        self.update(CONTROLLER, "nobody is signed in here; use: beckon login URL --name NAME --password-file FILE", |controller| {
-            change(controller);
-            Ok(())
-        })
+        self.update(
+            CONTROLLER,
+            "nobody is signed in here; use: beckon login URL --name NAME --password-file FILE",
+            |controller| {
+                change(controller);
+                Ok(())
+            },
+        )
     }
 
     /// Reads the machine, changes it and writes it, with no other process in between. Nothing is written if `change` refuses.
-    pub(crate) fn update_machine(&self, change: impl FnOnce(&mut Machine) -> Result<(), Refusal>) -> Result<Machine, Refusal> {
-        self.update(MACHINE, "this device is no machine yet; use: beckon join URL CODE --root NAME=PATH", change)
+    pub(crate) fn update_machine(
+        &self,
+        change: impl FnOnce(&mut Machine) -> Result<(), Refusal>,
+    ) -> Result<Machine, Refusal> {
+        self.update(
+            MACHINE,
+            "this device is no machine yet; use: beckon join URL CODE --root NAME=PATH",
+            change,
+        )
     }
 
     /// Becomes the one `beckon run` of this folder.
@@ -104,7 +124,8 @@ impl StateDir {
         match file.try_lock() {
             Ok(()) => Ok(RunLock { _file: file }),
             Err(std::fs::TryLockError::WouldBlock) => {
-                let advice = "the agent runs already with this state folder; see: beckon status, or stop it with: beckon stop";
+                let advice =
+                    "the agent runs already with this state folder; see: beckon status, or stop it with: beckon stop";
                 Err(Refusal::new(ErrorCode::Conflict, advice))
             }
             Err(std::fs::TryLockError::Error(cause)) => Err(failed("lock", &self.file(RUN_LOCK), &cause)),
@@ -153,7 +174,9 @@ impl StateDir {
         change: impl FnOnce(&mut T) -> Result<(), Refusal>,
     ) -> Result<T, Refusal> {
         let _lock = self.lock_records()?;
-        let mut value: T = self.read(name)?.ok_or_else(|| Refusal::new(ErrorCode::NotSignedIn, absent))?;
+        let mut value: T = self
+            .read(name)?
+            .ok_or_else(|| Refusal::new(ErrorCode::NotSignedIn, absent))?;
         change(&mut value)?;
         self.write(name, &value)?;
         Ok(value)
@@ -179,14 +202,17 @@ impl StateDir {
 
     fn lock_records(&self) -> Result<File, Refusal> {
         let lock = self.open_private(RECORD_LOCK)?;
-        lock.lock().map_err(|cause| failed("lock", &self.file(RECORD_LOCK), &cause))?;
+        lock.lock()
+            .map_err(|cause| failed("lock", &self.file(RECORD_LOCK), &cause))?;
         Ok(lock)
     }
-
 }
 
 fn failed(what: &str, path: &Path, cause: &std::io::Error) -> Refusal {
-    let advice = format!("cannot {what} {}: {cause}; check the folder's owner and free space, or choose another with --state", path.display());
+    let advice = format!(
+        "cannot {what} {}: {cause}; check the folder's owner and free space, or choose another with --state",
+        path.display()
+    );
     Refusal::new(ErrorCode::Internal, advice)
 }
 

@@ -75,7 +75,13 @@ pub(crate) struct Tools {
 impl Tools {
     /// Bulk goes by `http` to `origin`, everything small over `link`.
     pub(crate) fn new(link: Link, http: reqwest::Client, origin: Origin, index: Index) -> Self {
-        Self { link, http, origin, index, buffers: Arc::default() }
+        Self {
+            link,
+            http,
+            origin,
+            index,
+            buffers: Arc::default(),
+        }
     }
 }
 
@@ -117,9 +123,21 @@ pub(crate) enum Outcome {
 /// Carries out an order.
 pub(crate) async fn run(job: Job, tools: &Tools) -> Outcome {
     let cancel = job.cancel.clone();
-    let remote = Http::new(tools.link.clone(), tools.http.clone(), tools.origin.clone(), job.transfer);
+    let remote = Http::new(
+        tools.link.clone(),
+        tools.http.clone(),
+        tools.origin.clone(),
+        job.transfer,
+    );
     let compression = Compression::towards(&tools.origin);
-    let upload = upload(job, remote, tools.index.clone(), Arc::clone(&tools.buffers), compression, Pace::NORMAL);
+    let upload = upload(
+        job,
+        remote,
+        tools.index.clone(),
+        Arc::clone(&tools.buffers),
+        compression,
+        Pace::NORMAL,
+    );
     let outcome = tokio::select! {
         biased;
         () = cancel.cancelled() => Outcome::Stopped,
@@ -137,9 +155,21 @@ struct Shared<R> {
     compression: Compression,
 }
 
-async fn upload<R: Remote>(job: Job, remote: R, index: Index, buffers: Arc<Buffers>, compression: Compression, pace: Pace) -> Outcome {
+async fn upload<R: Remote>(
+    job: Job,
+    remote: R,
+    index: Index,
+    buffers: Arc<Buffers>,
+    compression: Compression,
+    pace: Pace,
+) -> Outcome {
     let counters = Arc::new(Counters::new(index.tally(job.transfer)));
-    let shared = Arc::new(Shared { remote, counters, pace, compression });
+    let shared = Arc::new(Shared {
+        remote,
+        counters,
+        pace,
+        compression,
+    });
     let ended = tokio::select! {
         ended = work(job, &shared, index, buffers) => ended,
         never = tell_progress(&shared) => match never {},
@@ -167,15 +197,29 @@ async fn tell_progress<R: Remote>(shared: &Shared<R>) -> std::convert::Infallibl
 }
 
 /// Uploads everything; answers the first problem, if there was one.
-async fn work<R: Remote>(job: Job, shared: &Arc<Shared<R>>, index: Index, buffers: Arc<Buffers>) -> Result<Option<Problem>, Refusal> {
+async fn work<R: Remote>(
+    job: Job,
+    shared: &Arc<Shared<R>>,
+    index: Index,
+    buffers: Arc<Buffers>,
+) -> Result<Option<Problem>, Refusal> {
     let grant = begin(shared).await?;
     let paths = selected(&job, shared).await?;
     let source = {
         let (index, space, root) = (index.clone(), job.space, job.root.id);
-        spawn_blocking(move || index.source(space, root, grant.epoch, grant.head)).await.map_err(|_| broken())??
+        spawn_blocking(move || index.source(space, root, grant.epoch, grant.head))
+            .await
+            .map_err(|_| broken())??
     };
     let (problems, reported) = mpsc::channel(256);
-    let upload = Upload { job, shared: Arc::clone(shared), index, buffers, grant, source };
+    let upload = Upload {
+        job,
+        shared: Arc::clone(shared),
+        index,
+        buffers,
+        grant,
+        source,
+    };
     let (first, ()) = tokio::try_join!(report::report_all(shared, reported), upload.run(paths, problems))?;
     Ok(first)
 }
@@ -202,7 +246,9 @@ async fn selected<R: Remote>(job: &Job, shared: &Shared<R>) -> Result<Vec<RootPa
         }
     };
     let paths = job.selection.paths(detached.as_deref());
-    paths.map(scan::merged).map_err(|bad| Refusal::new(ErrorCode::BadOrder, bad.to_string()))
+    paths
+        .map(scan::merged)
+        .map_err(|bad| Refusal::new(ErrorCode::BadOrder, bad.to_string()))
 }
 
 /// An upload that the server has agreed to.
@@ -237,11 +283,19 @@ impl<R: Remote> Upload<R> {
             tokio::time::sleep(self.shared.pace.before_reading_again(round)).await;
             feed = Feed::Again(again);
         }
-        Err(Refusal::new(ErrorCode::Damaged, "the server lost again and again what it had stored; let its owner run: beckon-server check --read-data"))
+        Err(Refusal::new(
+            ErrorCode::Damaged,
+            "the server lost again and again what it had stored; let its owner run: beckon-server check --read-data",
+        ))
     }
 
     /// Stores everything that is fed; what must be read again comes back.
-    async fn round(&self, feed: Feed, chain: &mut Chain<R>, problems: &mpsc::Sender<Problem>) -> Result<Vec<Item>, Refusal> {
+    async fn round(
+        &self,
+        feed: Feed,
+        chain: &mut Chain<R>,
+        problems: &mpsc::Sender<Problem>,
+    ) -> Result<Vec<Item>, Refusal> {
         let stop = CancellationToken::new();
         let _stop_at_the_end = stop.clone().drop_guard();
         let site = Arc::new(Site {
@@ -314,7 +368,10 @@ impl<R: Remote> Upload<R> {
 }
 
 fn broken() -> Refusal {
-    Refusal::new(ErrorCode::Internal, "the agent has a fault; its log says more. Upload again, and if it stays, report it")
+    Refusal::new(
+        ErrorCode::Internal,
+        "the agent has a fault; its log says more. Upload again, and if it stays, report it",
+    )
 }
 
 #[cfg(test)]

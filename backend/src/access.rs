@@ -30,9 +30,19 @@ impl Access {
     pub(crate) fn space(&self, space: SpaceId, right: Right) -> Result<GrantedSpace, Refusal> {
         let granted = self.spaces.iter().find(|(id, _)| *id == space);
         match granted {
-            Some((_, granted)) if *granted >= right => Ok(GrantedSpace { account: self.account, space, right: *granted }),
-            Some(_) => Err(Refusal::new(ErrorCode::NotAllowed, "you may read here but not change anything; ask the owner for more")),
-            None => Err(Refusal::new(ErrorCode::NotFound, "there is no such space; look into the list of your spaces again")),
+            Some((_, granted)) if *granted >= right => Ok(GrantedSpace {
+                account: self.account,
+                space,
+                right: *granted,
+            }),
+            Some(_) => Err(Refusal::new(
+                ErrorCode::NotAllowed,
+                "you may read here but not change anything; ask the owner for more",
+            )),
+            None => Err(Refusal::new(
+                ErrorCode::NotFound,
+                "there is no such space; look into the list of your spaces again",
+            )),
         }
     }
 
@@ -40,7 +50,12 @@ impl Access {
     pub(crate) fn own_space(&self, right: Right) -> Result<GrantedSpace, Refusal> {
         let own = self.spaces.first();
         own.map_or_else(
-            || Err(Refusal::new(ErrorCode::NotFound, "this account has no space yet; ask the server's administrator")),
+            || {
+                Err(Refusal::new(
+                    ErrorCode::NotFound,
+                    "this account has no space yet; ask the server's administrator",
+                ))
+            },
             |(space, _)| self.space(*space, right),
         )
     }
@@ -73,7 +88,10 @@ impl GrantedSpace {
     /// Stops who may only read.
     pub(crate) fn writable(&self) -> Result<(), Refusal> {
         if self.right < Right::Write {
-            return Err(Refusal::new(ErrorCode::NotAllowed, "you may read here but not change anything; ask the owner for more"));
+            return Err(Refusal::new(
+                ErrorCode::NotAllowed,
+                "you may read here but not change anything; ask the owner for more",
+            ));
         }
         Ok(())
     }
@@ -97,7 +115,11 @@ pub(crate) struct TransferAccess {
 impl TransferAccess {
     /// The right to write to the transfer's space.
     pub(crate) fn granted(&self) -> GrantedSpace {
-        GrantedSpace { account: self.account, space: self.space, right: Right::Write }
+        GrantedSpace {
+            account: self.account,
+            space: self.space,
+            right: Right::Write,
+        }
     }
 }
 
@@ -108,16 +130,35 @@ mod tests {
     fn access() -> (Access, SpaceId, SpaceId) {
         let [own, shared] = [1, 2].map(|seed| SpaceId::new(Default::default(), [seed; 10]));
         let spaces = vec![(own, Right::Write), (shared, Right::Read)];
-        (Access { account: AccountId([1; 32]), admin: false, spaces }, own, shared)
+        (
+            Access {
+                account: AccountId([1; 32]),
+                admin: false,
+                spaces,
+            },
+            own,
+            shared,
+        )
     }
 
     #[test]
     fn a_right_to_write_includes_reading_and_not_the_other_way_round() {
         let (access, own, shared) = access();
         assert!(access.space(own, Right::Read).is_ok());
-        assert!(access.space(own, Right::Write).is_ok_and(|space| space.writable().is_ok()));
-        assert!(access.space(shared, Right::Read).is_ok_and(|space| space.writable().is_err()));
-        assert_eq!(access.space(shared, Right::Write).unwrap_err().code, ErrorCode::NotAllowed);
+        assert!(
+            access
+                .space(own, Right::Write)
+                .is_ok_and(|space| space.writable().is_ok())
+        );
+        assert!(
+            access
+                .space(shared, Right::Read)
+                .is_ok_and(|space| space.writable().is_err())
+        );
+        assert_eq!(
+            access.space(shared, Right::Write).unwrap_err().code,
+            ErrorCode::NotAllowed
+        );
     }
 
     #[test]

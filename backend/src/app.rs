@@ -8,7 +8,8 @@ use beckon_shared::{error::ErrorCode, route};
 use crate::{
     clock::Clock,
     config::Config,
-    control, error::Failure,
+    control,
+    error::Failure,
     http::{self, limit::Limits, origin::Origins},
     hub::Hub,
     order::Live,
@@ -78,12 +79,16 @@ pub(crate) fn small_json() -> web::JsonConfig {
 }
 
 fn json(limit: usize) -> web::JsonConfig {
-    web::JsonConfig::default().limit(limit).error_handler(move |error, _| bad_body(&error, limit).into())
+    web::JsonConfig::default()
+        .limit(limit)
+        .error_handler(move |error, _| bad_body(&error, limit).into())
 }
 
 /// Does `work` to its end, also if whoever asked for it hangs up: the future of a request is dropped then, and what was
 /// committed must still be carried out.
-pub(crate) async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T, Failure>> + Send + 'static) -> Result<T, Failure> {
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
     tokio::spawn(work).await.unwrap_or_else(|error| {
         tracing::error!(cause = %error, "a request was not carried out");
         Err(crate::error::internal().into())
@@ -92,16 +97,23 @@ pub(crate) async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Res
 
 fn bad_body(error: &JsonPayloadError, limit: usize) -> Failure {
     match error {
-        JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } => {
-            Failure::new(ErrorCode::TooLarge, format!("the request is larger than {} KiB; send less at once", limit >> 10))
-        }
-        JsonPayloadError::Payload(_) => Failure::new(ErrorCode::BadRequest, "the body ended early or took too long; send it again"),
+        JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } => Failure::new(
+            ErrorCode::TooLarge,
+            format!("the request is larger than {} KiB; send less at once", limit >> 10),
+        ),
+        JsonPayloadError::Payload(_) => Failure::new(
+            ErrorCode::BadRequest,
+            "the body ended early or took too long; send it again",
+        ),
         other => bad_request(other),
     }
 }
 
 fn bad_request(error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(ErrorCode::BadRequest, format!("the request is malformed ({error}); see /api/openapi.json"))
+    Failure::new(
+        ErrorCode::BadRequest,
+        format!("the request is malformed ({error}); see /api/openapi.json"),
+    )
 }
 
 #[cfg(test)]

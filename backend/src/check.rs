@@ -49,7 +49,13 @@ pub(crate) struct CheckOptions {
 pub(crate) async fn check(options: CheckOptions, out: &mut (dyn Write + Send)) -> Result<bool, Error> {
     let blobs = DiskBlobs::open(&options.data)?;
     let meta = Meta::open(&options.database).await?;
-    let mut check = Check { meta: meta.clone(), blobs: Arc::new(blobs), clock: Arc::new(SystemClock), out, bad: BadThings::default() };
+    let mut check = Check {
+        meta: meta.clone(),
+        blobs: Arc::new(blobs),
+        clock: Arc::new(SystemClock),
+        out,
+        bad: BadThings::default(),
+    };
     if options.rebuild_index {
         check.rebuild_index().await?;
     }
@@ -105,7 +111,12 @@ impl Check<'_> {
         Ok(())
     }
 
-    async fn damaged_in(&mut self, pack: &PackFill, read_data: bool, keys: &Arc<HashMap<SpaceId, ChunkKey>>) -> Result<Vec<Indexed>, Error> {
+    async fn damaged_in(
+        &mut self,
+        pack: &PackFill,
+        read_data: bool,
+        keys: &Arc<HashMap<SpaceId, ChunkKey>>,
+    ) -> Result<Vec<Indexed>, Error> {
         let (blobs, id, len) = (self.blobs.clone(), pack.id, pack.len);
         let chunks = check::chunks_of(self.meta.read(), pack.no).await?;
         if !read_data {
@@ -118,7 +129,9 @@ impl Check<'_> {
         }
         self.bad.bytes += len;
         let keys = keys.clone();
-        let read = spawn_blocking(move || read_pack(&*blobs, id, &keys, chunks)).await.map_err(io::Error::other)?;
+        let read = spawn_blocking(move || read_pack(&*blobs, id, &keys, chunks))
+            .await
+            .map_err(io::Error::other)?;
         if let Some(error) = read.error {
             self.tell_unreadable(id, &error)?;
         }
@@ -128,15 +141,24 @@ impl Check<'_> {
 
     fn tell_unreadable(&mut self, pack: pack::PackId, error: &io::Error) -> Result<(), Error> {
         self.bad.unreadable += 1;
-        self.say(format_args!("pack {pack} cannot be read ({error}); mend the cause, or restore the pack from a back-up, and check again"))
+        self.say(format_args!(
+            "pack {pack} cannot be read ({error}); mend the cause, or restore the pack from a back-up, and check again"
+        ))
     }
 
     /// Takes the mark off chunks that were once called damaged.
     async fn tell_sound(&mut self, chunks: Vec<Indexed>) -> Result<(), Error> {
         for chunk in &chunks {
-            self.say(format_args!("sound again: chunk {} in pack {}", chunk.place.header.id, chunk.place.pack))?;
+            self.say(format_args!(
+                "sound again: chunk {} in pack {}",
+                chunk.place.header.id, chunk.place.pack
+            ))?;
         }
-        check::mark_sound(&self.meta, &chunks.iter().map(|chunk| chunk.place.no).collect::<Vec<_>>()).await
+        check::mark_sound(
+            &self.meta,
+            &chunks.iter().map(|chunk| chunk.place.no).collect::<Vec<_>>(),
+        )
+        .await
     }
 
     async fn tell_of(&mut self, chunk: &Indexed) -> Result<(), Error> {
@@ -146,7 +168,10 @@ impl Check<'_> {
         self.say(format_args!("damaged chunk {} in pack {}", place.header.id, place.pack))?;
         for needing in check::needing(self.meta.read(), place.no).await? {
             self.bad.bad_versions.insert(needing.version);
-            self.say(format_args!("  needed by {} (version {})", needing.path, needing.version))?;
+            self.say(format_args!(
+                "  needed by {} (version {})",
+                needing.path, needing.version
+            ))?;
         }
         chunk::mark_damaged(&self.meta, &*self.clock, place).await
     }
@@ -162,7 +187,10 @@ impl Check<'_> {
                 let ids = version.ids();
                 let durable = chunk::durable(self.meta.read(), version.space, &ids).await?;
                 let lost = ids.iter().filter(|id| !durable.contains_key(id));
-                let untold: Vec<ChunkId> = lost.filter(|id| !self.bad.told.contains(&(version.space, **id))).copied().collect();
+                let untold: Vec<ChunkId> = lost
+                    .filter(|id| !self.bad.told.contains(&(version.space, **id)))
+                    .copied()
+                    .collect();
                 if untold.is_empty() {
                     continue;
                 }
@@ -170,16 +198,31 @@ impl Check<'_> {
                 let path = check::path_of(self.meta.read(), version.node).await?;
                 for id in untold {
                     self.bad.bad_chunks += 1;
-                    self.say(format_args!("missing chunk {id}\n  needed by {path} (version {})", version.version))?;
+                    self.say(format_args!(
+                        "missing chunk {id}\n  needed by {path} (version {})",
+                        version.version
+                    ))?;
                 }
             }
         }
     }
 
     fn sum_up(&mut self) -> Result<bool, Error> {
-        let BadThings { packs, chunks, bytes, bad_packs, unreadable, bad_chunks, .. } = self.bad;
+        let BadThings {
+            packs,
+            chunks,
+            bytes,
+            bad_packs,
+            unreadable,
+            bad_chunks,
+            ..
+        } = self.bad;
         let versions = self.bad.bad_versions.len();
-        let read = if bytes > 0 { format!(", {bytes} bytes read") } else { String::new() };
+        let read = if bytes > 0 {
+            format!(", {bytes} bytes read")
+        } else {
+            String::new()
+        };
         if bad_chunks == 0 && unreadable > 0 {
             self.say(format_args!("not all of {packs} packs could be read{read}"))?;
             return Ok(false);
@@ -188,8 +231,12 @@ impl Check<'_> {
             self.say(format_args!("sound: {packs} packs with {chunks} chunks{read}"))?;
             return Ok(true);
         }
-        self.say(format_args!("damaged: {bad_chunks} chunks, {bad_packs} of {packs} packs; {versions} versions cannot be read whole{read}"))?;
-        self.say(format_args!("upload these files again from their machines: what is damaged is then replaced"))?;
+        self.say(format_args!(
+            "damaged: {bad_chunks} chunks, {bad_packs} of {packs} packs; {versions} versions cannot be read whole{read}"
+        ))?;
+        self.say(format_args!(
+            "upload these files again from their machines: what is damaged is then replaced"
+        ))?;
         Ok(false)
     }
 }
@@ -269,7 +316,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let running = File::create(folder.path().join("lock")).unwrap();
         running.lock().unwrap();
-        let args = [OsStr::new("beckon-server"), OsStr::new("--data"), folder.path().as_os_str()];
+        let args = [
+            OsStr::new("beckon-server"),
+            OsStr::new("--data"),
+            folder.path().as_os_str(),
+        ];
         let config = Cli::load(args.map(OsStr::to_owned)).unwrap().config;
         let refused = serve::check(&config, false, false, &mut Vec::new()).await.unwrap_err();
         assert!(refused.to_string().contains("another beckon-server runs"), "{refused}");

@@ -28,7 +28,10 @@ impl Clock for SystemClock {
         Timestamp(since.map_or(0, |span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    #[expect(clippy::expect_used, reason = "a server without random numbers must not go on: every secret would be known")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a server without random numbers must not go on: every secret would be known"
+    )]
     fn fill(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the kernel gives random numbers");
     }
@@ -54,7 +57,10 @@ pub(crate) mod fake {
     impl FakeClock {
         /// Stands at a day in 2026.
         pub(crate) fn new() -> Self {
-            Self { now: AtomicI64::new(1_795_000_000_000), drawn: AtomicU64::new(0) }
+            Self {
+                now: AtomicI64::new(1_795_000_000_000),
+                drawn: AtomicU64::new(0),
+            }
         }
 
         /// Moves forward.
@@ -70,7 +76,10 @@ pub(crate) mod fake {
 
         fn fill(&self, bytes: &mut [u8]) {
             let draw = self.drawn.fetch_add(1, Ordering::SeqCst);
-            blake3::Hasher::new().update(&draw.to_le_bytes()).finalize_xof().fill(bytes);
+            blake3::Hasher::new()
+                .update(&draw.to_le_bytes())
+                .finalize_xof()
+                .fill(bytes);
         }
     }
 }

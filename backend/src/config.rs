@@ -26,7 +26,11 @@ const DATABASE: &str = "beckon.sqlite";
 
 /// The command line of `beckon-server`.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "beckon-server", version, about = "The Beckon server: knows your machines and keeps what they upload.")]
+#[command(
+    name = "beckon-server",
+    version,
+    about = "The Beckon server: knows your machines and keeps what they upload."
+)]
 pub struct Cli {
     /// How the server is to run.
     #[command(flatten)]
@@ -69,7 +73,13 @@ pub struct Config {
     pub data: Option<PathBuf>,
 
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, global = true, env = "BECKON_LISTEN", value_name = "ADDR:PORT", default_value = "127.0.0.1:8440")]
+    #[arg(
+        long,
+        global = true,
+        env = "BECKON_LISTEN",
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:8440"
+    )]
     pub listen: SocketAddr,
 
     /// Address under which browsers and machines reach the server, such as https://beckon.example.org
@@ -85,23 +95,53 @@ pub struct Config {
     pub tls_key: Option<PathBuf>,
 
     /// Database: sqlite://PATH or postgres://USER@HOST/NAME; by default SQLite in the data folder
-    #[arg(long, global = true, env = "BECKON_DATABASE", value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "BECKON_DATABASE",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub database: Option<String>,
 
     /// Bytes that stay free on the disk: uploads wait when there is less room
-    #[arg(long, global = true, env = "BECKON_RESERVE", value_name = "SIZE", default_value = "256MiB")]
+    #[arg(
+        long,
+        global = true,
+        env = "BECKON_RESERVE",
+        value_name = "SIZE",
+        default_value = "256MiB"
+    )]
     pub reserve: Size,
 
     /// How long a sign-in lasts at most; a device's certificate may end it earlier
-    #[arg(long, global = true, env = "BECKON_SESSION_LENGTH", value_name = "TIME", default_value = "365d")]
+    #[arg(
+        long,
+        global = true,
+        env = "BECKON_SESSION_LENGTH",
+        value_name = "TIME",
+        default_value = "365d"
+    )]
     pub session_length: Span,
 
     /// Networks whose X-Forwarded-For is believed, such as 127.0.0.1/32; several with commas between
-    #[arg(long, global = true, env = "BECKON_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    #[arg(
+        long,
+        global = true,
+        env = "BECKON_TRUSTED_PROXY",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
     pub trusted_proxy: Vec<Network>,
 
     /// What is logged, such as info or beckon_server=debug,warn
-    #[arg(long, global = true, env = "BECKON_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(
+        long,
+        global = true,
+        env = "BECKON_LOG",
+        value_name = "FILTER",
+        default_value = "info"
+    )]
     pub log: String,
 
     /// Log as one JSON object a line
@@ -124,7 +164,9 @@ impl Cli {
         A: Into<OsString> + Clone,
     {
         let first = Self::from_arg_matches(&Self::command().try_get_matches_from(args.clone())?)?;
-        let Some(path) = first.config.file() else { return first.checked() };
+        let Some(path) = first.config.file() else {
+            return first.checked();
+        };
         let command = file::with_defaults(Self::command(), &path)?;
         Self::from_arg_matches(&command.try_get_matches_from(args)?)?.checked()
     }
@@ -148,7 +190,11 @@ impl Config {
     pub(crate) fn expect_data(&self) -> anyhow::Result<()> {
         let data = self.data_dir();
         let is_used = TRACES.iter().any(|name| data.join(name).exists());
-        anyhow::ensure!(is_used, "there is no server's data in {}; name the folder that the server uses with --data", data.display());
+        anyhow::ensure!(
+            is_used,
+            "there is no server's data in {}; name the folder that the server uses with --data",
+            data.display()
+        );
         Ok(())
     }
 
@@ -185,7 +231,13 @@ mod tests {
     use super::*;
 
     fn load(args: &[&str]) -> Result<Cli, clap::Error> {
-        Cli::load(["beckon-server"].iter().chain(args).map(OsString::from).collect::<Vec<_>>())
+        Cli::load(
+            ["beckon-server"]
+                .iter()
+                .chain(args)
+                .map(OsString::from)
+                .collect::<Vec<_>>(),
+        )
     }
 
     fn data_with(settings: &str) -> (tempfile::TempDir, String) {
@@ -197,7 +249,9 @@ mod tests {
 
     #[test]
     fn the_file_counts_more_than_the_defaults_and_less_than_the_command_line() {
-        let (_folder, data) = data_with("listen = \"127.0.0.1:1\"\nreserve = 7\nlog-json = true\ntrusted-proxy = [\"10.0.0.0/8\", \"::1\"]\n");
+        let (_folder, data) = data_with(
+            "listen = \"127.0.0.1:1\"\nreserve = 7\nlog-json = true\ntrusted-proxy = [\"10.0.0.0/8\", \"::1\"]\n",
+        );
         let config = load(&["--data", &data, "--reserve", "1KiB"]).unwrap().config;
         assert_eq!(config.listen.port(), 1);
         assert_eq!(config.reserve.0, 1024);
@@ -212,7 +266,10 @@ mod tests {
         // Set for this one option that no other test reads from the file.
         let (_folder, data) = data_with("session-length = \"1d\"\n");
         let command = file::with_defaults(Cli::command(), &Path::new(&data).join(FILE)).unwrap();
-        let found = command.get_arguments().find(|arg| arg.get_long() == Some("session-length")).unwrap();
+        let found = command
+            .get_arguments()
+            .find(|arg| arg.get_long() == Some("session-length"))
+            .unwrap();
         assert_eq!(found.get_env().unwrap(), "BECKON_SESSION_LENGTH");
         assert_eq!(found.get_default_values(), ["1d"]);
     }
@@ -228,7 +285,13 @@ mod tests {
     fn options_may_stand_behind_the_subcommand() {
         let cli = load(&["check", "--read-data", "--data", "/nowhere"]).unwrap();
         assert_eq!(cli.config.data_dir(), Path::new("/nowhere"));
-        assert!(matches!(cli.command, Some(Command::Check { read_data: true, rebuild_index: false })));
+        assert!(matches!(
+            cli.command,
+            Some(Command::Check {
+                read_data: true,
+                rebuild_index: false
+            })
+        ));
     }
 
     #[test]

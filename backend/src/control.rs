@@ -20,11 +20,7 @@ use crate::{
     app::App,
     config::Origin,
     error::{Failure, refusal_of},
-    http::{
-        guard::client,
-        limit::address_key,
-        origin::host,
-    },
+    http::{guard::client, limit::address_key, origin::host},
     socket::{self, Close, Outgoing, Shape, Socket},
     store::meta,
 };
@@ -55,53 +51,94 @@ enum End {
         back_in_ms: Option<u32>,
     },
     /// The account has ended the device. It believes that of the account alone, so the account's statement comes first.
-    Disowned {
-        account: AccountId,
-        reason: Refusal,
-    },
+    Disowned { account: AccountId, reason: Refusal },
 }
 
 impl End {
     /// The device may not be here.
     fn refused(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self::Told { reason: Refusal::new(code, message), close: Close::Policy, back_in_ms: None }
+        Self::Told {
+            reason: Refusal::new(code, message),
+            close: Close::Policy,
+            back_in_ms: None,
+        }
     }
 
     /// A frame broke the protocol.
     fn broken(close: Close) -> Self {
-        let code = if close == Close::TooLarge { ErrorCode::TooLarge } else { ErrorCode::BadRequest };
-        let reason = Refusal::new(code, "a frame was malformed or too large; update the older of the two programs");
-        Self::Told { reason, close, back_in_ms: None }
+        let code = if close == Close::TooLarge {
+            ErrorCode::TooLarge
+        } else {
+            ErrorCode::BadRequest
+        };
+        let reason = Refusal::new(
+            code,
+            "a frame was malformed or too large; update the older of the two programs",
+        );
+        Self::Told {
+            reason,
+            close,
+            back_in_ms: None,
+        }
     }
 
     /// Come back soon.
     fn soon(code: ErrorCode, message: &str, back_in_ms: u32) -> Self {
-        Self::Told { reason: Refusal::new(code, message), close: Close::Away, back_in_ms: Some(back_in_ms) }
+        Self::Told {
+            reason: Refusal::new(code, message),
+            close: Close::Away,
+            back_in_ms: Some(back_in_ms),
+        }
     }
 }
 
 impl From<crate::store::Error> for End {
     fn from(error: crate::store::Error) -> Self {
-        Self::Told { reason: refusal_of(&error), close: Close::Away, back_in_ms: Some(5000) }
+        Self::Told {
+            reason: refusal_of(&error),
+            close: Close::Away,
+            back_in_ms: Some(5000),
+        }
     }
 }
 
 /// The sub-protocols that a client offers, with commas between.
 pub(crate) fn offers(request: &HttpRequest) -> String {
     let values = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
-    values.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",")
+    values
+        .filter_map(|value| value.to_str().ok())
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// `GET /socket`: opens a control socket.
-pub(crate) async fn open(request: HttpRequest, body: web::Payload, app: web::Data<App>) -> Result<HttpResponse, actix_web::Error> {
+pub(crate) async fn open(
+    request: HttpRequest,
+    body: web::Payload,
+    app: web::Data<App>,
+) -> Result<HttpResponse, actix_web::Error> {
     let from = client(&request);
     app.limits.connect.count(&address_key(from.ip()))?;
     let (protocol, version) = wire::negotiate(&offers(&request)).ok_or_else(|| {
         let spoken = CONTROL_PROTOCOLS.map(|(name, _)| name).join(", ");
-        Failure::new(ErrorCode::BadVersion, format!("this server speaks {spoken}; update the older of the two programs"))
+        Failure::new(
+            ErrorCode::BadVersion,
+            format!("this server speaks {spoken}; update the older of the two programs"),
+        )
     })?;
-    let origin = app.origins.of(host(request.headers(), request.uri())).ok_or_else(Failure::not_found)?;
-    let (response, socket) = socket::accept(&request, body, Shape { protocol, frame_max: FRAME_MAX, dead_after: DEAD_AFTER })?;
+    let origin = app
+        .origins
+        .of(host(request.headers(), request.uri()))
+        .ok_or_else(Failure::not_found)?;
+    let (response, socket) = socket::accept(
+        &request,
+        body,
+        Shape {
+            protocol,
+            frame_max: FRAME_MAX,
+            dead_after: DEAD_AFTER,
+        },
+    )?;
     actix_web::rt::spawn(visit(app, socket, Visitor { from, origin, version }));
     Ok(response)
 }
@@ -113,7 +150,11 @@ async fn visit(app: web::Data<App>, mut socket: Socket, visitor: Visitor) {
     };
     let (reason, close, back_in_ms, statement) = match end {
         End::Gone => return,
-        End::Told { reason, close, back_in_ms } => (reason, close, back_in_ms, None),
+        End::Told {
+            reason,
+            close,
+            back_in_ms,
+        } => (reason, close, back_in_ms, None),
         End::Disowned { account, reason } => (reason, Close::Policy, None, newest_statement(&app, &account).await),
     };
     tracing::debug!(code = reason.code.name(), from = %visitor.from, "a control socket was ended");
@@ -129,8 +170,14 @@ async fn visit(app: web::Data<App>, mut socket: Socket, visitor: Visitor) {
 }
 
 async fn newest_statement(app: &App, account: &AccountId) -> Option<FromServer> {
-    let account = meta::account::by_id(app.meta().read(), account).await.inspect_err(|error| drop(refusal_of(error))).ok()??;
-    account.standing.newest().map(|statement| FromServer::Statement(Box::new(statement.clone())))
+    let account = meta::account::by_id(app.meta().read(), account)
+        .await
+        .inspect_err(|error| drop(refusal_of(error)))
+        .ok()??;
+    account
+        .standing
+        .newest()
+        .map(|statement| FromServer::Statement(Box::new(statement.clone())))
 }
 
 /// Tells the account's controllers how a device stands now.
@@ -140,7 +187,13 @@ pub(crate) async fn publish_device(app: &App, account: AccountId, device: &Devic
     match meta::device::get(app.meta().read(), &account, device).await {
         Ok(Some(row)) => {
             let view = row.view(app.hub.is_online(&account, device));
-            app.hub.to_controllers(&account, &FromServer::Devices(Part { place: Place::Change, rows: vec![view] }));
+            app.hub.to_controllers(
+                &account,
+                &FromServer::Devices(Part {
+                    place: Place::Change,
+                    rows: vec![view],
+                }),
+            );
         }
         Ok(None) => {}
         Err(error) => {

@@ -37,23 +37,35 @@ impl Failure {
         // Rounded up, so that who waits as told is not refused again.
         let wait = Duration::from_secs(wait.as_secs() + 1);
         let message = format!("too many attempts; wait {} seconds and try again", wait.as_secs());
-        Self { refusal: Refusal::new(ErrorCode::TooMany, message), retry_after: Some(wait) }
+        Self {
+            refusal: Refusal::new(ErrorCode::TooMany, message),
+            retry_after: Some(wait),
+        }
     }
 }
 
 /// Nothing is there, or it is another account's.
 pub(crate) fn not_found() -> Refusal {
-    Refusal::new(ErrorCode::NotFound, "there is nothing here; it may have been removed: reload the list")
+    Refusal::new(
+        ErrorCode::NotFound,
+        "there is nothing here; it may have been removed: reload the list",
+    )
 }
 
 /// A fault inside the server, whose cause is in the log.
 pub(crate) fn internal() -> Refusal {
-    Refusal::new(ErrorCode::Internal, "the server could not do this; try again, and look into its log if it happens again")
+    Refusal::new(
+        ErrorCode::Internal,
+        "the server could not do this; try again, and look into its log if it happens again",
+    )
 }
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal, retry_after: None }
+        Self {
+            refusal,
+            retry_after: None,
+        }
     }
 }
 

@@ -77,42 +77,78 @@ impl Hub {
         let overflow = CancellationToken::new();
         let mut accounts = self.lock();
         let entry = accounts.entry(account).or_default().devices.entry(device).or_default();
-        entry.lines.push(Line { epoch, kind, frames, overflow: overflow.clone() });
-        Connection { epoch, frames: receiver, ends: Ends { overflow, cut: entry.cut.clone() } }
+        entry.lines.push(Line {
+            epoch,
+            kind,
+            frames,
+            overflow: overflow.clone(),
+        });
+        Connection {
+            epoch,
+            frames: receiver,
+            ends: Ends {
+                overflow,
+                cut: entry.cut.clone(),
+            },
+        }
     }
 
     /// Forgets a control socket.
     pub(crate) fn disconnect(&self, account: &AccountId, device: &DeviceId, epoch: u64) {
-        if let Some(entry) = self.lock().get_mut(account).and_then(|account| account.devices.get_mut(device)) {
+        if let Some(entry) = self
+            .lock()
+            .get_mut(account)
+            .and_then(|account| account.devices.get_mut(device))
+        {
             entry.lines.retain(|line| line.epoch != epoch);
         }
     }
 
     /// Whether a control socket of the device is open.
     pub(crate) fn is_online(&self, account: &AccountId, device: &DeviceId) -> bool {
-        self.lock().get(account).and_then(|account| account.devices.get(device)).is_some_and(|device| !device.lines.is_empty())
+        self.lock()
+            .get(account)
+            .and_then(|account| account.devices.get(device))
+            .is_some_and(|device| !device.lines.is_empty())
     }
 
     /// The devices with an open control socket.
     pub(crate) fn online(&self, account: &AccountId) -> HashSet<DeviceId> {
         let accounts = self.lock();
         let devices = accounts.get(account).into_iter().flat_map(|account| &account.devices);
-        devices.filter(|(_, device)| !device.lines.is_empty()).map(|(id, _)| *id).collect()
+        devices
+            .filter(|(_, device)| !device.lines.is_empty())
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     /// Whether any control socket is open.
     pub(crate) fn has_guests(&self) -> bool {
-        self.lock().values().flat_map(|account| account.devices.values()).any(|device| !device.lines.is_empty())
+        self.lock()
+            .values()
+            .flat_map(|account| account.devices.values())
+            .any(|device| !device.lines.is_empty())
     }
 
     /// Fires when the device is revoked or its session ends: whatever is done for it stops then.
     pub(crate) fn cut_token(&self, account: AccountId, device: DeviceId) -> CancellationToken {
-        self.lock().entry(account).or_default().devices.entry(device).or_default().cut.clone()
+        self.lock()
+            .entry(account)
+            .or_default()
+            .devices
+            .entry(device)
+            .or_default()
+            .cut
+            .clone()
     }
 
     /// Ends all that is going on for a device. It may come back with a valid sign-in.
     pub(crate) fn cut(&self, account: &AccountId, device: &DeviceId) {
-        if let Some(entry) = self.lock().get_mut(account).and_then(|account| account.devices.get_mut(device)) {
+        if let Some(entry) = self
+            .lock()
+            .get_mut(account)
+            .and_then(|account| account.devices.get_mut(device))
+        {
             std::mem::take(&mut entry.cut).cancel();
         }
     }
@@ -130,7 +166,10 @@ impl Hub {
     /// Sends to the newest connection of one device; false if it is away.
     pub(crate) fn to_device(&self, account: &AccountId, device: &DeviceId, frame: &FromServer) -> bool {
         let accounts = self.lock();
-        let newest = accounts.get(account).and_then(|account| account.devices.get(device)).and_then(|device| device.lines.last());
+        let newest = accounts
+            .get(account)
+            .and_then(|account| account.devices.get(device))
+            .and_then(|device| device.lines.last());
         newest.is_some_and(|line| line.push(&wire::encode(frame).into()))
     }
 

@@ -43,7 +43,13 @@ fn open_many_files() {
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         let wanted = maximum.map_or(FILES, |most| most.min(FILES));
         if current.is_some_and(|current| current < wanted) {
-            let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+            let raised = setrlimit(
+                Resource::Nofile,
+                Rlimit {
+                    current: Some(wanted),
+                    maximum,
+                },
+            );
             tracing::debug!(wanted, ?raised, "asked for more open files");
         }
     }
@@ -62,7 +68,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Openapi) => say(&beckon_server::openapi())?,
         Some(Command::ConfigDocs) => say(config::markdown().trim_end())?,
         Some(Command::ResetSetup) => return reset_setup(&cli.config).await,
-        Some(Command::Check { read_data, rebuild_index }) => {
+        Some(Command::Check {
+            read_data,
+            rebuild_index,
+        }) => {
             return check(&cli.config, read_data, rebuild_index).await;
         }
     }
@@ -79,14 +88,26 @@ async fn reset_setup(config: &Config) -> anyhow::Result<ExitCode> {
         beckon_server::Reset::Code(code) => {
             let running = beckon_server::running_at(config);
             if running.is_none() {
-                complain("beckon-server: it is not known where the server of this data listens; put its address before /setup if it is another one");
+                complain(
+                    "beckon-server: it is not known where the server of this data listens; put its address before /setup if it is another one",
+                );
             }
-            let configured = || config.public_url.as_ref().map_or_else(|| format!("http://{}", config.listen), ToString::to_string);
-            say(&format!("set up at {}/setup#{code}", running.unwrap_or_else(configured)))?;
+            let configured = || {
+                config
+                    .public_url
+                    .as_ref()
+                    .map_or_else(|| format!("http://{}", config.listen), ToString::to_string)
+            };
+            say(&format!(
+                "set up at {}/setup#{code}",
+                running.unwrap_or_else(configured)
+            ))?;
             Ok(ExitCode::SUCCESS)
         }
         beckon_server::Reset::HasAccount => {
-            complain("beckon-server: this server has its account already; sign in, or use the recovery words if the password is lost");
+            complain(
+                "beckon-server: this server has its account already; sign in, or use the recovery words if the password is lost",
+            );
             Ok(ExitCode::FAILURE)
         }
     }
@@ -118,7 +139,10 @@ fn log(config: &Config) {
     // those names them.
     let quiet = "actix_server=warn,sea=warn";
     let filter = EnvFilter::try_new(format!("{quiet},{}", config.log)).unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     if config.log_json {
         log.json().init();
     } else {

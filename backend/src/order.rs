@@ -68,5 +68,11 @@ async fn conclude(app: &App, transfer: &Transfer, over: TransferView) -> Result<
 
 /// Tells every controller of the account how a transfer stands.
 fn tell(app: &App, account: &AccountId, view: TransferView) {
-    app.hub.to_controllers(account, &FromServer::Transfers(Part { place: Place::Change, rows: vec![view] }));
+    app.hub.to_controllers(
+        account,
+        &FromServer::Transfers(Part {
+            place: Place::Change,
+            rows: vec![view],
+        }),
+    );
 }

@@ -7,11 +7,7 @@ use std::{
 };
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use beckon_shared::{
-    error::ErrorCode,
-    id::Hash,
-    wire::SESSION_PROTOCOL,
-};
+use beckon_shared::{error::ErrorCode, id::Hash, wire::SESSION_PROTOCOL};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -50,7 +46,11 @@ struct Link {
 impl Relays {
     /// Makes a ticket for each end; each counts once.
     pub(crate) fn open(&self, app: &App, cuts: [CancellationToken; 2]) -> [[u8; 32]; 2] {
-        let link = Arc::new(Link { first: Mutex::new(None), cuts, until: Instant::now() + TICKET_LIFE });
+        let link = Arc::new(Link {
+            first: Mutex::new(None),
+            cuts,
+            until: Instant::now() + TICKET_LIFE,
+        });
         let tickets = [random(&*app.clock), random(&*app.clock)];
         let mut ends = self.lock();
         ends.retain(|_, link| link.until > Instant::now());
@@ -70,7 +70,12 @@ impl Relays {
 }
 
 /// `GET /relay/{ticket}`: one end of a session.
-pub(crate) async fn open(request: HttpRequest, body: web::Payload, app: web::Data<App>, ticket: web::Path<String>) -> Result<HttpResponse, actix_web::Error> {
+pub(crate) async fn open(
+    request: HttpRequest,
+    body: web::Payload,
+    app: web::Data<App>,
+    ticket: web::Path<String>,
+) -> Result<HttpResponse, actix_web::Error> {
     if !offers(&request).split(',').any(|one| one.trim() == SESSION_PROTOCOL) {
         let message = format!("this server relays {SESSION_PROTOCOL}; update the older of the two programs");
         return Err(Failure::new(ErrorCode::BadVersion, message).into());
@@ -78,14 +83,21 @@ pub(crate) async fn open(request: HttpRequest, body: web::Payload, app: web::Dat
     let mut bytes = [0; 32];
     hex::decode_to_slice(ticket.as_bytes(), &mut bytes).map_err(|_| lapsed())?;
     let link = app.relays.take(&bytes).ok_or_else(lapsed)?;
-    let shape = Shape { protocol: SESSION_PROTOCOL, frame_max: FRAME_MAX, dead_after: DEAD_AFTER };
+    let shape = Shape {
+        protocol: SESSION_PROTOCOL,
+        frame_max: FRAME_MAX,
+        dead_after: DEAD_AFTER,
+    };
     let (response, socket) = socket::accept(&request, body, shape)?;
     meet(link, socket, app.hub.stopping().clone());
     Ok(response)
 }
 
 fn lapsed() -> Failure {
-    Failure::new(ErrorCode::NotFound, "this session was opened too long ago or already used; open it again")
+    Failure::new(
+        ErrorCode::NotFound,
+        "this session was opened too long ago or already used; open it again",
+    )
 }
 
 /// The first end waits, the second one finds it.
@@ -153,7 +165,10 @@ mod tests {
         let (one, to_server, _from_server) = socket();
         let (two, _kept, mut at_two) = socket();
         let cuts = [CancellationToken::new(), CancellationToken::new()];
-        to_server.send(Incoming::Frame(Bytes::from_static(b"sealed"))).await.unwrap();
+        to_server
+            .send(Incoming::Frame(Bytes::from_static(b"sealed")))
+            .await
+            .unwrap();
         drop(to_server);
         join(one, two, &cuts, &CancellationToken::new()).await;
         assert!(matches!(at_two.recv().await, Some(Outgoing::Frame(bytes)) if bytes == "sealed"));

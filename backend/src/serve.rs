@@ -64,24 +64,41 @@ pub enum Ended {
 pub async fn run(config: Config, announce: impl Fn(String), stop: impl Future<Output = ()>) -> anyhow::Result<Ended> {
     let data = config.data_dir();
     let lock = lock(&data)?;
-    let tls = config.tls_cert.as_deref().zip(config.tls_key.as_deref()).map(|(cert, key)| tls::load(cert, key)).transpose()?;
-    let listener = TcpListener::bind(config.listen)
-        .with_context(|| format!("{} is not free; stop what listens there, or choose another --listen", config.listen))?;
+    let tls = config
+        .tls_cert
+        .as_deref()
+        .zip(config.tls_key.as_deref())
+        .map(|(cert, key)| tls::load(cert, key))
+        .transpose()?;
+    let listener = TcpListener::bind(config.listen).with_context(|| {
+        format!(
+            "{} is not free; stop what listens there, or choose another --listen",
+            config.listen
+        )
+    })?;
     let address = listener.local_addr()?;
     let app = web::Data::new(open(config, &data, address, tls.is_some()).await?);
     let server = {
         let app = app.clone();
         let server = HttpServer::new(move || {
-            actix_web::App::new().app_data(app.clone()).wrap(from_fn(guard::front)).configure(app::routes)
+            actix_web::App::new()
+                .app_data(app.clone())
+                .wrap(from_fn(guard::front))
+                .configure(app::routes)
         });
-        let server = server.workers(WORKERS).max_connections(connections(files_max())).shutdown_timeout(LAST_BODIES).disable_signals();
+        let server = server
+            .workers(WORKERS)
+            .max_connections(connections(files_max()))
+            .shutdown_timeout(LAST_BODIES)
+            .disable_signals();
         match tls {
             Some(tls) => server.listen_rustls_0_23(listener, tls)?,
             None => server.listen(listener)?,
         }
         .run()
     };
-    note_address(&lock, app.origins.main()).with_context(|| format!("the data folder {} cannot be written to", data.display()))?;
+    note_address(&lock, app.origins.main())
+        .with_context(|| format!("the data folder {} cannot be written to", data.display()))?;
     tell_where(&app, address, &announce).await?;
     let tasks = [
         tokio::spawn(order::tell_progress(app.clone())),
@@ -103,23 +120,55 @@ pub async fn run(config: Config, announce: impl Fn(String), stop: impl Future<Ou
 }
 
 /// Checks what is stored and tells what it finds, a line each; true if all is well.
-pub async fn check(config: &Config, read_data: bool, rebuild_index: bool, out: &mut (dyn std::io::Write + Send)) -> anyhow::Result<bool> {
+pub async fn check(
+    config: &Config,
+    read_data: bool,
+    rebuild_index: bool,
+    out: &mut (dyn std::io::Write + Send),
+) -> anyhow::Result<bool> {
     config.expect_data()?;
     let (data, database) = (config.data_dir(), config.database_url());
     let _lock = lock(&data)?;
-    Ok(check::check(CheckOptions { data, database, read_data, rebuild_index }, out).await?)
+    Ok(check::check(
+        CheckOptions {
+            data,
+            database,
+            read_data,
+            rebuild_index,
+        },
+        out,
+    )
+    .await?)
 }
 
 /// Takes the data folder for this process alone.
 fn lock(data: &Path) -> anyhow::Result<File> {
-    make_private(data).with_context(|| format!("the data folder {} cannot be made; choose another --data", data.display()))?;
+    make_private(data).with_context(|| {
+        format!(
+            "the data folder {} cannot be made; choose another --data",
+            data.display()
+        )
+    })?;
     if is_open_to_others(data) {
-        tracing::warn!("other users of this machine may look into the data folder; take that from them, as with chmod 700");
+        tracing::warn!(
+            "other users of this machine may look into the data folder; take that from them, as with chmod 700"
+        );
     }
     // Not emptied before it is ours: a server that runs says in it where it listens.
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(data.join(LOCK)).with_context(|| format!("the data folder {} cannot be written to", data.display()))?;
-    file.try_lock().with_context(|| format!("another beckon-server runs on {}; stop it, or choose another --data", data.display()))?;
-    file.set_len(0).with_context(|| format!("the data folder {} cannot be written to", data.display()))?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(data.join(LOCK))
+        .with_context(|| format!("the data folder {} cannot be written to", data.display()))?;
+    file.try_lock().with_context(|| {
+        format!(
+            "another beckon-server runs on {}; stop it, or choose another --data",
+            data.display()
+        )
+    })?;
+    file.set_len(0)
+        .with_context(|| format!("the data folder {} cannot be written to", data.display()))?;
     Ok(file)
 }
 
@@ -172,15 +221,24 @@ fn files_max() -> Option<u64> {
 
 /// How many connections a thread may have: strangers who open all of them must not keep the store from its files.
 fn connections(files_max: Option<u64>) -> usize {
-    let each = files_max.map_or(CONNECTIONS_MAX, |files| files.saturating_sub(FILES_KEPT) / WORKERS as u64);
+    let each = files_max.map_or(CONNECTIONS_MAX, |files| {
+        files.saturating_sub(FILES_KEPT) / WORKERS as u64
+    });
     // At most CONNECTIONS_MAX, so it is exact.
     each.clamp(CONNECTIONS_MIN, CONNECTIONS_MAX) as usize
 }
 
 pub(crate) async fn open(config: Config, data: &Path, address: SocketAddr, tls: bool) -> anyhow::Result<App> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = StoreOptions { data: data.to_owned(), database: config.database_url(), reserve: config.reserve.0, clock: clock.clone() };
-    let store = Store::open(options).await.context("the store cannot be opened; check --data and --database")?;
+    let options = StoreOptions {
+        data: data.to_owned(),
+        database: config.database_url(),
+        reserve: config.reserve.0,
+        clock: clock.clone(),
+    };
+    let store = Store::open(options)
+        .await
+        .context("the store cannot be opened; check --data and --database")?;
     let secret = own_secret(&store, &*clock).await?;
     let txn = store.meta.write().await?;
     meta::visit::end_left_open(&txn).await?;
@@ -205,7 +263,9 @@ pub(crate) async fn open(config: Config, data: &Path, address: SocketAddr, tls: 
 async fn own_secret(store: &Store, clock: &dyn Clock) -> anyhow::Result<[u8; 32]> {
     let txn = store.meta.write().await?;
     if let Some(secret) = meta::setting::get(&txn, Setting::Secret).await? {
-        return secret.try_into().map_err(|_| anyhow::anyhow!("the database is damaged; restore it from a back-up"));
+        return secret
+            .try_into()
+            .map_err(|_| anyhow::anyhow!("the database is damaged; restore it from a back-up"));
     }
     let secret: [u8; 32] = random(clock);
     meta::setting::set(&txn, Setting::Secret, secret.to_vec()).await?;
@@ -222,7 +282,11 @@ async fn tell_where(app: &App, address: SocketAddr, announce: &impl Fn(String)) 
     }
     if meta::account::count(app.meta().read()).await? == 0 {
         let code = app.setup.issue(&*app.clock);
-        announce(format!("set up at {}/setup#{}", app.origins.main(), code.text().as_str()));
+        announce(format!(
+            "set up at {}/setup#{}",
+            app.origins.main(),
+            code.text().as_str()
+        ));
     }
     Ok(())
 }
@@ -291,14 +355,22 @@ mod tests {
     #[test]
     fn where_a_server_runs_is_known_while_it_runs() {
         let folder = tempfile::tempdir().unwrap();
-        let args = ["beckon-server".into(), "--data".into(), folder.path().as_os_str().to_owned()];
+        let args = [
+            "beckon-server".into(),
+            "--data".into(),
+            folder.path().as_os_str().to_owned(),
+        ];
         let config = Cli::load(args).unwrap().config;
         assert_eq!(running_at(&config), None);
         let held = lock(folder.path()).unwrap();
         note_address(&held, &"http://127.0.0.1:7".parse().unwrap()).unwrap();
         assert_eq!(running_at(&config).unwrap(), "http://127.0.0.1:7");
         assert!(lock(folder.path()).is_err());
-        assert_eq!(running_at(&config).unwrap(), "http://127.0.0.1:7", "who is refused changes nothing");
+        assert_eq!(
+            running_at(&config).unwrap(),
+            "http://127.0.0.1:7",
+            "who is refused changes nothing"
+        );
         // Not only dropped: a program that another test starts at this moment has the file open too.
         held.unlock().unwrap();
         assert_eq!(running_at(&config), None);
@@ -314,9 +386,15 @@ mod tests {
         assert_eq!(told(None, "http://127.0.0.1:8440", "127.0.0.1:8440"), "");
         assert_eq!(told(Some("https://b.example"), "https://b.example", "0.0.0.0:8440"), "");
         let open = told(None, "http://0.0.0.0:8440", "0.0.0.0:8440");
-        assert!(open.contains("http://ADDRESS:8440") && open.contains("--tls-cert"), "{open}");
+        assert!(
+            open.contains("http://ADDRESS:8440") && open.contains("--tls-cert"),
+            "{open}"
+        );
         let secure = told(None, "https://0.0.0.0:443", "0.0.0.0:443");
-        assert!(secure.contains("https://ADDRESS:443") && !secure.contains("--tls-cert"), "{secure}");
+        assert!(
+            secure.contains("https://ADDRESS:443") && !secure.contains("--tls-cert"),
+            "{secure}"
+        );
         assert!(told(Some("http://b.example"), "http://b.example", "127.0.0.1:8440").contains("--tls-cert"));
     }
 

@@ -40,12 +40,17 @@ impl SetUp {
     /// Whether this is the code that was printed, or the one that `reset-setup` left in the database. That one ends what
     /// was printed before it.
     pub(crate) async fn accepts(&self, meta: &Meta, text: &str, now: Timestamp) -> Result<bool, Error> {
-        let Ok(code) = SetupCode::parse(text) else { return Ok(false) };
+        let Ok(code) = SetupCode::parse(text) else {
+            return Ok(false);
+        };
         let printed = *self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         let reset = meta::setting::get(meta.read(), Setting::SetUpCode).await?;
         let reset: Option<Issued> = reset.and_then(|bytes| wire::decode(&bytes).ok());
         let printed = printed.filter(|(_, end)| reset.is_none_or(|(_, newer)| newer < *end));
-        Ok([printed, reset].into_iter().flatten().any(|(hash, end)| now <= end && code.matches(&hash)))
+        Ok([printed, reset]
+            .into_iter()
+            .flatten()
+            .any(|(hash, end)| now <= end && code.matches(&hash)))
     }
 }
 
@@ -62,7 +67,9 @@ pub enum Reset {
 pub async fn reset(config: &Config) -> anyhow::Result<Reset> {
     let clock = SystemClock;
     config.expect_data()?;
-    let meta = Meta::open(&config.database_url()).await.context("the database cannot be opened; check --data and --database")?;
+    let meta = Meta::open(&config.database_url())
+        .await
+        .context("the database cannot be opened; check --data and --database")?;
     if meta::account::count(meta.read()).await? > 0 {
         return Ok(Reset::HasAccount);
     }
@@ -90,9 +97,16 @@ mod tests {
     #[tokio::test]
     async fn each_code_counts_for_fifteen_minutes_and_a_reset_ends_what_was_printed_before() {
         let folder = tempfile::tempdir().unwrap();
-        let meta = Meta::open(&format!("sqlite:{}", folder.path().join("meta.sqlite").display())).await.unwrap();
+        let meta = Meta::open(&format!("sqlite:{}", folder.path().join("meta.sqlite").display()))
+            .await
+            .unwrap();
         let (set_up, clock) = (SetUp::default(), FakeClock::new());
-        let accepts = async |code: &SetupCode| set_up.accepts(&meta, &code.text().to_lowercase(), clock.now()).await.unwrap();
+        let accepts = async |code: &SetupCode| {
+            set_up
+                .accepts(&meta, &code.text().to_lowercase(), clock.now())
+                .await
+                .unwrap()
+        };
 
         let leaked = set_up.issue(&clock);
         assert!(accepts(&leaked).await);

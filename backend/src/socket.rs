@@ -85,9 +85,16 @@ pub(crate) struct Socket {
 }
 
 /// Accepts a WebSocket: the answer to send, and this end of it.
-pub(crate) fn accept(request: &HttpRequest, body: web::Payload, shape: Shape) -> Result<(HttpResponse, Socket), actix_web::Error> {
+pub(crate) fn accept(
+    request: &HttpRequest,
+    body: web::Payload,
+    shape: Shape,
+) -> Result<(HttpResponse, Socket), actix_web::Error> {
     let (response, session, stream) = actix_ws::handle_with_protocols(request, body, &[shape.protocol])?;
-    let stream = stream.max_frame_size(shape.frame_max).aggregate_continuations().max_continuation_size(shape.frame_max);
+    let stream = stream
+        .max_frame_size(shape.frame_max)
+        .aggregate_continuations()
+        .max_continuation_size(shape.frame_max);
     let (to_reader, incoming) = mpsc::channel(QUEUE);
     let (outgoing, from_writer) = mpsc::channel(QUEUE);
     // Both are on their own, so that a slow reader at the other end does not keep us from reading.
@@ -104,7 +111,12 @@ pub(crate) fn accept(request: &HttpRequest, body: web::Payload, shape: Shape) ->
     Ok((response, Socket { incoming, outgoing }))
 }
 
-async fn read(mut session: actix_ws::Session, mut stream: AggregatedMessageStream, to: &mpsc::Sender<Incoming>, dead_after: Duration) {
+async fn read(
+    mut session: actix_ws::Session,
+    mut stream: AggregatedMessageStream,
+    to: &mpsc::Sender<Incoming>,
+    dead_after: Duration,
+) {
     let mut ping = tokio::time::interval_at((Instant::now() + PING_EVERY).into(), PING_EVERY);
     ping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut alive = Instant::now();
@@ -121,7 +133,9 @@ async fn read(mut session: actix_ws::Session, mut stream: AggregatedMessageStrea
                 continue;
             }
         };
-        let Some(next) = message.and_then(|message| sort(message, &mut alive)) else { return };
+        let Some(next) = message.and_then(|message| sort(message, &mut alive)) else {
+            return;
+        };
         let carried_on = match next {
             Next::Pong(bytes) => !matches!(session.pong(&bytes).now_or_never(), Some(Err(_))),
             Next::Nothing => true,

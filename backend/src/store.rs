@@ -113,15 +113,32 @@ impl Store {
         });
         let blobs = blobs.await.map_err(io::Error::other)??;
         let meta = Meta::open(&options.database).await?;
-        Self::over(Parts { blobs: Arc::new(blobs), meta, clock: options.clock, reserve: options.reserve })
+        Self::over(Parts {
+            blobs: Arc::new(blobs),
+            meta,
+            clock: options.clock,
+            reserve: options.reserve,
+        })
     }
 
     /// A store over parts that are open already.
     pub(crate) fn over(parts: Parts) -> Result<Self, Error> {
         let writer = Writer::start(parts.clone())?;
         let (changes, _) = broadcast::channel(CHANGES_KEPT);
-        let Parts { blobs, meta, clock, reserve } = parts;
-        Ok(Self { meta, clock, blobs, reserve, writer, changes })
+        let Parts {
+            blobs,
+            meta,
+            clock,
+            reserve,
+        } = parts;
+        Ok(Self {
+            meta,
+            clock,
+            blobs,
+            reserve,
+            writer,
+            changes,
+        })
     }
 
     /// Stores what is queued, then ends the database.
@@ -142,7 +159,11 @@ impl Store {
 
     /// Tells those who listen that a space changed; call it after the change is committed.
     pub(crate) fn changed(&self, space: &GrantedSpace, revision: u64) {
-        let change = DriveChange { account: space.account(), space: space.id(), revision };
+        let change = DriveChange {
+            account: space.account(),
+            space: space.id(),
+            revision,
+        };
         // Nobody may be listening.
         let _ = self.changes.send(change);
     }
@@ -161,7 +182,11 @@ impl Store {
         let source = meta::source::ensure(&txn, &*self.clock, &place).await?;
         let chunk_key = meta::space::chunk_key(&txn, &start.space).await?;
         txn.commit().await?;
-        Ok(UploadBegun { chunk_key, head: meta::source::head(&source)?, epoch: source.epoch.cast_unsigned() })
+        Ok(UploadBegun {
+            chunk_key,
+            head: meta::source::head(&source)?,
+            epoch: source.epoch.cast_unsigned(),
+        })
     }
 
     /// Which of these chunks are missing; those that are not are pinned for the transfer.
@@ -195,21 +220,30 @@ impl Store {
     }
 
     /// Takes a commit: all of it, or nothing. `key` is the device's.
-    pub(crate) async fn commit(&self, access: &TransferAccess, key: &PublicKey, upload: CommitUpload) -> Result<CommitReply, Error> {
+    pub(crate) async fn commit(
+        &self,
+        access: &TransferAccess,
+        key: &PublicKey,
+        upload: CommitUpload,
+    ) -> Result<CommitReply, Error> {
         // The manifests go into the database: what is kept free is for revocations, sign-ins and deleting.
         self.check_room().await?;
         let (of, key) = (*access, *key);
-        let checked = spawn_blocking(move || commit::check(&of, &key, upload)).await.map_err(io::Error::other)??;
-        Ok(match meta::commit::apply(&self.meta, &*self.clock, access, &checked).await? {
-            Outcome::Committed(head, revision) => {
-                if let Some(revision) = revision {
-                    self.changed(&access.granted(), revision);
+        let checked = spawn_blocking(move || commit::check(&of, &key, upload))
+            .await
+            .map_err(io::Error::other)??;
+        Ok(
+            match meta::commit::apply(&self.meta, &*self.clock, access, &checked).await? {
+                Outcome::Committed(head, revision) => {
+                    if let Some(revision) = revision {
+                        self.changed(&access.granted(), revision);
+                    }
+                    CommitReply::Committed(head)
                 }
-                CommitReply::Committed(head)
-            }
-            Outcome::Behind(head) => CommitReply::Behind(head),
-            Outcome::Missing(chunks) => CommitReply::Missing(chunks),
-        })
+                Outcome::Behind(head) => CommitReply::Behind(head),
+                Outcome::Missing(chunks) => CommitReply::Missing(chunks),
+            },
+        )
     }
 
     /// Lets go of the chunks that a transfer has pinned.
@@ -218,19 +252,30 @@ impl Store {
     }
 
     /// What a space holds.
-    #[allow(dead_code, reason = "shown by the administrator's pages, which come with the web app")]
+    #[allow(
+        dead_code,
+        reason = "shown by the administrator's pages, which come with the web app"
+    )]
     pub(crate) async fn space_usage(&self, space: &GrantedSpace) -> Result<Usage, Error> {
         meta::space::usage(self.meta.read(), space).await
     }
 
     /// A version with its manifest; one of another space is not there.
-    pub(crate) async fn open_version(&self, space: &GrantedSpace, version: VersionId) -> Result<read::VersionContent, Error> {
+    pub(crate) async fn open_version(
+        &self,
+        space: &GrantedSpace,
+        version: VersionId,
+    ) -> Result<read::VersionContent, Error> {
         let mut opened = read::open(self.meta.read(), space, &[version], u64::MAX).await?;
         opened.pop().ok_or_else(|| Error::bad_row("version"))
     }
 
     /// Several small versions with their manifests, in this order, all of them or an error.
-    pub(crate) async fn open_small(&self, space: &GrantedSpace, versions: &[VersionId]) -> Result<Vec<read::VersionContent>, Error> {
+    pub(crate) async fn open_small(
+        &self,
+        space: &GrantedSpace,
+        versions: &[VersionId],
+    ) -> Result<Vec<read::VersionContent>, Error> {
         read::open(self.meta.read(), space, versions, Contents::SMALL).await
     }
 }

@@ -12,7 +12,12 @@ use rustls::{
 pub(crate) fn load(cert: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("the certificate {} cannot be read; --tls-cert takes a PEM file", cert.display()))?;
+        .with_context(|| {
+            format!(
+                "the certificate {} cannot be read; --tls-cert takes a PEM file",
+                cert.display()
+            )
+        })?;
     let key_der = PrivateKeyDer::from_pem_file(key)
         .with_context(|| format!("the key {} cannot be read; --tls-key takes a PEM file", key.display()))?;
     ServerConfig::builder()

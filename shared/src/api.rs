@@ -22,7 +22,9 @@ impl<T: Serialize> Serialize for Packed<T> {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Packed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = URL_SAFE_NO_PAD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(String::deserialize(deserializer)?)
+            .map_err(D::Error::custom)?;
         crate::wire::decode(&bytes).map(Self).map_err(D::Error::custom)
     }
 }
@@ -56,8 +58,12 @@ impl<const N: usize> Serialize for Bytes<N> {
 
 impl<'de, const N: usize> Deserialize<'de> for Bytes<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = URL_SAFE_NO_PAD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)?;
-        let bytes = bytes.try_into().map_err(|_| D::Error::custom(format!("expected {N} bytes in base64")))?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(String::deserialize(deserializer)?)
+            .map_err(D::Error::custom)?;
+        let bytes = bytes
+            .try_into()
+            .map_err(|_| D::Error::custom(format!("expected {N} bytes in base64")))?;
         Ok(Self(bytes))
     }
 }
@@ -81,7 +87,10 @@ impl Serialize for Blob {
 
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        URL_SAFE_NO_PAD.decode(String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
+        URL_SAFE_NO_PAD
+            .decode(String::deserialize(deserializer)?)
+            .map(Self)
+            .map_err(D::Error::custom)
     }
 }
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    entry::{Direction, Entry, InDrive, SortKey},
     device::{Platform, RootView},
+    entry::{Direction, Entry, InDrive, SortKey},
     error::Refusal,
     id::RootId,
     order::SignedOrder,

@@ -111,7 +111,14 @@ impl ChunkHeader {
         };
         let bounded = (1..=CHUNK_MAX).contains(&(len as usize)) && (1..=len).contains(&stored_len);
         let fits = bounded && (encoding == Encoding::Zstd || stored_len == len);
-        fits.then(|| Some(Self { id: ChunkId::from_slice(&bytes[..32]).ok()?, encoding, len, stored_len }))?
+        fits.then(|| {
+            Some(Self {
+                id: ChunkId::from_slice(&bytes[..32]).ok()?,
+                encoding,
+                len,
+                stored_len,
+            })
+        })?
     }
 }
 
@@ -169,21 +176,50 @@ mod tests {
     #[test]
     fn a_commit_of_too_many_manifests_ends_at_the_first_too_many() {
         let signed = Signed::<Commit>::sign(&commit(), DeviceKeys::from_bytes(&[1; DeviceKeys::LEN]).signing());
-        let upload = |count| wire::encode(&CommitUpload { commit: signed.clone(), changes: Vec::new(), manifests: vec![Vec::new(); count] });
-        assert_eq!(wire::decode::<CommitUpload>(&upload(CHANGES_MAX)).map(|upload| upload.manifests.len()), Ok(CHANGES_MAX));
-        assert_eq!(wire::decode::<CommitUpload>(&upload(CHANGES_MAX + 1)), Err(wire::Malformed));
+        let upload = |count| {
+            wire::encode(&CommitUpload {
+                commit: signed.clone(),
+                changes: Vec::new(),
+                manifests: vec![Vec::new(); count],
+            })
+        };
+        assert_eq!(
+            wire::decode::<CommitUpload>(&upload(CHANGES_MAX)).map(|upload| upload.manifests.len()),
+            Ok(CHANGES_MAX)
+        );
+        assert_eq!(
+            wire::decode::<CommitUpload>(&upload(CHANGES_MAX + 1)),
+            Err(wire::Malformed)
+        );
     }
 
     fn commit() -> Commit {
         let zeros = Hash([0; 32]);
         let (space, device, root) = (SpaceId::new(Timestamp(1), [1; 10]), DeviceId([2; 32]), RootId([3; 16]));
-        Commit { suite: 0, space, device, root, number: 1, parent: zeros, changes: zeros, at: Timestamp(1) }
+        Commit {
+            suite: 0,
+            space,
+            device,
+            root,
+            number: 1,
+            parent: zeros,
+            changes: zeros,
+            at: Timestamp(1),
+        }
     }
 
     #[test]
     fn a_chunk_header_has_these_bytes() {
-        let header = ChunkHeader { id: ChunkId([0xab; 32]), encoding: Encoding::Zstd, len: 0x0001_0203, stored_len: 0x0a0b };
-        assert_eq!(hex::encode(header.to_bytes()), format!("{}01030201000b0a0000", "ab".repeat(32)));
+        let header = ChunkHeader {
+            id: ChunkId([0xab; 32]),
+            encoding: Encoding::Zstd,
+            len: 0x0001_0203,
+            stored_len: 0x0a0b,
+        };
+        assert_eq!(
+            hex::encode(header.to_bytes()),
+            format!("{}01030201000b0a0000", "ab".repeat(32))
+        );
     }
 
     proptest! {

@@ -108,9 +108,7 @@ pub enum BadCertificate {
     #[error("a join code does not allow this role; make one with the role that is needed")]
     Enrolment,
     /// It was made outside the time in which the join code counted.
-    #[error(
-        "the join code had expired when it was used; make a new one and compare the clocks of both devices"
-    )]
+    #[error("the join code had expired when it was used; make a new one and compare the clocks of both devices")]
     EnrolmentTime,
     /// It has ended, or had not begun.
     #[error("a certificate has expired; sign in again on that device, or set its clock")]
@@ -222,10 +220,7 @@ impl Chain {
         Ok(certificate)
     }
 
-    fn verify_signatures(
-        &self,
-        account_key: &PublicKey,
-    ) -> Result<DeviceCertificate, BadCertificate> {
+    fn verify_signatures(&self, account_key: &PublicKey) -> Result<DeviceCertificate, BadCertificate> {
         let account = account_id(account_key);
         let certificate = match &self.enrolment {
             None => self.device.verify(account_key)?,
@@ -257,10 +252,7 @@ impl DeviceCertificate {
 
 impl EnrolmentCertificate {
     /// The certificate of an enrolment key, if this account signed it and it is of a kind that may be; its time is not looked at.
-    pub(crate) fn verify(
-        signed: &Signed<Self>,
-        account_key: &PublicKey,
-    ) -> Result<Self, BadCertificate> {
+    pub(crate) fn verify(signed: &Signed<Self>, account_key: &PublicKey) -> Result<Self, BadCertificate> {
         let certificate = signed.verify(account_key)?;
         if certificate.suite != SUITE {
             return Err(BadCertificate::Suite);
@@ -369,11 +361,7 @@ pub(crate) mod tests {
     }
 
     fn joined(device: &DeviceCertificate, enrolment: &EnrolmentCertificate) -> Chain {
-        Chain::by_enrolment(
-            device,
-            Signed::sign(enrolment, account().signing()),
-            &enrolment_key(),
-        )
+        Chain::by_enrolment(device, Signed::sign(enrolment, account().signing()), &enrolment_key())
     }
 
     fn verify(chain: &Chain, now: Timestamp) -> Result<DeviceCertificate, BadCertificate> {
@@ -510,10 +498,7 @@ pub(crate) mod tests {
         let chain = chain(&certificate(&device(7)));
         let standing = standing_without(&[device(7).id()], 0);
         let key = account().public();
-        assert_eq!(
-            chain.verify(&key, None, NOW, &standing),
-            Err(BadCertificate::Revoked)
-        );
+        assert_eq!(chain.verify(&key, None, NOW, &standing), Err(BadCertificate::Revoked));
         assert_eq!(
             chain.verify_at(&key, None, NOW, &standing),
             Err(BadCertificate::Revoked)
@@ -567,8 +552,7 @@ pub(crate) mod tests {
 
     #[test]
     fn an_enrolment_key_makes_nothing_beyond_its_role() {
-        let made =
-            |device, allowed| verify(&joined(&machine(device), &enrolment(allowed)), NOW).is_ok();
+        let made = |device, allowed| verify(&joined(&machine(device), &enrolment(allowed)), NOW).is_ok();
         assert!(made(Role::Source, Role::Source));
         assert!(made(Role::Source, Role::Copy));
         assert!(made(Role::Copy, Role::Copy));
@@ -584,19 +568,13 @@ pub(crate) mod tests {
             };
             verify(&joined(&device, &enrolment(Role::Source)), NOW)
         };
-        let (begin, end) = (
-            NOW.before(CLOCK_GRACE),
-            NOW + Duration::from_secs(900) + CLOCK_GRACE,
-        );
+        let (begin, end) = (NOW.before(CLOCK_GRACE), NOW + Duration::from_secs(900) + CLOCK_GRACE);
         assert!(at(begin).is_ok() && at(end).is_ok());
         assert_eq!(
             at(begin.before(Duration::from_millis(1))),
             Err(BadCertificate::EnrolmentTime)
         );
-        assert_eq!(
-            at(end + Duration::from_millis(1)),
-            Err(BadCertificate::EnrolmentTime)
-        );
+        assert_eq!(at(end + Duration::from_millis(1)), Err(BadCertificate::EnrolmentTime));
     }
 
     #[test]
@@ -634,21 +612,12 @@ pub(crate) mod tests {
     fn what_was_signed_as_one_thing_is_not_taken_for_another() {
         let as_device = Signed::sign(&certificate(&device(7)), account().signing());
         let as_enrolment: Signed<EnrolmentCertificate> = decode(&encode(&as_device)).unwrap();
-        assert_eq!(
-            as_enrolment.verify(&account().public()),
-            Err(BadSignature::Mismatch)
-        );
+        assert_eq!(as_enrolment.verify(&account().public()), Err(BadSignature::Mismatch));
         let as_statement: Signed<Statement> = decode(&encode(&as_device)).unwrap();
-        assert_eq!(
-            as_statement.verify(&account().public()),
-            Err(BadSignature::Mismatch)
-        );
+        assert_eq!(as_statement.verify(&account().public()), Err(BadSignature::Mismatch));
         let enrolment = Signed::sign(&enrolment(Role::Copy), account().signing());
         let enrolment: Signed<DeviceCertificate> = decode(&encode(&enrolment)).unwrap();
-        assert_eq!(
-            enrolment.verify(&account().public()),
-            Err(BadSignature::Mismatch)
-        );
+        assert_eq!(enrolment.verify(&account().public()), Err(BadSignature::Mismatch));
     }
 
     proptest! {

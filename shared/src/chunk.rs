@@ -42,7 +42,9 @@ pub struct ChunkRef {
 ///
 /// `window` must hold either [`CHUNK_MAX`] bytes or all that is left of the file.
 pub fn cut(window: &[u8]) -> usize {
-    fastcdc::v2020::FastCDC::new(window, CHUNK_MIN, CHUNK_AVERAGE, CHUNK_MAX).cut(0, window.len()).1
+    fastcdc::v2020::FastCDC::new(window, CHUNK_MIN, CHUNK_AVERAGE, CHUNK_MAX)
+        .cut(0, window.len())
+        .1
 }
 
 #[cfg(test)]
@@ -51,7 +53,9 @@ mod tests {
 
     fn noise(len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
-        blake3::Hasher::new_derive_key("beckon test noise").finalize_xof().fill(&mut bytes);
+        blake3::Hasher::new_derive_key("beckon test noise")
+            .finalize_xof()
+            .fill(&mut bytes);
         bytes
     }
 
@@ -86,10 +90,20 @@ mod tests {
         let key = ChunkKey([7; 32]);
         let ids = |bytes: &[u8]| {
             let mut at = 0;
-            lengths(bytes).into_iter().map(|len| { at += len; key.id(&bytes[at - len..at]) }).collect::<std::collections::HashSet<_>>()
+            lengths(bytes)
+                .into_iter()
+                .map(|len| {
+                    at += len;
+                    key.id(&bytes[at - len..at])
+                })
+                .collect::<std::collections::HashSet<_>>()
         };
         let (before, after) = (ids(&before), ids(&after));
-        assert!(after.difference(&before).count() <= 4, "{} chunks changed", after.difference(&before).count());
+        assert!(
+            after.difference(&before).count() <= 4,
+            "{} chunks changed",
+            after.difference(&before).count()
+        );
     }
 
     #[test]

@@ -116,7 +116,10 @@ pub struct ChainHead {
 
 impl ChainHead {
     /// Of a root that never committed.
-    pub const EMPTY: Self = Self { number: 0, hash: Hash([0; 32]) };
+    pub const EMPTY: Self = Self {
+        number: 0,
+        hash: Hash([0; 32]),
+    };
 }
 
 #[cfg(test)]
@@ -126,7 +129,10 @@ mod tests {
     #[test]
     fn a_commit_of_too_many_changes_ends_at_the_first_too_many() {
         let changes = |count: usize| wire::encode(&vec![Change::Remove { path: RootPath::root() }; count]);
-        assert_eq!(decode_changes(&changes(CHANGES_MAX)).map(|changes| changes.len()), Ok(CHANGES_MAX));
+        assert_eq!(
+            decode_changes(&changes(CHANGES_MAX)).map(|changes| changes.len()),
+            Ok(CHANGES_MAX)
+        );
         assert_eq!(decode_changes(&changes(CHANGES_MAX + 1)), Err(Malformed));
     }
 }

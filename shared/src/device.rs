@@ -74,7 +74,10 @@ impl Hello {
             && self.version.len() <= 64
             && self.addresses.len() <= Self::MAX_ADDRESSES
             && self.roots.len() <= Self::MAX_ROOTS
-            && self.addresses.iter().all(|at| at.address.len() <= 64 && at.interface.len() <= 64)
+            && self
+                .addresses
+                .iter()
+                .all(|at| at.address.len() <= 64 && at.interface.len() <= 64)
     }
 }
 

@@ -120,6 +120,10 @@ pub struct Refusal {
 impl Refusal {
     /// An error with a message that says what to do.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry: code.may_retry() }
+        Self {
+            code,
+            message: message.into(),
+            retry: code.may_retry(),
+        }
     }
 }

@@ -23,22 +23,35 @@ pub fn compare(entry: &Entry, head: Option<&HeadView>) -> Option<InDrive> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        entry::SourceStamp,
-        id::NodeId,
-        path::Name,
-        time::Timestamp,
+    use crate::{entry::SourceStamp, id::NodeId, path::Name, time::Timestamp};
+
+    const STAMP: SourceStamp = SourceStamp {
+        size: 7,
+        mtime_ns: 1_000,
+        ctime_ns: 2_000,
+        file_id: 3,
+    };
+    const LATER: SourceStamp = SourceStamp {
+        mtime_ns: 1_001,
+        ..STAMP
     };
 
-    const STAMP: SourceStamp = SourceStamp { size: 7, mtime_ns: 1_000, ctime_ns: 2_000, file_id: 3 };
-    const LATER: SourceStamp = SourceStamp { mtime_ns: 1_001, ..STAMP };
-
     fn entry(kind: EntryKind) -> Entry {
-        Entry { name: Name::new("a").unwrap(), kind, stamp: STAMP, target: None }
+        Entry {
+            name: Name::new("a").unwrap(),
+            kind,
+            stamp: STAMP,
+            target: None,
+        }
     }
 
     fn head(stamp: Option<SourceStamp>, settled: bool) -> HeadView {
-        HeadView { name: Name::new("a").unwrap(), node: NodeId::new(Timestamp(0), [0; 10]), stamp, settled }
+        HeadView {
+            name: Name::new("a").unwrap(),
+            node: NodeId::new(Timestamp(0), [0; 10]),
+            stamp,
+            settled,
+        }
     }
 
     #[test]

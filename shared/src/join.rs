@@ -62,9 +62,7 @@ pub struct JoinOffer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadOffer {
     /// Whoever made it did not know the code.
-    #[error(
-        "the server's answer does not belong to this code; do not join, and tell whoever runs the server"
-    )]
+    #[error("the server's answer does not belong to this code; do not join, and tell whoever runs the server")]
     Mac,
     /// The account key did not certify the code's key, or may not have done so.
     #[error(transparent)]
@@ -101,11 +99,7 @@ impl JoinCode {
     }
 
     /// What the server is to keep, and the MAC over it.
-    pub fn offer(
-        &self,
-        account: &AccountKey,
-        terms: &Terms,
-    ) -> Result<(JoinOffer, [u8; 32]), BadCertificate> {
+    pub fn offer(&self, account: &AccountKey, terms: &Terms) -> Result<(JoinOffer, [u8; 32]), BadCertificate> {
         if terms.role == Role::Controller {
             return Err(BadCertificate::Enrolment);
         }
@@ -128,12 +122,7 @@ impl JoinCode {
     }
 
     /// The enrolment certificate, if somebody who knew this code made the offer and it has not lapsed. Then its account key may be pinned.
-    pub fn check(
-        &self,
-        offer: &JoinOffer,
-        mac: &[u8; 32],
-        now: Timestamp,
-    ) -> Result<EnrolmentCertificate, BadOffer> {
+    pub fn check(&self, offer: &JoinOffer, mac: &[u8; 32], now: Timestamp) -> Result<EnrolmentCertificate, BadOffer> {
         if !bool::from(self.mac(offer).ct_eq(mac)) {
             return Err(BadOffer::Mac);
         }
@@ -220,18 +209,9 @@ mod tests {
     #[test]
     fn codes_and_what_follows_from_them_never_change() {
         assert_eq!(*code().text(), "bk1-000G40R-40M30E2-09185GR-38E1ZGN");
-        assert_eq!(
-            *JoinCode::new([0; 16]).text(),
-            "bk1-0000000-0000000-0000000-000039K"
-        );
-        assert_eq!(
-            *JoinCode::new([0xff; 16]).text(),
-            "bk1-ZZZZZZZ-ZZZZZZZ-ZZZZZZZ-ZZZZXW1"
-        );
-        assert_eq!(
-            *SetupCode::new(COUNTING).text(),
-            "000G40R-40M30E2-09185GR-38E1XWS"
-        );
+        assert_eq!(*JoinCode::new([0; 16]).text(), "bk1-0000000-0000000-0000000-000039K");
+        assert_eq!(*JoinCode::new([0xff; 16]).text(), "bk1-ZZZZZZZ-ZZZZZZZ-ZZZZZZZ-ZZZZXW1");
+        assert_eq!(*SetupCode::new(COUNTING).text(), "000G40R-40M30E2-09185GR-38E1XWS");
         assert_eq!(
             code().lookup().to_string(),
             "e85bcc3a11b14c4ad89ea52417ab2baf96daad7e20f42c89e258f71a5e1a9304"
@@ -261,10 +241,7 @@ mod tests {
             assert_eq!(JoinCode::parse(&typed), Ok(code()), "{typed}");
         }
         let zeros = JoinCode::new([0; 16]).text().to_lowercase();
-        let typed = zeros
-            .replacen("bk1", "BKl", 1)
-            .replace('0', "o")
-            .replace('1', "I");
+        let typed = zeros.replacen("bk1", "BKl", 1).replace('0', "o").replace('1', "I");
         assert_eq!(JoinCode::parse(&typed), Ok(JoinCode::new([0; 16])));
     }
 
@@ -273,10 +250,7 @@ mod tests {
         let text = code().text();
         assert_eq!(JoinCode::parse(&text[4..]), Err(BadCode::Prefix));
         assert_eq!(JoinCode::parse(""), Err(BadCode::Prefix));
-        assert_eq!(
-            JoinCode::parse(&text[..text.len() - 1]),
-            Err(BadCode::Length(27))
-        );
+        assert_eq!(JoinCode::parse(&text[..text.len() - 1]), Err(BadCode::Length(27)));
         assert_eq!(
             JoinCode::parse(&text.replacen("bk1-0", "bk1-U", 1)),
             Err(BadCode::Symbol('U'))
@@ -290,19 +264,13 @@ mod tests {
             Err(BadCode::Checksum)
         );
         let setup = SetupCode::new(COUNTING).text();
-        assert_eq!(
-            JoinCode::parse(&format!("bk1-{}", *setup)),
-            Err(BadCode::Checksum)
-        );
+        assert_eq!(JoinCode::parse(&format!("bk1-{}", *setup)), Err(BadCode::Checksum));
     }
 
     #[test]
     fn a_setup_code_is_known_by_its_hash() {
         let code = SetupCode::new(COUNTING);
-        assert_eq!(
-            SetupCode::parse(&code.text().to_lowercase()),
-            Ok(code.clone())
-        );
+        assert_eq!(SetupCode::parse(&code.text().to_lowercase()), Ok(code.clone()));
         assert!(code.matches(&code.hash()));
         assert!(!SetupCode::new([0; 16]).matches(&code.hash()));
     }
@@ -317,21 +285,11 @@ mod tests {
             (Role::Copy, 2, account().public())
         );
         let keys = device(7);
-        let chain = code()
-            .certify(&offer, keys.public(), Role::Source, NOW)
-            .unwrap();
+        let chain = code().certify(&offer, keys.public(), Role::Source, NOW).unwrap();
         let made = chain
-            .verify(
-                &offer.account_key,
-                Some(&keys.id()),
-                NOW,
-                &Standing::default(),
-            )
+            .verify(&offer.account_key, Some(&keys.id()), NOW, &Standing::default())
             .unwrap();
-        assert_eq!(
-            (made.role, made.not_after, made.epoch),
-            (Role::Source, None, 3)
-        );
+        assert_eq!((made.role, made.not_after, made.epoch), (Role::Source, None, 3));
     }
 
     #[test]

@@ -170,15 +170,9 @@ mod tests {
         bytes[40] = 8;
         let keys = DeviceKeys::from_bytes(&bytes);
         assert_eq!(*keys.to_bytes(), bytes);
-        assert_eq!(
-            DeviceKeys::from_bytes(&keys.to_bytes()).public(),
-            keys.public()
-        );
+        assert_eq!(DeviceKeys::from_bytes(&keys.to_bytes()).public(), keys.public());
         let account = AccountKey::from_bytes(&[1; 32]);
-        assert_eq!(
-            AccountKey::from_bytes(&account.to_bytes()).public(),
-            account.public()
-        );
+        assert_eq!(AccountKey::from_bytes(&account.to_bytes()).public(), account.public());
     }
 
     #[test]
@@ -209,9 +203,6 @@ mod tests {
         let keys = DeviceKeys::from_bytes(&[7; DeviceKeys::LEN]);
         let account = AccountKey::from_bytes(&[7; 32]);
         let shown = format!("{keys:?} {account:?}");
-        assert!(
-            !shown.contains(&secret) && !shown.contains("7, 7"),
-            "{shown}"
-        );
+        assert!(!shown.contains(&secret) && !shown.contains("7, 7"), "{shown}");
     }
 }

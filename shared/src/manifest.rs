@@ -96,8 +96,18 @@ impl Manifest {
 impl FileContent {
     fn is_consistent(&self) -> bool {
         let last = self.chunks.len().saturating_sub(1);
-        let bounds = |at: usize| if at < last { CHUNK_MIN..=CHUNK_MAX } else { 1..=CHUNK_MAX };
-        let bounded = self.chunks.iter().enumerate().all(|(at, chunk)| bounds(at).contains(&(chunk.len as usize)));
+        let bounds = |at: usize| {
+            if at < last {
+                CHUNK_MIN..=CHUNK_MAX
+            } else {
+                1..=CHUNK_MAX
+            }
+        };
+        let bounded = self
+            .chunks
+            .iter()
+            .enumerate()
+            .all(|(at, chunk)| bounds(at).contains(&(chunk.len as usize)));
         bounded && (self.torn || self.size() == self.stamp.size)
     }
 }
@@ -108,10 +118,34 @@ mod tests {
     use crate::{id::ChunkId, wire};
 
     fn parsed(lengths: &[usize]) -> Result<Manifest, BadManifest> {
-        let chunks = lengths.iter().map(|len| ChunkRef { id: ChunkId([1; 32]), len: *len as u32 }).collect();
-        let stamp = SourceStamp { size: lengths.iter().sum::<usize>() as u64, mtime_ns: 1, ctime_ns: 2, file_id: 3 };
-        let file = FileContent { stamp, read_ns: 4, hash: Hash([5; 32]), crc32: 6, torn: false, sparse: false, chunks };
-        Manifest::parse(&wire::encode(&Manifest { suite: 0, mode: 0, mtime_ns: 0, content: Content::File(file) }))
+        let chunks = lengths
+            .iter()
+            .map(|len| ChunkRef {
+                id: ChunkId([1; 32]),
+                len: *len as u32,
+            })
+            .collect();
+        let stamp = SourceStamp {
+            size: lengths.iter().sum::<usize>() as u64,
+            mtime_ns: 1,
+            ctime_ns: 2,
+            file_id: 3,
+        };
+        let file = FileContent {
+            stamp,
+            read_ns: 4,
+            hash: Hash([5; 32]),
+            crc32: 6,
+            torn: false,
+            sparse: false,
+            chunks,
+        };
+        Manifest::parse(&wire::encode(&Manifest {
+            suite: 0,
+            mode: 0,
+            mtime_ns: 0,
+            content: Content::File(file),
+        }))
     }
 
     #[test]
@@ -119,7 +153,13 @@ mod tests {
         for sound in [&[][..], &[1], &[CHUNK_MIN, 1], &[CHUNK_MAX, CHUNK_MIN, CHUNK_MAX]] {
             assert!(parsed(sound).is_ok(), "{sound:?}");
         }
-        for bad in [&[0][..], &[1, 1], &[CHUNK_MIN - 1, CHUNK_MIN], &[CHUNK_MAX + 1], &[CHUNK_MIN, 0]] {
+        for bad in [
+            &[0][..],
+            &[1, 1],
+            &[CHUNK_MIN - 1, CHUNK_MIN],
+            &[CHUNK_MAX + 1],
+            &[CHUNK_MIN, 0],
+        ] {
             assert_eq!(parsed(bad), Err(BadManifest::Lengths), "{bad:?}");
         }
     }

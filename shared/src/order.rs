@@ -137,7 +137,9 @@ pub enum BadOrder {
     #[error("an order waits 30 days at the most; give it again")]
     TooLong,
     /// The machine's root of this id has another name.
-    #[error("the order names a root that the machine calls otherwise; list the machine's roots and give the order again")]
+    #[error(
+        "the order names a root that the machine calls otherwise; list the machine's roots and give the order again"
+    )]
     Root,
     /// The selection beside it is not the one that was signed.
     #[error("the selection does not belong to the order; give the order again")]
@@ -157,7 +159,14 @@ impl SignedOrder {
     /// The order, if `signer_key` (from a certificate that the caller verified) signed it for this machine and its time has come.
     ///
     /// `now` is the machine's clock or the latest time that its account signed, whichever is later.
-    pub fn verify(&self, signer: &DeviceId, signer_key: &PublicKey, account: &AccountId, target: &DeviceId, now: Timestamp) -> Result<Order, BadOrder> {
+    pub fn verify(
+        &self,
+        signer: &DeviceId,
+        signer_key: &PublicKey,
+        account: &AccountId,
+        target: &DeviceId,
+        now: Timestamp,
+    ) -> Result<Order, BadOrder> {
         let order = self.order.verify(signer_key)?;
         if order.suite != 0 {
             return Err(BadOrder::Malformed);
@@ -227,8 +236,20 @@ mod tests {
         }
 
         fn verdict_on(&self, order: Signed<Order>, now: Timestamp) -> Result<Order, BadOrder> {
-            let signed = SignedOrder { order, signer: Chain { device: unsigned(), enrolment: None } };
-            signed.verify(&self.signer.id(), &self.signer.public().sign, &self.account, &self.machine, now)
+            let signed = SignedOrder {
+                order,
+                signer: Chain {
+                    device: unsigned(),
+                    enrolment: None,
+                },
+            };
+            signed.verify(
+                &self.signer.id(),
+                &self.signer.public().sign,
+                &self.account,
+                &self.machine,
+                now,
+            )
         }
     }
 
@@ -251,11 +272,20 @@ mod tests {
     #[test]
     fn an_order_for_another_machine_or_account_is_refused() {
         let scene = scene();
-        let elsewhere = Order { target: DeviceId([9; 32]), ..scene.order() };
+        let elsewhere = Order {
+            target: DeviceId([9; 32]),
+            ..scene.order()
+        };
         assert_eq!(scene.verdict(&elsewhere, NOW), Err(BadOrder::Target));
-        let foreign = Order { target_account: AccountId([9; 32]), ..scene.order() };
+        let foreign = Order {
+            target_account: AccountId([9; 32]),
+            ..scene.order()
+        };
         assert_eq!(scene.verdict(&foreign, NOW), Err(BadOrder::Target));
-        let foreigner = Order { signer_account: AccountId([9; 32]), ..scene.order() };
+        let foreigner = Order {
+            signer_account: AccountId([9; 32]),
+            ..scene.order()
+        };
         assert_eq!(scene.verdict(&foreigner, NOW), Err(BadOrder::Signer));
     }
 
@@ -268,13 +298,18 @@ mod tests {
         assert_eq!(scene.verdict(&order, NOW.before(day)), Err(BadOrder::Clock));
         assert!(scene.verdict(&order, order.expires + CLOCK_GRACE).is_ok());
         assert!(scene.verdict(&order, NOW.before(CLOCK_GRACE)).is_ok());
-        let endless = Order { expires: NOW + LONGEST_WAIT + Duration::from_secs(1), ..order };
+        let endless = Order {
+            expires: NOW + LONGEST_WAIT + Duration::from_secs(1),
+            ..order
+        };
         assert_eq!(scene.verdict(&endless, NOW), Err(BadOrder::TooLong));
     }
 
     #[test]
     fn a_long_selection_travels_beside_the_order_and_cannot_be_swapped() {
-        let paths: Vec<_> = (0..2000).map(|n| RootPath::new(format!("folder/file {n}")).unwrap()).collect();
+        let paths: Vec<_> = (0..2000)
+            .map(|n| RootPath::new(format!("folder/file {n}")).unwrap())
+            .collect();
         let (selection, detached) = Selection::of(paths.clone());
         let bytes = detached.unwrap();
         assert_eq!(selection.paths(Some(&bytes)), Ok(paths));

@@ -69,11 +69,7 @@ impl KdfParams {
         let in_limits = (low.memory_kib..=high.memory_kib).contains(&self.memory_kib)
             && (low.passes..=high.passes).contains(&self.passes)
             && self.lanes == low.lanes;
-        if in_limits {
-            Ok(())
-        } else {
-            Err(BadPassword::Params)
-        }
+        if in_limits { Ok(()) } else { Err(BadPassword::Params) }
     }
 }
 
@@ -90,9 +86,7 @@ pub enum BadPassword {
     #[error("choose a password of at most 1,024 bytes")]
     Long,
     /// The costs are outside what a client accepts.
-    #[error(
-        "the server asks for unsafe password settings; do not sign in, and tell whoever runs it"
-    )]
+    #[error("the server asks for unsafe password settings; do not sign in, and tell whoever runs it")]
     Params,
     /// There is no memory for the derivation.
     #[error("not enough memory to check the password; close other programs and try again")]
@@ -129,11 +123,7 @@ pub struct PasswordSecrets {
 ///
 /// The password is taken as the UTF-8 bytes that were typed: no Unicode normalisation, so a composed and a decomposed
 /// accent are different passwords.
-pub fn derive(
-    password: &str,
-    salt: &[u8; 16],
-    params: &KdfParams,
-) -> Result<PasswordSecrets, BadPassword> {
+pub fn derive(password: &str, salt: &[u8; 16], params: &KdfParams) -> Result<PasswordSecrets, BadPassword> {
     check(password)?;
     params.check()?;
     let root = stretch(password, salt, params)?;
@@ -144,13 +134,9 @@ pub fn derive(
 }
 
 /// Argon2id. Its memory is wiped: what stays of it would let others guess cheaply.
-fn stretch(
-    password: &str,
-    salt: &[u8; 16],
-    params: &KdfParams,
-) -> Result<Zeroizing<[u8; 32]>, BadPassword> {
-    let params = Params::new(params.memory_kib, params.passes, params.lanes, Some(32))
-        .map_err(|_| BadPassword::Params)?;
+fn stretch(password: &str, salt: &[u8; 16], params: &KdfParams) -> Result<Zeroizing<[u8; 32]>, BadPassword> {
+    let params =
+        Params::new(params.memory_kib, params.passes, params.lanes, Some(32)).map_err(|_| BadPassword::Params)?;
     let mut memory = Zeroizing::new(Vec::new());
     memory
         .try_reserve_exact(params.block_count())
@@ -158,12 +144,7 @@ fn stretch(
     memory.resize(params.block_count(), Block::default());
     let mut root = Zeroizing::new([0; 32]);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into_with_memory(
-            password.as_bytes(),
-            salt,
-            root.as_mut_slice(),
-            memory.as_mut_slice(),
-        )
+        .hash_password_into_with_memory(password.as_bytes(), salt, root.as_mut_slice(), memory.as_mut_slice())
         .map_err(|_| BadPassword::Params)?;
     Ok(root)
 }
@@ -265,9 +246,7 @@ impl WrappedKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadWrap {
     /// It is not a wrapped key.
-    #[error(
-        "the stored account key is damaged; use the recovery words, or ask for a backup of the server"
-    )]
+    #[error("the stored account key is damaged; use the recovery words, or ask for a backup of the server")]
     Malformed,
     /// Made by a newer program.
     #[error("the account key was stored by a newer program; update this one")]
@@ -306,9 +285,7 @@ impl KeyEncryptionKey {
                 },
             )
             .map_err(|_| BadWrap::Wrong)?;
-        Ok(WrappedKey(
-            [&[WRAP_SUITE], nonce.as_slice(), &ciphertext].concat(),
-        ))
+        Ok(WrappedKey([&[WRAP_SUITE], nonce.as_slice(), &ciphertext].concat()))
     }
 
     /// Decrypts the key, and checks that it is the account's.
@@ -355,12 +332,7 @@ impl fmt::Debug for KeyEncryptionKey {
 }
 
 fn associated(account: &AccountId, kind: WrapKind, version: u32) -> Vec<u8> {
-    [
-        WRAP_LABEL,
-        &[WRAP_SUITE],
-        &wire::encode(&(account, kind, version)),
-    ]
-    .concat()
+    [WRAP_LABEL, &[WRAP_SUITE], &wire::encode(&(account, kind, version))].concat()
 }
 
 #[cfg(test)]
@@ -381,9 +353,7 @@ mod tests {
     }
 
     fn wrapped() -> WrappedKey {
-        kek()
-            .wrap(&account(), WrapKind::Password, 2, NONCE)
-            .unwrap()
+        kek().wrap(&account(), WrapKind::Password, 2, NONCE).unwrap()
     }
 
     #[test]
@@ -433,10 +403,7 @@ mod tests {
     #[test]
     fn weak_and_exhausting_parameters_are_refused() {
         let standard = KdfParams::STANDARD;
-        assert_eq!(
-            (standard.check(), KdfParams::HIGHEST.check()),
-            (Ok(()), Ok(()))
-        );
+        assert_eq!((standard.check(), KdfParams::HIGHEST.check()), (Ok(()), Ok(())));
         for bad in [
             KdfParams {
                 memory_kib: 64 * 1024 - 1,
@@ -446,22 +413,10 @@ mod tests {
                 memory_kib: 256 * 1024 + 1,
                 ..standard
             },
-            KdfParams {
-                passes: 2,
-                ..standard
-            },
-            KdfParams {
-                passes: 11,
-                ..standard
-            },
-            KdfParams {
-                lanes: 0,
-                ..standard
-            },
-            KdfParams {
-                lanes: 2,
-                ..standard
-            },
+            KdfParams { passes: 2, ..standard },
+            KdfParams { passes: 11, ..standard },
+            KdfParams { lanes: 0, ..standard },
+            KdfParams { lanes: 2, ..standard },
         ] {
             assert_eq!(bad.check(), Err(BadPassword::Params), "{bad:?}");
             assert_eq!(
@@ -482,20 +437,13 @@ mod tests {
     #[test]
     fn a_wrap_opens_only_with_the_same_key_and_in_its_place() {
         let id = account().id();
-        let opened = kek()
-            .unwrap(&wrapped(), &id, WrapKind::Password, 2)
-            .unwrap();
+        let opened = kek().unwrap(&wrapped(), &id, WrapKind::Password, 2).unwrap();
         assert_eq!(opened.public(), account().public());
 
         let refused = |kek: KeyEncryptionKey, account: AccountId, kind, version| {
             kek.unwrap(&wrapped(), &account, kind, version).map(|_| ()) == Err(BadWrap::Wrong)
         };
-        assert!(refused(
-            KeyEncryptionKey([6; 32]),
-            id,
-            WrapKind::Password,
-            2
-        ));
+        assert!(refused(KeyEncryptionKey([6; 32]), id, WrapKind::Password, 2));
         assert!(refused(kek(), AccountId([0; 32]), WrapKind::Password, 2));
         assert!(refused(kek(), id, WrapKind::Recovery, 2));
         assert!(refused(kek(), id, WrapKind::Password, 1));
@@ -507,15 +455,10 @@ mod tests {
         newer[0] = 1;
         assert_eq!(WrappedKey::from_bytes(newer), Err(BadWrap::Suite));
         assert_eq!(WrappedKey::from_bytes(vec![0; 72]), Err(BadWrap::Malformed));
-        assert_eq!(
-            WrappedKey::from_bytes(wrapped().as_bytes().to_vec()),
-            Ok(wrapped())
-        );
+        assert_eq!(WrappedKey::from_bytes(wrapped().as_bytes().to_vec()), Ok(wrapped()));
         let empty: WrappedKey = wire::decode(&[0]).unwrap();
         assert_eq!(
-            kek()
-                .unwrap(&empty, &account().id(), WrapKind::Password, 2)
-                .map(|_| ()),
+            kek().unwrap(&empty, &account().id(), WrapKind::Password, 2).map(|_| ()),
             Err(BadWrap::Malformed)
         );
     }

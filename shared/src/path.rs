@@ -105,7 +105,10 @@ impl RootPath {
 
     /// The names from the root down.
     pub fn names(&self) -> impl DoubleEndedIterator<Item = Name> + '_ {
-        self.0.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).map(|part| Name(part.to_vec()))
+        self.0
+            .split(|byte| *byte == b'/')
+            .filter(|part| !part.is_empty())
+            .map(|part| Name(part.to_vec()))
     }
 
     /// The folder above and the name in it; nothing above the root.
@@ -127,7 +130,10 @@ impl RootPath {
     /// Whether `other` is this path or lies below it.
     pub fn holds(&self, other: &Self) -> bool {
         self.is_root()
-            || other.0.strip_prefix(self.0.as_slice()).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+            || other
+                .0
+                .strip_prefix(self.0.as_slice())
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
     }
 
     /// The raw bytes.
@@ -163,7 +169,9 @@ macro_rules! serde_checked_bytes {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let bytes = if deserializer.is_human_readable() {
-                    URL_SAFE_NO_PAD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)?
+                    URL_SAFE_NO_PAD
+                        .decode(String::deserialize(deserializer)?)
+                        .map_err(D::Error::custom)?
                 } else {
                     Vec::deserialize(deserializer)?
                 };
@@ -190,14 +198,17 @@ pub struct Label(String);
 
 /// The text cannot name a machine or a root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a name has 1 to 64 characters, does not start or end with a space, is not '.' or '..', and holds no '/', ':' or control character")]
+#[error(
+    "a name has 1 to 64 characters, does not start or end with a space, is not '.' or '..', and holds no '/', ':' or control character"
+)]
 pub struct BadLabel;
 
 impl Label {
     /// Checks the text.
     pub fn new(text: impl Into<String>) -> Result<Self, BadLabel> {
         let text = text.into();
-        let forbidden = |c: char| c.is_control() || matches!(c, '/' | ':' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let forbidden =
+            |c: char| c.is_control() || matches!(c, '/' | ':' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if text.is_empty()
             || text.chars().count() > 64
             || text.trim() != text

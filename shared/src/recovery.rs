@@ -48,11 +48,10 @@ impl RecoveryKey {
         if count != WORDS {
             return Err(BadWords::Count(count));
         }
-        let mnemonic =
-            Mnemonic::parse_in_normalized(Language::English, &text).map_err(|bad| match bad {
-                bip39::Error::UnknownWord(at) => BadWords::Unknown { place: at + 1 },
-                _ => BadWords::Checksum,
-            })?;
+        let mnemonic = Mnemonic::parse_in_normalized(Language::English, &text).map_err(|bad| match bad {
+            bip39::Error::UnknownWord(at) => BadWords::Unknown { place: at + 1 },
+            _ => BadWords::Checksum,
+        })?;
         let (bytes, len) = mnemonic.to_entropy_array();
         let bytes = Zeroizing::new(bytes);
         let entropy = bytes[..len].try_into().map_err(|_| BadWords::Checksum)?;
@@ -138,10 +137,7 @@ mod tests {
     #[test]
     fn the_words_open_what_they_wrapped() {
         let account = AccountKey::from_bytes(&[1; 32]);
-        let wrapped = key()
-            .kek()
-            .wrap(&account, WrapKind::Recovery, 1, [4; 24])
-            .unwrap();
+        let wrapped = key().kek().wrap(&account, WrapKind::Recovery, 1, [4; 24]).unwrap();
         let read = RecoveryKey::parse(&key().words().join(" ")).unwrap();
         let opened = read
             .kek()

@@ -7,7 +7,6 @@ mod stream;
 
 pub use channel::{BadRecord, Channel, MESSAGE_MAX, Opened, RECORD_MAX, REKEY_EVERY};
 pub use handshake::{
-    BadHandshake, Established, Expected, HANDSHAKE_MAX, Initiator, Me, NOISE, PROLOGUE, Responder,
-    VERSION,
+    BadHandshake, Established, Expected, HANDSHAKE_MAX, Initiator, Me, NOISE, PROLOGUE, Responder, VERSION,
 };
 pub use stream::{BadStream, Piece, STREAM_PIECE_MAX, StreamKey, StreamOpener, StreamSealer};

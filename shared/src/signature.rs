@@ -26,8 +26,15 @@ pub enum Context {
 
 impl Context {
     /// Every context, for tests that compare them.
-    pub const ALL: [Self; 7] =
-        [Self::Auth, Self::Order, Self::DeviceCert, Self::EnrolCert, Self::Statement, Self::Commit, Self::Grant];
+    pub const ALL: [Self; 7] = [
+        Self::Auth,
+        Self::Order,
+        Self::DeviceCert,
+        Self::EnrolCert,
+        Self::Statement,
+        Self::Commit,
+        Self::Grant,
+    ];
 
     /// The bytes that open what is signed.
     pub const fn label(self) -> &'static str {
@@ -85,7 +92,11 @@ impl<T: Signable> Signed<T> {
         // A Vec grows as it needs to; postcard fails only where its target is full or a length is unknown.
         let bytes = postcard::to_allocvec(value).unwrap_or_default();
         let signature = key.sign(&T::CONTEXT.message(&bytes)).to_bytes().to_vec();
-        Self { bytes, signature, value: PhantomData }
+        Self {
+            bytes,
+            signature,
+            value: PhantomData,
+        }
     }
 
     /// The value, if `key` signed exactly these bytes for this purpose.
@@ -95,7 +106,8 @@ impl<T: Signable> Signed<T> {
         if self.bytes.len() > T::MAX_BYTES {
             return Err(BadSignature::Malformed);
         }
-        key.verify_strict(&T::CONTEXT.message(&self.bytes), &signature).map_err(|_| BadSignature::Mismatch)?;
+        key.verify_strict(&T::CONTEXT.message(&self.bytes), &signature)
+            .map_err(|_| BadSignature::Mismatch)?;
         self.peek()
     }
 

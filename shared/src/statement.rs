@@ -81,9 +81,7 @@ impl Statement {
             return Err(BadStatement::Account);
         }
         match &statement {
-            Self::Revocation(revocation) if revocation.revoked.len() > MAX_REVOKED => {
-                Err(BadStatement::TooMany)
-            }
+            Self::Revocation(revocation) if revocation.revoked.len() > MAX_REVOKED => Err(BadStatement::TooMany),
             _ => Ok(statement),
         }
     }
@@ -104,9 +102,7 @@ pub enum BadStatement {
     #[error("a statement belongs to another account; sign in with the right account")]
     Account,
     /// It names more than [`MAX_REVOKED`] devices.
-    #[error(
-        "a statement names at most 384 devices; raise the lowest epoch and start the list anew"
-    )]
+    #[error("a statement names at most 384 devices; raise the lowest epoch and start the list anew")]
     TooMany,
 }
 
@@ -131,11 +127,7 @@ pub struct Standing {
 
 impl Standing {
     /// Takes in a statement of the account that `account_key` belongs to.
-    pub fn accept(
-        &mut self,
-        signed: &Signed<Statement>,
-        account_key: &PublicKey,
-    ) -> Result<Acceptance, BadStatement> {
+    pub fn accept(&mut self, signed: &Signed<Statement>, account_key: &PublicKey) -> Result<Acceptance, BadStatement> {
         let statement = Statement::verify(signed, account_key)?;
         let is_later = statement.at() > self.latest;
         self.latest = self.latest.max(statement.at());
@@ -253,10 +245,7 @@ mod tests {
         }))
     }
 
-    fn accept(
-        standing: &mut Standing,
-        signed: &Signed<Statement>,
-    ) -> Result<Acceptance, BadStatement> {
+    fn accept(standing: &mut Standing, signed: &Signed<Statement>) -> Result<Acceptance, BadStatement> {
         standing.accept(signed, &account().public())
     }
 
@@ -326,28 +315,16 @@ mod tests {
         let mismatch = BadStatement::Signature(BadSignature::Mismatch);
         assert_eq!(standing.accept(&genuine, &other.public()), Err(mismatch));
         let foreign = Signed::sign(&genuine.peek().unwrap(), other.signing());
-        assert_eq!(
-            standing.accept(&foreign, &account().public()),
-            Err(mismatch)
-        );
-        assert_eq!(
-            standing.accept(&foreign, &other.public()),
-            Err(BadStatement::Account)
-        );
+        assert_eq!(standing.accept(&foreign, &account().public()), Err(mismatch));
+        assert_eq!(standing.accept(&foreign, &other.public()), Err(BadStatement::Account));
         assert_eq!(standing, Standing::default());
     }
 
     #[test]
     fn a_new_password_moves_only_the_clock() {
         let mut standing = Standing::default();
-        assert_eq!(
-            accept(&mut standing, &new_password(NOW)),
-            Ok(Acceptance::Accepted)
-        );
-        assert_eq!(
-            accept(&mut standing, &new_password(NOW)),
-            Ok(Acceptance::Stale)
-        );
+        assert_eq!(accept(&mut standing, &new_password(NOW)), Ok(Acceptance::Accepted));
+        assert_eq!(accept(&mut standing, &new_password(NOW)), Ok(Acceptance::Stale));
         assert_eq!((standing.number(), standing.newest()), (0, None));
         assert_eq!(standing.latest_time(), NOW);
     }
@@ -358,10 +335,7 @@ mod tests {
         assert_eq!(standing.effective_now(NOW), NOW);
         accept(&mut standing, &new_password(NOW)).unwrap();
         assert_eq!(standing.effective_now(Timestamp(5)), NOW);
-        assert_eq!(
-            standing.effective_now(Timestamp(NOW.0 + 5)),
-            Timestamp(NOW.0 + 5)
-        );
+        assert_eq!(standing.effective_now(Timestamp(NOW.0 + 5)), Timestamp(NOW.0 + 5));
     }
 
     #[test]
@@ -371,10 +345,7 @@ mod tests {
         let next = standing
             .revoke(&account().public(), &[device(8).id(), device(7).id()], NOW)
             .unwrap();
-        assert_eq!(
-            (next.number, next.revoked.len(), next.lowest_epoch),
-            (6, 2, 2)
-        );
+        assert_eq!((next.number, next.revoked.len(), next.lowest_epoch), (6, 2, 2));
         assert_eq!(
             accept(&mut standing, &sign(Statement::Revocation(next))),
             Ok(Acceptance::Accepted)

@@ -21,8 +21,7 @@ impl Timestamp {
     }
 
     fn date_time(self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 }
 
@@ -58,7 +57,9 @@ impl FromStr for Timestamp {
     type Err = BadTime;
     fn from_str(text: &str) -> Result<Self, BadTime> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| BadTime)?;
-        i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).map(Self).map_err(|_| BadTime)
+        i64::try_from(moment.unix_timestamp_nanos() / 1_000_000)
+            .map(Self)
+            .map_err(|_| BadTime)
     }
 }
 
@@ -75,7 +76,9 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            String::deserialize(deserializer)?
+                .parse()
+                .map_err(serde::de::Error::custom)
         } else {
             i64::deserialize(deserializer).map(Self)
         }

@@ -31,7 +31,9 @@ pub enum ControlVersion {
 
 /// Picks the best version that both ends speak out of a `Sec-WebSocket-Protocol` header.
 pub fn negotiate(offered: &str) -> Option<(&'static str, ControlVersion)> {
-    CONTROL_PROTOCOLS.into_iter().find(|(name, _)| offered.split(',').any(|one| one.trim() == *name))
+    CONTROL_PROTOCOLS
+        .into_iter()
+        .find(|(name, _)| offered.split(',').any(|one| one.trim() == *name))
 }
 
 /// No frame of the control socket is larger. Bytes.
@@ -249,7 +251,11 @@ pub fn snapshot_parts<T: Serialize>(rows: Vec<T>) -> Vec<Part<T>> {
         (at, count) if at + 1 == count => Place::Last,
         _ => Place::Middle,
     };
-    parts.into_iter().enumerate().map(|(at, rows)| Part { place: place(at), rows }).collect()
+    parts
+        .into_iter()
+        .enumerate()
+        .map(|(at, rows)| Part { place: place(at), rows })
+        .collect()
 }
 
 /// What a device learns when it is let in.

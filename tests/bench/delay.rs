@@ -25,7 +25,9 @@ fn join(client: TcpStream, target: &str, one_way: Duration) {
     // A connection costs its own round trip before the first byte can travel.
     thread::sleep(one_way * 2);
     let Ok(server) = TcpStream::connect(target) else { return };
-    let (Ok(back), Ok(forth)) = (server.try_clone(), client.try_clone()) else { return };
+    let (Ok(back), Ok(forth)) = (server.try_clone(), client.try_clone()) else {
+        return;
+    };
     thread::spawn(move || pass(back, client, one_way));
     pass(forth, server, one_way);
 }

@@ -68,7 +68,11 @@ impl Scene {
         let account = Account::sign_up_with(&url, &server.set_up_code(), "bench");
         let code = account.join_code(&[]);
         let machine = Machine::join_with(&url, &code, "desk").root("Data", root).start();
-        Self { machine, account, server }
+        Self {
+            machine,
+            account,
+            server,
+        }
     }
 
     fn cli(&self) -> Cli {
@@ -78,7 +82,9 @@ impl Scene {
     /// Seconds until the upload of the whole root is done, and the stored-chunk bytes that it sent.
     fn upload(&self) -> (f64, u64) {
         let (time, output) = seconds(|| self.cli().run(["--json", "upload", "desk:Data", "--wait"]).expect_ok());
-        let sent = output.json()["bytes_sent"].as_u64().expect("a transfer says what it sent");
+        let sent = output.json()["bytes_sent"]
+            .as_u64()
+            .expect("a transfer says what it sent");
         (time, sent)
     }
 
@@ -86,7 +92,11 @@ impl Scene {
         let (agent, server) = (self.machine.process().id(), self.server.process().id());
         report.below(&format!("{what}: peak memory, agent"), peak_mib(agent), 128.0, "MiB");
         report.below(&format!("{what}: peak memory, server"), peak_mib(server), 128.0, "MiB");
-        report.note(&format!("{what}: processor, agent and server"), cpu_seconds(agent) + cpu_seconds(server), "s");
+        report.note(
+            &format!("{what}: processor, agent and server"),
+            cpu_seconds(agent) + cpu_seconds(server),
+            "s",
+        );
     }
 
     /// What came back must be what was sent, or no figure counts.
@@ -94,7 +104,11 @@ impl Scene {
         let back: PathBuf = scratch.join("back");
         let target = back.to_str().expect("a plain path");
         let (time, _) = seconds(|| self.cli().run(["get", "desk/Data", "-o", target]).expect_ok());
-        let top = if back.join("Data").is_dir() { back.join("Data") } else { back.clone() };
+        let top = if back.join("Data").is_dir() {
+            back.join("Data")
+        } else {
+            back.clone()
+        };
         tree::assert_same_tree(root, &top);
         std::fs::remove_dir_all(back).expect("the copy can be removed");
         time
@@ -127,15 +141,27 @@ fn one_large_file(size: Size, scratch: &Path, report: &mut Report) {
     report.below("A: upload to done", median(uploads) / copy, 2.5, "x cp");
     report.note("A: rsync daemon", median(rsyncs) / copy, "x cp");
     scene.report_load("A", report);
-    report.note("A: get and write to disk", scene.compare(root.path(), scratch) / copy, "x cp");
+    report.note(
+        "A: get and write to disk",
+        scene.compare(root.path(), scratch) / copy,
+        "x cp",
+    );
     let inserted = {
         let mut bytes = vec![0; (1 << 20) + 7];
-        blake3::Hasher::new().update(b"inserted").finalize_xof().fill(&mut bytes);
+        blake3::Hasher::new()
+            .update(b"inserted")
+            .finalize_xof()
+            .fill(&mut bytes);
         bytes
     };
     sample::insert(&file, size.of(1 << 30) / 3 + 1, &inserted);
     let (time, sent) = scene.upload();
-    report.below("A with 1 MiB + 7 bytes inserted: on the wire", sent as f64 / f64::from(1 << 20), 4.0, "MiB");
+    report.below(
+        "A with 1 MiB + 7 bytes inserted: on the wire",
+        sent as f64 / f64::from(1 << 20),
+        4.0,
+        "MiB",
+    );
     report.note("A with 1 MiB + 7 bytes inserted: upload to done", time, "s");
 }
 
@@ -163,26 +189,57 @@ fn many_small_files(size: Size, scratch: &Path, report: &mut Report) {
     report.below("B: upload to done", median(uploads) / rsync, 1.5, "x rsync");
     report.below("B again, nothing changed", median(again), 0.6, "s");
     scene.report_load("B", report);
-    report.note("B: get and write to disk", scene.compare(root.path(), scratch) / copy, "x cp");
+    report.note(
+        "B: get and write to disk",
+        scene.compare(root.path(), scratch) / copy,
+        "x cp",
+    );
 }
 
 fn a_distance(size: Size, scratch: &Path, report: &mut Report) {
     let one_way = Duration::from_millis(25);
     let small = folder(scratch);
     data::small_files(small.path(), size.of(1000), 20);
-    report.below("50 ms round trip, 1,000 small files", Scene::new(small.path(), Some(one_way)).upload().0, 3.0, "s");
+    report.below(
+        "50 ms round trip, 1,000 small files",
+        Scene::new(small.path(), Some(one_way)).upload().0,
+        3.0,
+        "s",
+    );
     let large = folder(scratch);
     sample::random_file(&large.path().join("large"), size.of(64 << 20), 2);
-    report.below("50 ms round trip, 64 MiB", Scene::new(large.path(), Some(one_way)).upload().0, 2.0, "s");
+    report.below(
+        "50 ms round trip, 64 MiB",
+        Scene::new(large.path(), Some(one_way)).upload().0,
+        2.0,
+        "s",
+    );
 }
 
 fn a_long_folder(size: Size, scratch: &Path, report: &mut Report) {
     let root = folder(scratch);
     sample::long_folder(root.path(), size.of(100_000));
     let scene = Scene::new(root.path(), None);
-    let page = || seconds(|| scene.cli().run(["--json", "ls", "desk:Data", "--limit", "500"]).expect_ok()).0;
+    let page = || {
+        seconds(|| {
+            scene
+                .cli()
+                .run(["--json", "ls", "desk:Data", "--limit", "500"])
+                .expect_ok()
+        })
+        .0
+    };
     let times = (0..5).map(|_| page()).collect();
-    report.below("first page of 100,000 entries, the whole command", median(times) * 1000.0, 100.0, "ms");
+    report.below(
+        "first page of 100,000 entries, the whole command",
+        median(times) * 1000.0,
+        100.0,
+        "ms",
+    );
     let all = || seconds(|| scene.cli().run(["--json", "ls", "desk:Data"]).expect_ok()).0;
-    report.note("all of 100,000 entries, the whole command", median((0..3).map(|_| all()).collect()), "s");
+    report.note(
+        "all of 100,000 entries, the whole command",
+        median((0..3).map(|_| all()).collect()),
+        "s",
+    );
 }

@@ -18,8 +18,16 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 /// Peak resident memory of a process in MiB (VmHWM of proc(5)).
 pub(crate) fn peak_mib(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("Linux tells the peak");
-    let kib: f64 = line.split_whitespace().nth(1).expect("a figure").parse().expect("a number");
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM"))
+        .expect("Linux tells the peak");
+    let kib: f64 = line
+        .split_whitespace()
+        .nth(1)
+        .expect("a figure")
+        .parse()
+        .expect("a number");
     kib / 1024.0
 }
 
@@ -27,7 +35,12 @@ pub(crate) fn peak_mib(pid: u32) -> f64 {
 pub(crate) fn cpu_seconds(pid: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
     let after_name = stat.rsplit_once(')').expect("a name in brackets").1;
-    let ticks: f64 = after_name.split_whitespace().skip(11).take(2).map(|field| field.parse::<f64>().expect("ticks")).sum();
+    let ticks: f64 = after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<f64>().expect("ticks"))
+        .sum();
     ticks / 100.0
 }
 
@@ -46,7 +59,11 @@ impl Report {
     pub(crate) fn below(&mut self, what: &str, value: f64, limit: f64, unit: &str) {
         let verdict = if value <= limit { "" } else { "  missed" };
         self.missed += usize::from(value > limit);
-        println!("{what:<64} {:>12} {:>12}{verdict}", format!("{value:.2} {unit}"), format!("{limit} {unit}"));
+        println!(
+            "{what:<64} {:>12} {:>12}{verdict}",
+            format!("{value:.2} {unit}"),
+            format!("{limit} {unit}")
+        );
     }
 
     /// A figure without a bound.

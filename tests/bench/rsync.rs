@@ -34,11 +34,17 @@ pub(crate) struct Daemon {
 impl Daemon {
     pub(crate) fn start(scratch: &Path) -> Self {
         let folder = tempfile::tempdir_in(scratch).expect("room for a folder");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .expect("a free port")
+            .port();
         let target = folder.path().join("module");
         fs::create_dir(&target).expect("room for a folder");
         let config = folder.path().join("rsyncd.conf");
-        let text = format!("use chroot = no\n[module]\npath = {}\nread only = no\nuid = 0\ngid = 0\n", target.display());
+        let text = format!(
+            "use chroot = no\n[module]\npath = {}\nread only = no\nuid = 0\ngid = 0\n",
+            target.display()
+        );
         fs::write(&config, text).expect("room for a file");
         let child = Command::new("rsync")
             .args(["--daemon", "--no-detach", "--address=127.0.0.1"])
@@ -46,7 +52,9 @@ impl Daemon {
             .arg(format!("--config={}", config.display()))
             .spawn()
             .expect("rsync starts");
-        wait_until("rsync's daemon listens", Duration::from_secs(10), || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        wait_until("rsync's daemon listens", Duration::from_secs(10), || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
         Self { child, port, folder }
     }
 

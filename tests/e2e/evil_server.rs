@@ -4,11 +4,7 @@
 //! Each test ends with [`scene::Scene::assert_untouched`]: the kernel tells which files below the machine's root were opened,
 //! and an honest order for one of them shows that it would have told of the others too.
 
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod account;
 mod answer;

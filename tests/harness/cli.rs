@@ -43,10 +43,7 @@ impl Cli {
 
     /// The same terminal, whose commands may take `limit`.
     pub fn with_limit(&self, limit: Duration) -> Self {
-        Self {
-            limit,
-            ..self.clone()
-        }
+        Self { limit, ..self.clone() }
     }
 
     /// What `--state` says; the program makes it.
@@ -64,11 +61,7 @@ impl Cli {
 
     /// Runs a command that reads `input` from standard input.
     #[track_caller]
-    pub fn run_with_input<A: AsRef<OsStr>>(
-        &self,
-        args: impl IntoIterator<Item = A>,
-        input: &str,
-    ) -> Output {
+    pub fn run_with_input<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>, input: &str) -> Output {
         let mut command = spawner::command(crate::binary::path("beckon"));
         command.arg("--state").arg(self.state()).args(args);
         command.stdin(self.input(input));
@@ -192,12 +185,7 @@ impl Output {
 impl std::fmt::Display for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{}\n{}", self.command, self.status)?;
-        write!(
-            f,
-            "--- stdout ---\n{}--- stderr ---\n{}",
-            self.stdout(),
-            self.stderr()
-        )
+        write!(f, "--- stdout ---\n{}--- stderr ---\n{}", self.stdout(), self.stderr())
     }
 }
 

@@ -18,23 +18,13 @@ const PIECE: usize = 1 << 20;
 /// A tree as a person has it: folders in folders, an empty file and folder, symlinks, a program, a file of several
 /// chunks, and the names of [`odd_names`].
 pub fn small_tree(folder: &Path) {
-    text(
-        &folder.join("notes/today.md"),
-        "# Today\n\n- call the dentist\n",
-    );
-    text(
-        &folder.join("notes/2024/january.md"),
-        &"snow again\n".repeat(400),
-    );
-    text(
-        &folder.join("tables/trips.csv"),
-        "date,km\n2024-01-03,12.5\n",
-    );
+    text(&folder.join("notes/today.md"), "# Today\n\n- call the dentist\n");
+    text(&folder.join("notes/2024/january.md"), &"snow again\n".repeat(400));
+    text(&folder.join("tables/trips.csv"), "date,km\n2024-01-03,12.5\n");
     text(&folder.join("empty.txt"), "");
     fs::create_dir_all(folder.join("empty folder")).expect("room for a folder");
     text(&folder.join("bin/hello"), "#!/bin/sh\necho hello\n");
-    fs::set_permissions(folder.join("bin/hello"), fs::Permissions::from_mode(0o755))
-        .expect("permissions can be set");
+    fs::set_permissions(folder.join("bin/hello"), fs::Permissions::from_mode(0o755)).expect("permissions can be set");
     random_file(&folder.join("video.bin"), 3 * PIECE as u64 + 17, 1);
     symlink("notes/today.md", folder.join("today")).expect("a symlink");
     symlink("/etc/passwd", folder.join("leads out")).expect("a symlink");
@@ -109,9 +99,7 @@ pub fn long_folder(folder: &Path, count: u64) {
 /// A file of bytes that cannot be compressed, the same for the same `seed`. Makes the folders that it needs.
 pub fn random_file(path: &Path, size: u64, seed: u64) {
     let mut file = create(path);
-    let mut stream = blake3::Hasher::new()
-        .update(&seed.to_le_bytes())
-        .finalize_xof();
+    let mut stream = blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof();
     let mut piece = vec![0; PIECE];
     let mut left = size;
     while left > 0 {
@@ -124,9 +112,7 @@ pub fn random_file(path: &Path, size: u64, seed: u64) {
 
 /// A file that holds `text`. Makes the folders that it needs.
 pub fn text(path: &Path, text: &str) {
-    create(path)
-        .write_all(text.as_bytes())
-        .expect("room for a file");
+    create(path).write_all(text.as_bytes()).expect("room for a file");
 }
 
 /// Overwrites the byte at `offset` with another one.
@@ -140,8 +126,7 @@ pub fn change_byte(path: &Path, offset: u64) {
     let mut byte = [0];
     file.read_exact_at(&mut byte, offset)
         .expect("the offset lies in the file");
-    file.write_all_at(&[byte[0] ^ 0xff], offset)
-        .expect("room for a byte");
+    file.write_all_at(&[byte[0] ^ 0xff], offset).expect("room for a byte");
 }
 
 /// Inserts `bytes` at `offset`; what stood there moves back.
@@ -151,8 +136,7 @@ pub fn insert(path: &Path, offset: u64, bytes: &[u8]) {
     let mut to = create(&grown);
     io::copy(&mut io::Read::take(&mut from, offset), &mut to).expect("room for a file");
     to.write_all(bytes).expect("room for a file");
-    from.seek(SeekFrom::Start(offset))
-        .expect("the offset lies in the file");
+    from.seek(SeekFrom::Start(offset)).expect("the offset lies in the file");
     io::copy(&mut from, &mut to).expect("room for a file");
     fs::rename(grown, path).expect("a file can be replaced");
 }
@@ -200,10 +184,7 @@ mod tests {
         });
         let sizes: Vec<_> = sizes.collect();
         assert_eq!(sizes.len(), 50);
-        assert!(
-            sizes.iter().all(|size| (1024..=64 * 1024).contains(size)),
-            "{sizes:?}"
-        );
+        assert!(sizes.iter().all(|size| (1024..=64 * 1024).contains(size)), "{sizes:?}");
     }
 
     #[test]

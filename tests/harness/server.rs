@@ -34,15 +34,13 @@ pub struct Options {
 impl Options {
     /// Adds arguments.
     pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
     /// Sets an environment variable.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.env
-            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
@@ -94,9 +92,7 @@ impl Server {
     #[track_caller]
     pub fn set_up_code(&self) -> String {
         let rest = self.process.wait_for_line("set up at ", START_LIMIT);
-        let (_, code) = rest
-            .split_once('#')
-            .expect("`set up at http://ADDR:PORT/setup#CODE`");
+        let (_, code) = rest.split_once('#').expect("`set up at http://ADDR:PORT/setup#CODE`");
         code.trim().to_owned()
     }
 
@@ -151,16 +147,10 @@ fn launch(options: &Options, folder: &Path, address: &str) -> (Process, String) 
         command.args(&options.args);
         command.envs(options.env.iter().map(|(name, value)| (name, value)));
     });
-    let url = process
-        .wait_for_line("listening on ", START_LIMIT)
-        .trim()
-        .to_owned();
+    let url = process.wait_for_line("listening on ", START_LIMIT).trim().to_owned();
     (process, url)
 }
 
 fn data(options: &Options, folder: &Path) -> PathBuf {
-    options
-        .data
-        .clone()
-        .unwrap_or_else(|| process::folder(folder, "data"))
+    options.data.clone().unwrap_or_else(|| process::folder(folder, "data"))
 }

@@ -45,16 +45,11 @@ pub fn tree_modes(root: &Path) -> BTreeMap<Vec<u8>, u32> {
 
 /// How `right` differs from `left`, a line each.
 pub fn tree_difference(left: &Tree, right: &Tree) -> Vec<String> {
-    let missing = left
-        .iter()
-        .filter_map(|(path, entry)| match right.get(path) {
-            None => Some(format!("missing: {}", show(path))),
-            Some(other) if other != entry => Some(format!(
-                "differs: {}: {entry:?} became {other:?}",
-                show(path)
-            )),
-            Some(_) => None,
-        });
+    let missing = left.iter().filter_map(|(path, entry)| match right.get(path) {
+        None => Some(format!("missing: {}", show(path))),
+        Some(other) if other != entry => Some(format!("differs: {}: {entry:?} became {other:?}", show(path))),
+        Some(_) => None,
+    });
     let added = right.keys().filter(|path| !left.contains_key(*path));
     missing
         .chain(added.map(|path| format!("added: {}", show(path))))
@@ -75,19 +70,14 @@ pub fn assert_same_tree(left: &Path, right: &Path) {
     );
 }
 
-fn collect<T>(
-    root: &Path,
-    mut read: impl FnMut(&DirEntry) -> io::Result<Option<T>>,
-) -> BTreeMap<Vec<u8>, T> {
+fn collect<T>(root: &Path, mut read: impl FnMut(&DirEntry) -> io::Result<Option<T>>) -> BTreeMap<Vec<u8>, T> {
     let mut found = BTreeMap::new();
     let mut open = vec![(root.to_owned(), Vec::new())];
     while let Some((folder, prefix)) = open.pop() {
-        let entries = fs::read_dir(&folder)
-            .unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()));
+        let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()));
         for entry in entries.map(|entry| entry.expect("a listing goes on")) {
             let path = join(&prefix, entry.file_name().into_vec());
-            let value = read(&entry)
-                .unwrap_or_else(|error| panic!("cannot read {}: {error}", entry.path().display()));
+            let value = read(&entry).unwrap_or_else(|error| panic!("cannot read {}: {error}", entry.path().display()));
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 open.push((entry.path(), path.clone()));
             }

@@ -15,9 +15,9 @@ fn violations(sources: &[Source]) -> Vec<String> {
 
 fn unreasoned(source: &Source) -> Vec<String> {
     let attributes = attributes(&source.text);
-    let bad = attributes.into_iter().filter(|(_, text)| {
-        SWITCHES.iter().any(|switch| has_word(text, switch)) && !text.contains("reason")
-    });
+    let bad = attributes
+        .into_iter()
+        .filter(|(_, text)| SWITCHES.iter().any(|switch| has_word(text, switch)) && !text.contains("reason"));
     bad.map(|(line, text)| source.at(line, &format!("`#[{text}]` has no `reason = \"...\"`")))
         .collect()
 }
@@ -28,10 +28,7 @@ fn attributes(text: &str) -> Vec<(usize, &str)> {
     let mut offset = 0;
     for (index, line) in text.split_inclusive('\n').enumerate() {
         let trimmed = line.trim_start();
-        if let Some(rest) = trimmed
-            .strip_prefix("#[")
-            .or_else(|| trimmed.strip_prefix("#!["))
-        {
+        if let Some(rest) = trimmed.strip_prefix("#[").or_else(|| trimmed.strip_prefix("#![")) {
             let from = offset + line.len() - rest.len();
             found.push((index + 1, &text[from..closing(text, from)]));
         }
@@ -58,9 +55,8 @@ fn closing(text: &str, from: usize) -> usize {
 
 /// Whether `word` stands in `text` and not as the end of a longer name.
 fn has_word(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(at, _)| {
-        !text[..at].ends_with(|letter: char| letter.is_alphanumeric() || letter == '_')
-    })
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].ends_with(|letter: char| letter.is_alphanumeric() || letter == '_'))
 }
 
 #[test]
@@ -72,10 +68,7 @@ fn every_lint_that_is_switched_off_has_a_reason() {
 fn a_switch_without_a_reason_is_found() {
     let lint = "clippy::unwrap_used";
     for switch in SWITCHES {
-        let bad = sample(
-            "a.rs",
-            &format!("fn a() {{}}\n#[{switch}{lint})]\nfn b() {{}}\n"),
-        );
+        let bad = sample("a.rs", &format!("fn a() {{}}\n#[{switch}{lint})]\nfn b() {{}}\n"));
         let good = sample(
             "b.rs",
             &format!("#![{switch}\n    {lint},\n    reason = \"[why]\"\n)]\n"),
@@ -92,9 +85,6 @@ fn a_switch_without_a_reason_is_found() {
 
 #[test]
 fn a_test_that_should_panic_is_no_switch() {
-    let other = sample(
-        "a.rs",
-        concat!("#[should_panic(exp", "ected = \"x\")]\nfn a() {}\n"),
-    );
+    let other = sample("a.rs", concat!("#[should_panic(exp", "ected = \"x\")]\nfn a() {}\n"));
     assert_none(&violations(&[other]));
 }

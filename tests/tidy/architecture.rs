@@ -41,10 +41,7 @@ fn is_path(word: &str, root: &Path) -> bool {
 fn every_path_in_the_architecture_exists() {
     let root = source::root();
     let page = std::fs::read_to_string(root.join("ARCHITECTURE.md"));
-    assert_none(&violations(
-        &page.expect("ARCHITECTURE.md stands in the root"),
-        &root,
-    ));
+    assert_none(&violations(&page.expect("ARCHITECTURE.md stands in the root"), &root));
 }
 
 #[test]

@@ -4,9 +4,7 @@ use crate::{assert_none, sample, source, source::Source};
 
 const KEYWORDS: &[&str] = &["struct", "enum", "trait", "type", "union"];
 
-const SUFFIXES: &[&str] = &[
-    "Manager", "Helper", "Helpers", "Util", "Utils", "Service", "Handler",
-];
+const SUFFIXES: &[&str] = &["Manager", "Helper", "Helpers", "Util", "Utils", "Service", "Handler"];
 
 fn violations(sources: &[Source]) -> Vec<String> {
     sources

@@ -12,9 +12,7 @@ fn violations(sources: &[Source]) -> Vec<String> {
 
 fn says_something(text: &str) -> bool {
     let first = text.lines().next().unwrap_or_default();
-    first
-        .strip_prefix("//!")
-        .is_some_and(|head| !head.trim().is_empty())
+    first.strip_prefix("//!").is_some_and(|head| !head.trim().is_empty())
 }
 
 #[test]

@@ -28,11 +28,7 @@ fn no_file_is_too_long() {
     let long = longer_than(WARNING, &sources);
     if !long.is_empty() {
         // Written past the test runner's capture, so that it is seen although the test passes.
-        let _ = writeln!(
-            stderr(),
-            "warning: over {WARNING} lines:\n  {}",
-            long.join("\n  ")
-        );
+        let _ = writeln!(stderr(), "warning: over {WARNING} lines:\n  {}", long.join("\n  "));
     }
     assert_none(&longer_than(LIMIT, &sources));
 }

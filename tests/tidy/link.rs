@@ -19,12 +19,7 @@ fn violations(sources: &[Source], exists: impl Fn(&str) -> bool) -> Vec<String> 
     found
 }
 
-fn leads_somewhere(
-    page: &Source,
-    target: &str,
-    sources: &[Source],
-    exists: impl Fn(&str) -> bool,
-) -> bool {
+fn leads_somewhere(page: &Source, target: &str, sources: &[Source], exists: impl Fn(&str) -> bool) -> bool {
     if target.contains("://") || target.starts_with("mailto:") {
         return true;
     }
@@ -62,14 +57,9 @@ fn resolve(page: &str, target: &str) -> String {
 fn links(text: &str) -> Vec<(usize, String)> {
     let lines = prose(text).flat_map(|(number, line)| {
         let outside: String = line.split('`').step_by(2).collect::<Vec<_>>().join("``");
-        let targets = outside
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next());
+        let targets = outside.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         let targets = targets.filter_map(|target| target.split_whitespace().next());
-        targets
-            .map(|target| (number, target.to_owned()))
-            .collect::<Vec<_>>()
+        targets.map(|target| (number, target.to_owned())).collect::<Vec<_>>()
     });
     lines.collect()
 }
@@ -89,9 +79,7 @@ fn anchors(text: &str) -> HashSet<String> {
 }
 
 fn slug(heading: &str) -> String {
-    let kept = heading
-        .chars()
-        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
     kept.flat_map(char::to_lowercase)
         .map(|c| if c == ' ' { '-' } else { c })
         .collect()
@@ -120,10 +108,7 @@ fn a_link_that_leads_nowhere_is_found() {
             "docs/A.md",
             "# One head\n[b](B.md) [c](C.md)\n[up](../README.md#what-it-is)\n",
         ),
-        sample(
-            "docs/B.md",
-            "[a](A.md#one-head) [x](A.md#two) [own](#none)\n",
-        ),
+        sample("docs/B.md", "[a](A.md#one-head) [x](A.md#two) [own](#none)\n"),
         sample(
             "README.md",
             "## What *it* is\n[web](https://example.org) `[no](link)`\n```\n[no](x)\n```\n",

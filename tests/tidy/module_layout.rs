@@ -6,13 +6,8 @@ fn violations(sources: &[Source]) -> Vec<String> {
     let bad = sources
         .iter()
         .filter(|source| source.path.rsplit('/').next() == Some("mod.rs"));
-    bad.map(|source| {
-        format!(
-            "{}: name it for its module and put it beside the folder",
-            source.path
-        )
-    })
-    .collect()
+    bad.map(|source| format!("{}: name it for its module and put it beside the folder", source.path))
+        .collect()
 }
 
 #[test]
@@ -22,9 +17,6 @@ fn no_module_lies_in_a_mod_rs() {
 
 #[test]
 fn a_mod_rs_is_found() {
-    let sources = [
-        sample("agent/src/root/mod.rs", ""),
-        sample("agent/src/mod_rs.rs", ""),
-    ];
+    let sources = [sample("agent/src/root/mod.rs", ""), sample("agent/src/mod_rs.rs", "")];
     assert_eq!(violations(&sources).len(), 1);
 }

@@ -51,8 +51,5 @@ fn a_registry_host_is_found() {
         sample("docs/A.md", "Fetched\nfrom https://static.crates.io/x.\n"),
         sample("README.md", "Built by cargo.\n"),
     ];
-    assert_eq!(
-        violations(&pages),
-        ["docs/A.md:2: names the registry host crates.io"]
-    );
+    assert_eq!(violations(&pages), ["docs/A.md:2: names the registry host crates.io"]);
 }

@@ -40,10 +40,7 @@ const CRATES: &[&str] = &[
 /// Modules of `std` that do I/O or read the machine's state, each with what to do instead.
 const MODULES: &[(&str, &str)] = &[
     ("fs", "let the caller read and write"),
-    (
-        "net",
-        "address types are in `core::net`; sockets are the caller's",
-    ),
+    ("net", "address types are in `core::net`; sockets are the caller's"),
     ("process", "let the caller start programs"),
     ("thread", "let the caller run threads"),
     ("env", "let the caller read the environment"),
@@ -57,8 +54,7 @@ fn crate_violations(manifest: &str) -> Vec<String> {
             section = line.trim_matches(['[', ']']);
         }
         let name = dependency(section, line).filter(|name| is_banned(name));
-        found
-            .extend(name.map(|name| format!("shared/Cargo.toml: {name} does I/O or is a runtime")));
+        found.extend(name.map(|name| format!("shared/Cargo.toml: {name} does I/O or is a runtime")));
     }
     found
 }
@@ -91,21 +87,17 @@ fn module_violations(sources: &[Source]) -> Vec<String> {
 }
 
 fn impure_uses(source: &Source) -> Vec<String> {
-    let code: String = source
-        .code_lines()
-        .flat_map(|(_, line)| [line, "\n"])
-        .collect();
+    let code: String = source.code_lines().flat_map(|(_, line)| [line, "\n"]).collect();
     let mut found = Vec::new();
     for (at, _) in code.match_indices("std::") {
         let line = code[..at].matches('\n').count() + 1;
         for name in first_names(&code[at + "std::".len()..]) {
             let banned = MODULES.iter().find(|(module, _)| *module == name);
-            found.extend(banned.map(|(module, advice)| {
-                source.at(
-                    line,
-                    &format!("`std::{module}` has no place in shared: {advice}"),
-                )
-            }));
+            found.extend(
+                banned.map(|(module, advice)| {
+                    source.at(line, &format!("`std::{module}` has no place in shared: {advice}"))
+                }),
+            );
         }
     }
     found
@@ -159,10 +151,7 @@ fn a_crate_that_does_io_is_found() {
         actix-web.workspace = true\n[target.'cfg(unix)'.dependencies]\nlibc = \"0\"\n\
         [dependencies.reqwest]\nversion = \"1\"\n[dev-dependencies]\ntempfile = \"3\"\n";
     let found = crate_violations(manifest);
-    let names: Vec<_> = found
-        .iter()
-        .filter_map(|line| line.split(' ').nth(1))
-        .collect();
+    let names: Vec<_> = found.iter().filter_map(|line| line.split(' ').nth(1)).collect();
     assert_eq!(names, ["tokio", "actix-web", "libc", "reqwest"]);
 }
 
@@ -180,12 +169,6 @@ fn a_module_that_does_io_is_found() {
         sample("agent/src/c.rs", "use std::fs;\n"),
     ]);
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(
-        found[0].starts_with("shared/src/a.rs:3: `std::fs`"),
-        "{found:?}"
-    );
-    assert!(
-        found[1].starts_with("shared/src/b.rs:1: `std::net`"),
-        "{found:?}"
-    );
+    assert!(found[0].starts_with("shared/src/a.rs:3: `std::fs`"), "{found:?}");
+    assert!(found[1].starts_with("shared/src/b.rs:1: `std::net`"), "{found:?}");
 }

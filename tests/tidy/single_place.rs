@@ -6,9 +6,8 @@ use crate::{assert_none, sample, source, source::Source};
 const DATABASE: &str = "backend/src/store/meta";
 
 fn database_violations(sources: &[Source]) -> Vec<String> {
-    let strangers = users(sources, "sea_orm").filter(|path| {
-        !path.starts_with(DATABASE) && !path.contains("migration") && !path.starts_with("tests/")
-    });
+    let strangers = users(sources, "sea_orm")
+        .filter(|path| !path.starts_with(DATABASE) && !path.contains("migration") && !path.starts_with("tests/"));
     strangers
         .map(|path| format!("{path}: sea_orm is for {DATABASE} alone"))
         .collect()
@@ -40,12 +39,14 @@ fn is_in_module(path: &str, module: &str) -> bool {
 /// The files whose code uses a crate, or one whose name begins with it; a log filter may name it.
 fn users<'a>(sources: &'a [Source], name: &'a str) -> impl Iterator<Item = &'a str> {
     let uses = move |code: &str| {
-        let rest = code.match_indices(name).map(|(at, _)| code[at + name.len()..].trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'));
-        rest.into_iter().any(|rest| rest.starts_with("::") || rest.starts_with(';') || rest.starts_with(" as "))
+        let rest = code
+            .match_indices(name)
+            .map(|(at, _)| code[at + name.len()..].trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'));
+        rest.into_iter()
+            .any(|rest| rest.starts_with("::") || rest.starts_with(';') || rest.starts_with(" as "))
     };
     let files = sources.iter().filter(|source| source.is_rust());
-    let users =
-        files.filter(move |source| source.code_lines().any(|(_, code)| uses(&code)));
+    let users = files.filter(move |source| source.code_lines().any(|(_, code)| uses(&code)));
     users.map(|source| source.path.as_str())
 }
 

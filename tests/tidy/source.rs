@@ -29,12 +29,7 @@ impl Source {
     /// Lines of Rust with their numbers from 1, comments cut off. A `//` in a string cuts too: good enough here.
     pub(crate) fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let lines = self.text.lines().enumerate();
-        lines.map(|(index, line)| {
-            (
-                index + 1,
-                line.split_once("//").map_or(line, |(code, _)| code),
-            )
-        })
+        lines.map(|(index, line)| (index + 1, line.split_once("//").map_or(line, |(code, _)| code)))
     }
 
     /// A violation at a line.
@@ -57,10 +52,7 @@ pub(crate) fn all() -> Vec<Source> {
     let mut sources = Vec::new();
     let mut open = vec![root.clone()];
     while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder)
-            .expect("a folder of the repository")
-            .flatten()
-        {
+        for entry in fs::read_dir(&folder).expect("a folder of the repository").flatten() {
             let (path, kind) = (entry.path(), entry.file_type().expect("a kind"));
             if kind.is_dir() && is_ours(&entry.file_name().to_string_lossy()) {
                 open.push(path);

@@ -36,11 +36,7 @@ pub(crate) struct Programs {
 
 pub(crate) fn task(args: &Args) -> Result<()> {
     let programs = build(args.profile)?;
-    println!(
-        "{}\n{}",
-        programs.server.display(),
-        programs.beckon.display()
-    );
+    println!("{}\n{}", programs.server.display(), programs.beckon.display());
     Ok(())
 }
 

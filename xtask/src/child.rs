@@ -39,11 +39,7 @@ impl Child {
     ///
     /// It gets a process group of its own, so that Ctrl-C reaches only us and we end the programs in the right order;
     /// and the kernel kills it should we be killed.
-    pub(crate) fn start(
-        name: &'static str,
-        program: &Path,
-        configure: impl FnOnce(&mut Command),
-    ) -> Result<Self> {
+    pub(crate) fn start(name: &'static str, program: &Path, configure: impl FnOnce(&mut Command)) -> Result<Self> {
         let mut command = dying_with_us(program);
         configure(&mut command);
         let process = command
@@ -73,10 +69,7 @@ impl Child {
             thread::sleep(POLL);
         }
         if matches!(self.ended(), Ok(None)) {
-            eprintln!(
-                "the {} did not end in {STOP_LIMIT:?} and is killed",
-                self.name
-            );
+            eprintln!("the {} did not end in {STOP_LIMIT:?} and is killed", self.name);
             let _ = self.process.kill();
             let _ = self.process.wait();
         }
@@ -112,11 +105,7 @@ impl Logged {
             configure(command);
             command.stdout(Stdio::piped()).stderr(stderr);
         })?;
-        let stdout = child
-            .process
-            .stdout
-            .take()
-            .context("standard output is piped")?;
+        let stdout = child.process.stdout.take().context("standard output is piped")?;
         let (sender, lines) = channel();
         thread::spawn(move || pass_on(stdout, file, &sender));
         Ok(Self {
@@ -140,11 +129,7 @@ impl Logged {
             }
             let next = self.lines.recv_timeout(POLL);
             if next == Err(RecvTimeoutError::Disconnected) || Instant::now() > end {
-                bail!(
-                    "the {} printed no line `{prefix}...`\n{}",
-                    self.child.name,
-                    self.tail()
-                );
+                bail!("the {} printed no line `{prefix}...`\n{}", self.child.name, self.tail());
             }
             self.seen.extend(next);
         }
@@ -215,10 +200,7 @@ mod tests {
     fn a_child_that_ends_too_early_is_an_error_that_shows_its_log() {
         let (_folder, mut child) = shell("echo no room >&2; exit 3");
         let interrupt = Interrupt::watch().unwrap();
-        let error = child
-            .wait_for_line("ready on ", &interrupt)
-            .unwrap_err()
-            .to_string();
+        let error = child.wait_for_line("ready on ", &interrupt).unwrap_err().to_string();
         assert!(error.contains("no room"), "{error}");
     }
 }

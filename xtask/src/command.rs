@@ -34,9 +34,7 @@ pub(crate) fn cargo<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Comma
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let words = words(command);
     eprintln!("$ {words}");
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{words}`"))?;
+    let status = command.status().with_context(|| format!("cannot start `{words}`"))?;
     ensure!(status.success(), "`{words}` failed ({status})");
     Ok(())
 }
@@ -59,9 +57,7 @@ pub(crate) fn is_installed(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     // Debian keeps some programs where only root's PATH looks.
     let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-    folders
-        .into_iter()
-        .any(|folder| folder.join(program).is_file())
+    folders.into_iter().any(|folder| folder.join(program).is_file())
 }
 
 fn describes_this_package(variable: &str) -> bool {
@@ -81,10 +77,7 @@ fn words(command: &Command) -> String {
         .file_name()
         .unwrap_or(command.get_program());
     let words = std::iter::once(program).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 fn said(output: &Output) -> String {

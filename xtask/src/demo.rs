@@ -31,11 +31,7 @@ const MACHINE: &str = "demo-machine";
 const ROOT: &str = "Documents";
 
 /// Starts everything, says what to do with it, and ends it when asked to.
-pub(crate) fn show(
-    programs: &Programs,
-    listen: Option<SocketAddr>,
-    interrupt: &Interrupt,
-) -> Result<()> {
+pub(crate) fn show(programs: &Programs, listen: Option<SocketAddr>, interrupt: &Interrupt) -> Result<()> {
     // Declared first, so dropped last: after the programs that write into it.
     let folder = private_folder().context("no room for a temporary folder")?;
     let demo = Demo::new(programs, folder.path())?;
@@ -104,29 +100,22 @@ impl<'a> Demo<'a> {
 
     /// `set_up` is the address that the server printed, `http://ADDR:PORT/setup#CODE`.
     fn sign_up(&self, url: &str, set_up: &str) -> Result<()> {
-        let (_, code) = set_up
-            .split_once('#')
-            .context("the server printed no set-up code")?;
+        let (_, code) = set_up.split_once('#').context("the server printed no set-up code")?;
         let mut beckon = self.beckon(&self.terminal());
         beckon.args(["sign-up", url, "--setup", code, "--name", ACCOUNT]);
         beckon.arg("--password-file").arg(self.password_file());
-        beckon
-            .arg("--recovery-file")
-            .arg(self.folder.join("recovery-words"));
+        beckon.arg("--recovery-file").arg(self.folder.join("recovery-words"));
         command::read(&mut beckon).map(drop)
     }
 
     fn join(&self, url: &str) -> Result<()> {
         let mut ask = self.beckon(&self.terminal());
-        ask.arg("join-code")
-            .arg("--password-file")
-            .arg(self.password_file());
+        ask.arg("join-code").arg("--password-file").arg(self.password_file());
         let code = find_join_code(&command::read(&mut ask)?)?;
         let mut root = OsString::from(format!("{ROOT}="));
         root.push(self.documents());
         let mut join = self.beckon(&self.machine());
-        join.args(["join", url, &code, "--name", MACHINE, "--root"])
-            .arg(root);
+        join.args(["join", url, &code, "--name", MACHINE, "--root"]).arg(root);
         command::read(&mut join).map(drop)
     }
 
@@ -200,24 +189,17 @@ fn password() -> Result<String> {
     let mut random = [0; PASSWORD_LETTERS];
     getrandom::fill(&mut random).context("the system has no randomness")?;
     let letters = random.map(|byte| char::from(LETTERS[usize::from(byte) % LETTERS.len()]));
-    let groups = letters
-        .chunks(4)
-        .map(|group| group.iter().collect::<String>());
+    let groups = letters.chunks(4).map(|group| group.iter().collect::<String>());
     Ok(groups.collect::<Vec<_>>().join("-"))
 }
 
 fn find_join_code(text: &str) -> Result<String> {
-    let from = text
-        .find("bk1-")
-        .context("`beckon join-code` printed no code")?;
+    let from = text.find("bk1-").context("`beckon join-code` printed no code")?;
     let code = text[from..]
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
         .next();
     let code = code.unwrap_or_default();
-    ensure!(
-        code.len() > "bk1-".len(),
-        "`beckon join-code` printed an empty code"
-    );
+    ensure!(code.len() > "bk1-".len(), "`beckon join-code` printed an empty code");
     Ok(code.to_owned())
 }
 

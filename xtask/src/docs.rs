@@ -22,7 +22,10 @@ pub(crate) struct Args {
 
 impl Args {
     /// Only looks whether the documents are up to date.
-    pub(crate) const CHECK: Self = Self { check: true, profile: Profile::DEBUG };
+    pub(crate) const CHECK: Self = Self {
+        check: true,
+        profile: Profile::DEBUG,
+    };
 }
 
 pub(crate) fn task(args: &Args) -> Result<()> {

@@ -26,11 +26,7 @@ use anyhow::Result;
 use clap::Parser;
 
 #[derive(Parser)]
-#[command(
-    name = "cargo xtask",
-    bin_name = "cargo xtask",
-    about = "The tasks of the project"
-)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The tasks of the project")]
 enum Task {
     Bench(bench::Args),
     Build(build::Args),

@@ -45,9 +45,7 @@ pub(crate) fn task(args: &Args) -> Result<()> {
 fn serve(server: &Path, args: &Args, interrupt: &Interrupt) -> Result<()> {
     match &args.data {
         Some(folder) => eprintln!("data: {}", folder.display()),
-        None => eprintln!(
-            "data: the server's own folder, usually ~/.local/share/beckon; --data DIR takes another one"
-        ),
+        None => eprintln!("data: the server's own folder, usually ~/.local/share/beckon; --data DIR takes another one"),
     }
     let mut child = Child::start("server", server, |command| {
         if let Some(address) = args.listen {

@@ -32,13 +32,7 @@ pub(crate) fn task(args: &Args) -> Result<()> {
     if args.filter.is_empty() {
         bench::small()?;
     }
-    command::run(&mut cargo([
-        "check",
-        "--package",
-        "beckon-shared",
-        "--target",
-        WASM,
-    ]))
+    command::run(&mut cargo(["check", "--package", "beckon-shared", "--target", WASM]))
 }
 
 /// Installs the standard library for the browser, unless it is there.

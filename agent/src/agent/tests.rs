@@ -57,28 +57,47 @@ impl Scene {
             keys: copy_keys(&family.machine.keys),
             chain: family.machine.chain.clone(),
             standing: Standing::default(),
-            roots: vec![RootConfig { id: ROOT, name: Label::new("Documents").unwrap(), path: fs::canonicalize(&files).unwrap(), writable: false }],
+            roots: vec![RootConfig {
+                id: ROOT,
+                name: Label::new("Documents").unwrap(),
+                path: fs::canonicalize(&files).unwrap(),
+                writable: false,
+            }],
             closed: Vec::new(),
             has_journal: false,
         };
         let state = StateDir::open(&folder.path().join("state")).unwrap();
         state.save_machine(&machine).unwrap();
         let (agent, link) = start(state, server);
-        Self { folder, family, agent, link }
+        Self {
+            folder,
+            family,
+            agent,
+            link,
+        }
     }
 
     /// The same machine after its agent was started anew.
     fn restarted(self) -> Self {
-        let Self { folder, family, agent, .. } = self;
+        let Self {
+            folder, family, agent, ..
+        } = self;
         let server = agent.server.clone();
         drop(Arc::try_unwrap(agent).ok().expect("nothing is under way"));
         let (agent, link) = start(StateDir::open(&folder.path().join("state")).unwrap(), server);
-        Self { folder, family, agent, link }
+        Self {
+            folder,
+            family,
+            agent,
+            link,
+        }
     }
 
     /// The account's statement that a device counts no more.
     pub(crate) fn revocation_of(&self, device: DeviceId) -> Signed<Statement> {
-        let revocation = Standing::default().revoke(&self.family.account.public(), &[device], clock::now()).unwrap();
+        let revocation = Standing::default()
+            .revoke(&self.family.account.public(), &[device], clock::now())
+            .unwrap();
         Signed::sign(&Statement::Revocation(revocation), self.family.account.signing())
     }
 
@@ -111,7 +130,12 @@ fn start(state: StateDir, server: Server) -> (Arc<Agent>, LinkEnd) {
 /// The end of a transfer as the machine tells it; the fake server records it.
 async fn end_of(socket: &mut FakeSocket) -> (TransferId, TransferState, Option<ErrorCode>) {
     let (id, request) = socket.request().await;
-    let Request::EndTransfer { transfer, state, error, .. } = request else { panic!("{request:?}") };
+    let Request::EndTransfer {
+        transfer, state, error, ..
+    } = request
+    else {
+        panic!("{request:?}")
+    };
     socket.reply(id, Ok(Reply::Done)).await;
     (transfer, state, error.map(|error| error.code))
 }
@@ -125,7 +149,10 @@ async fn a_forged_order_is_reported_and_never_begins() {
     let mut forged = scene.family.sign(&order);
     forged.order.signature[0] ^= 1;
     scene.agent.take_pushed_order(forged).await;
-    assert_eq!(end_of(&mut socket).await, (order.id, TransferState::Failed, Some(ErrorCode::BadOrder)));
+    assert_eq!(
+        end_of(&mut socket).await,
+        (order.id, TransferState::Failed, Some(ErrorCode::BadOrder))
+    );
     assert_eq!(scene.agent.open_orders(), 0);
 }
 
@@ -141,8 +168,13 @@ async fn a_genuine_order_begins_once_however_often_it_is_pushed() {
     assert_eq!(scene.agent.open_orders(), 1);
     let (id, request) = socket.request().await;
     assert_eq!(request, Request::BeginTransfer { transfer: order.id });
-    socket.reply(id, Err(Refusal::new(ErrorCode::NotFound, "no such transfer"))).await;
-    assert_eq!(end_of(&mut socket).await, (order.id, TransferState::Failed, Some(ErrorCode::NotFound)));
+    socket
+        .reply(id, Err(Refusal::new(ErrorCode::NotFound, "no such transfer")))
+        .await;
+    assert_eq!(
+        end_of(&mut socket).await,
+        (order.id, TransferState::Failed, Some(ErrorCode::NotFound))
+    );
 }
 
 #[tokio::test]
@@ -173,7 +205,10 @@ async fn an_order_ends_when_its_signer_is_revoked() {
     let (_, request) = socket.request().await;
     assert_eq!(request, Request::BeginTransfer { transfer: order.id });
     scene.revoke(order.signer);
-    assert_eq!(end_of(&mut socket).await, (order.id, TransferState::Failed, Some(ErrorCode::BadOrder)));
+    assert_eq!(
+        end_of(&mut socket).await,
+        (order.id, TransferState::Failed, Some(ErrorCode::BadOrder))
+    );
 }
 
 #[tokio::test]
@@ -192,7 +227,10 @@ async fn a_revocation_that_comes_while_an_order_is_taken_on_ends_it_as_well() {
     scene.revoke(order.signer);
     drop(busy);
     taking.await.unwrap();
-    assert_eq!(end_of(&mut socket).await, (order.id, TransferState::Failed, Some(ErrorCode::BadOrder)));
+    assert_eq!(
+        end_of(&mut socket).await,
+        (order.id, TransferState::Failed, Some(ErrorCode::BadOrder))
+    );
 }
 
 #[tokio::test]
@@ -203,22 +241,33 @@ async fn an_order_ends_when_its_root_is_closed() {
     let order = scene.family.order_for(ROOT);
     scene.agent.take_order(scene.family.sign(&order)).await.unwrap();
     socket.request().await;
-    scene.agent.state.update_machine(|machine| {
-        machine.roots.clear();
-        Ok(())
-    }).unwrap();
+    scene
+        .agent
+        .state
+        .update_machine(|machine| {
+            machine.roots.clear();
+            Ok(())
+        })
+        .unwrap();
     scene.agent.reload().unwrap();
-    assert_eq!(end_of(&mut socket).await, (order.id, TransferState::Failed, Some(ErrorCode::NotFound)));
+    assert_eq!(
+        end_of(&mut socket).await,
+        (order.id, TransferState::Failed, Some(ErrorCode::NotFound))
+    );
     assert!(scene.agent.root_views().is_empty());
 }
 
 #[tokio::test]
 async fn a_root_may_hold_the_state_folder_and_nothing_of_it_is_reached() {
     let scene = Scene::alone();
-    scene.agent.state.update_machine(|machine| {
-        machine.roots[0].path = fs::canonicalize(scene.folder.path()).unwrap();
-        Ok(())
-    }).unwrap();
+    scene
+        .agent
+        .state
+        .update_machine(|machine| {
+            machine.roots[0].path = fs::canonicalize(scene.folder.path()).unwrap();
+            Ok(())
+        })
+        .unwrap();
     scene.agent.reload().unwrap();
     let root = scene.agent.root(&ROOT).unwrap();
     assert!(root.folder(&RootPath::new("state").unwrap()).is_err());

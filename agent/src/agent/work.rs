@@ -52,7 +52,12 @@ struct Open {
 
 impl Default for Work {
     fn default() -> Self {
-        Self { open: Mutex::default(), roots: Mutex::default(), permits: Semaphore::new(TRANSFERS_MAX), taking: tokio::sync::Mutex::default() }
+        Self {
+            open: Mutex::default(),
+            roots: Mutex::default(),
+            permits: Semaphore::new(TRANSFERS_MAX),
+            taking: tokio::sync::Mutex::default(),
+        }
     }
 }
 
@@ -72,7 +77,8 @@ impl Agent {
     /// Takes on an order, if it stands. It is in the journal when this returns, and carried out after.
     pub(crate) async fn take_order(self: &Arc<Self>, signed: SignedOrder) -> Result<(), Refusal> {
         let standing = self.standing.borrow().clone();
-        let (order, principal) = orders::verify(&signed, &self.identity, &standing, clock::now()).map_err(orders::refusal)?;
+        let (order, principal) =
+            orders::verify(&signed, &self.identity, &standing, clock::now()).map_err(orders::refusal)?;
         // One at a time: an order must not come to its end between the look into the journal and its beginning.
         let _taking = self.work.taking.lock().await;
         if self.work.is_open(&order, &signed)? {
@@ -80,7 +86,9 @@ impl Agent {
         }
         let (agent, id) = (Arc::clone(self), order.id);
         let shown = signed.clone();
-        let admitted = tokio::task::spawn_blocking(move || agent.journal.admit(&order, &shown).map(|admission| (admission, order)));
+        let admitted = tokio::task::spawn_blocking(move || {
+            agent.journal.admit(&order, &shown).map(|admission| (admission, order))
+        });
         let (admission, order) = admitted.await.map_err(|_| broken())??;
         tracing::info!(%id, ?principal, ?admission, "order");
         match admission {
@@ -127,7 +135,12 @@ impl Agent {
     fn begin(self: &Arc<Self>, order: Order, signed: SignedOrder) {
         let OrderBody::Upload(upload) = order.body;
         let cancel = self.stop.child_token();
-        let open = Open { signed, upload: upload.clone(), cancel: cancel.clone(), verdict: None };
+        let open = Open {
+            signed,
+            upload: upload.clone(),
+            cancel: cancel.clone(),
+            verdict: None,
+        };
         self.work.open().insert(order.id, open);
         // What was revoked or closed since the order was verified passed it by.
         self.recheck_orders();
@@ -207,7 +220,12 @@ impl Agent {
     async fn report(&self, transfer: TransferId, ended: Ended) {
         let Ended { state, progress, error } = ended;
         tracing::info!(%transfer, ?state, error = error.as_ref().map(|error| error.code.name()), "order ended");
-        let request = Request::EndTransfer { transfer, state, progress, error };
+        let request = Request::EndTransfer {
+            transfer,
+            state,
+            progress,
+            error,
+        };
         tokio::select! {
             () = self.stop.cancelled() => {}
             answer = self.link.request(request) => if let Err(refusal) = answer {
@@ -242,9 +260,16 @@ impl Work {
 }
 
 fn failed(refusal: Refusal) -> Ended {
-    Ended { state: TransferState::Failed, progress: Progress::default(), error: Some(refusal) }
+    Ended {
+        state: TransferState::Failed,
+        progress: Progress::default(),
+        error: Some(refusal),
+    }
 }
 
 fn broken() -> Refusal {
-    Refusal::new(ErrorCode::Internal, "the agent has a fault; its log says more. Give the order again, and if it stays, report it")
+    Refusal::new(
+        ErrorCode::Internal,
+        "the agent has a fault; its log says more. Give the order again, and if it stays, report it",
+    )
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use beckon_shared::{
     api::{
         Bytes, Packed,
-        account::{NewDevice, NewPassword, Proved, Prove, SignInName, SignInStart},
+        account::{NewDevice, NewPassword, Prove, Proved, SignInName, SignInStart},
     },
     certificate::{Chain, DeviceCertificate, Role, SUITE},
     device::{DeviceKind, Platform},
@@ -48,10 +48,15 @@ pub(crate) async fn open(
     password: Zeroizing<String>,
     pinned: Option<(&PublicKey, &Standing)>,
 ) -> Result<Opened, Failure> {
-    let start: SignInStart = api.post("/api/sign-in/start", &SignInName { name: name.to_owned() }).await?;
+    let start: SignInStart = api
+        .post("/api/sign-in/start", &SignInName { name: name.to_owned() })
+        .await?;
     start.params.check().map_err(bad_password)?;
     let secrets = derive(password, start.salt.0, start.params).await?;
-    let proof = Prove { name: name.to_owned(), auth: Bytes(*secrets.auth.as_bytes()) };
+    let proof = Prove {
+        name: name.to_owned(),
+        auth: Bytes(*secrets.auth.as_bytes()),
+    };
     let proved = api.post("/api/sign-in", &proof).await?;
     opened(proved, &secrets.kek, WrapKind::Password, pinned)
 }
@@ -63,7 +68,10 @@ pub(crate) async fn open_by_words(
     words: &RecoveryKey,
     pinned: Option<(&PublicKey, &Standing)>,
 ) -> Result<Opened, Failure> {
-    let proof = Prove { name: name.to_owned(), auth: Bytes(*words.auth().as_bytes()) };
+    let proof = Prove {
+        name: name.to_owned(),
+        auth: Bytes(*words.auth().as_bytes()),
+    };
     let proved = api.post("/api/recover", &proof).await?;
     opened(proved, &words.kek(), WrapKind::Recovery, pinned)
 }
@@ -84,13 +92,17 @@ fn opened(
     }
     let mut standing = pinned.map(|(_, standing)| standing.clone()).unwrap_or_default();
     if let Some(statement) = &proved.statement {
-        standing.accept(&statement.0, &key.public()).map_err(|cause| not_allowed(cause.to_string()))?;
+        standing
+            .accept(&statement.0, &key.public())
+            .map_err(|cause| not_allowed(cause.to_string()))?;
     }
     Ok(Opened { key, proved, standing })
 }
 
 fn another_account() -> Failure {
-    not_allowed("the server shows another account key than the one that this device knows; do not go on, and ask whoever runs the server. If the account was made anew, start with another --state folder")
+    not_allowed(
+        "the server shows another account key than the one that this device knows; do not go on, and ask whoever runs the server. If the account was made anew, start with another --state folder",
+    )
 }
 
 fn not_allowed(message: impl Into<String>) -> Failure {
@@ -107,7 +119,9 @@ fn bad_password(bad: BadPassword) -> Failure {
 
 async fn derive(password: Zeroizing<String>, salt: [u8; 16], params: KdfParams) -> Result<PasswordSecrets, Failure> {
     let derived = tokio::task::spawn_blocking(move || password::derive(&password, &salt, &params)).await;
-    derived.map_err(|_| Failure::internal("the password could not be checked"))?.map_err(bad_password)
+    derived
+        .map_err(|_| Failure::internal("the password could not be checked"))?
+        .map_err(bad_password)
 }
 
 /// A password that is to open the account key from now on.
@@ -130,7 +144,15 @@ pub(crate) async fn choose(password: Zeroizing<String>, key: &AccountKey) -> Res
     let wrapped = secrets.kek.wrap(key, WrapKind::Password, WRAP_VERSION, clock::random());
     let wrapped = wrapped.map_err(|_| Failure::internal("the account key could not be wrapped"))?;
     let auth = Bytes(*secrets.auth.as_bytes());
-    Ok(Chosen { password: NewPassword { salt: Bytes(salt), params, auth, wrapped: Packed(wrapped) }, secrets })
+    Ok(Chosen {
+        password: NewPassword {
+            salt: Bytes(salt),
+            params,
+            auth,
+            wrapped: Packed(wrapped),
+        },
+        secrets,
+    })
 }
 
 impl Chosen {
@@ -151,7 +173,9 @@ impl Chosen {
 /// The account key under the recovery words.
 pub(crate) fn wrap_by_words(words: &RecoveryKey, key: &AccountKey) -> Result<Packed<password::WrappedKey>, Failure> {
     let wrapped = words.kek().wrap(key, WrapKind::Recovery, WRAP_VERSION, clock::random());
-    wrapped.map(Packed).map_err(|_| Failure::internal("the account key could not be wrapped"))
+    wrapped
+        .map(Packed)
+        .map_err(|_| Failure::internal("the account key could not be wrapped"))
 }
 
 /// Certifies this command line as a controller of the account.
@@ -191,12 +215,19 @@ mod tests {
 
     use super::*;
 
-    const WEAK: KdfParams = KdfParams { memory_kib: 8, passes: 1, lanes: 1 };
+    const WEAK: KdfParams = KdfParams {
+        memory_kib: 8,
+        passes: 1,
+        lanes: 1,
+    };
 
     #[test]
     fn weak_settings_of_the_derivation_are_refused_as_not_allowed() {
         let failure = bad_password(WEAK.check().unwrap_err());
-        assert_eq!((failure.exit, failure.code), (crate::output::Exit::NotAllowed, "not-allowed"));
+        assert_eq!(
+            (failure.exit, failure.code),
+            (crate::output::Exit::NotAllowed, "not-allowed")
+        );
         assert!(failure.message.contains("do not sign in"), "{}", failure.message);
     }
 
@@ -213,16 +244,32 @@ mod tests {
             ticket: Bytes([0; 32]),
         };
         let standing = Standing::default();
-        let result = opened(proved.clone(), &words.kek(), WrapKind::Recovery, Some((&mine.public(), &standing)));
+        let result = opened(
+            proved.clone(),
+            &words.kek(),
+            WrapKind::Recovery,
+            Some((&mine.public(), &standing)),
+        );
         assert_eq!(result.map(drop).unwrap_err().code, "not-allowed");
-        assert!(opened(proved, &words.kek(), WrapKind::Recovery, Some((&other.public(), &standing))).is_ok());
+        assert!(
+            opened(
+                proved,
+                &words.kek(),
+                WrapKind::Recovery,
+                Some((&other.public(), &standing))
+            )
+            .is_ok()
+        );
     }
 
     #[test]
     fn a_new_password_is_vouched_for_by_the_account() {
         let key = AccountKey::from_bytes(&[1; 32]);
         let secrets = password::derive("correct horse", &[0; 16], &KdfParams::STANDARD).unwrap();
-        let wrapped = secrets.kek.wrap(&key, WrapKind::Password, WRAP_VERSION, [0; 24]).unwrap();
+        let wrapped = secrets
+            .kek
+            .wrap(&key, WrapKind::Password, WRAP_VERSION, [0; 24])
+            .unwrap();
         let password = NewPassword {
             salt: Bytes([0; 16]),
             params: KdfParams::STANDARD,
@@ -230,7 +277,9 @@ mod tests {
             wrapped: Packed(wrapped),
         };
         let chosen = Chosen { password, secrets };
-        let Ok(Statement::NewPassword(said)) = Statement::verify(&chosen.statement(&key), &key.public()) else { panic!("no statement") };
+        let Ok(Statement::NewPassword(said)) = Statement::verify(&chosen.statement(&key), &key.public()) else {
+            panic!("no statement")
+        };
         assert_eq!(said.wrap_hash, chosen.password.wrapped.0.hash());
         assert_eq!(said.auth_hash, chosen.secrets.auth.hash());
     }

@@ -68,7 +68,9 @@ impl<'a> Control<'a> {
         let server = here.server(controller.server.clone())?;
         let identity = controller.identity().ok_or_else(Failure::not_signed_in)?;
         let name = Label::new(controller.device_name.clone()).unwrap_or_else(|_| hello::default_name());
-        let (connection, statement, events) = dial(&server, &identity, &name, &controller.standing).await.map_err(connect_failure)?;
+        let (connection, statement, events) = dial(&server, &identity, &name, &controller.standing)
+            .await
+            .map_err(connect_failure)?;
         let mut control = Self {
             here,
             server,
@@ -104,12 +106,15 @@ impl<'a> Control<'a> {
 
     /// The device of this name or id. A name that a revoked device had may be another's by now, who then is meant.
     pub(crate) fn device(&self, name: &str) -> Result<&DeviceView, Failure> {
-        named(&self.devices(), name).ok_or_else(|| not_found("no device of this name or id is in the control list; see: beckon devices"))
+        named(&self.devices(), name)
+            .ok_or_else(|| not_found("no device of this name or id is in the control list; see: beckon devices"))
     }
 
     /// The machine of this name, which may be away.
     pub(crate) fn machine(&self, name: &Label) -> Result<&DeviceView, Failure> {
-        let device = self.device(name.as_str()).map_err(|_| not_found(format!("no machine is called {name}; see: beckon machines")))?;
+        let device = self
+            .device(name.as_str())
+            .map_err(|_| not_found(format!("no machine is called {name}; see: beckon machines")))?;
         usable(device)
     }
 
@@ -122,15 +127,24 @@ impl<'a> Control<'a> {
     /// A private channel to a machine, which must be online.
     pub(crate) async fn session(&self, machine: &DeviceView) -> Result<Session, Failure> {
         if !machine.online {
-            let advice = format!("{} is away; start it and see that beckon run runs there, then try again", machine.name);
+            let advice = format!(
+                "{} is away; start it and see that beckon run runs there, then try again",
+                machine.name
+            );
             return Err(Refusal::new(ErrorCode::Away, advice).into());
         }
-        let ticket = match self.connection.request(Request::OpenSession { device: machine.id }).await {
+        let ticket = match self
+            .connection
+            .request(Request::OpenSession { device: machine.id })
+            .await
+        {
             Ok(Reply::Ticket(ticket)) => ticket,
             Ok(_) => return Err(Failure::internal("the server answered something else than a ticket")),
             Err(error) => return Err(Refusal::from(error).into()),
         };
-        let socket = session::dial_relay(&self.server, &ticket).await.map_err(connect_failure)?;
+        let socket = session::dial_relay(&self.server, &ticket)
+            .await
+            .map_err(connect_failure)?;
         let session = Session::initiate(socket, &self.identity, machine, &self.standing).await?;
         if let Some(news) = &session.statement {
             keep_statement(self.here, &self.identity, news)?;
@@ -143,7 +157,11 @@ impl<'a> Control<'a> {
         loop {
             match self.connection.request(request.clone()).await {
                 Ok(Reply::Transfer(transfer)) => return Ok(*transfer),
-                Ok(_) => return Err(Failure::internal("the server answered something else than the transfer")),
+                Ok(_) => {
+                    return Err(Failure::internal(
+                        "the server answered something else than the transfer",
+                    ));
+                }
                 Err(RequestError::Lost) => self.reconnect().await?,
                 Err(RequestError::Refused(refusal)) => return Err(refusal.into()),
             }
@@ -177,7 +195,10 @@ impl<'a> Control<'a> {
             }
             FromServer::DriveChanged { space, revision } => Ok(Some(News::Drive { space, revision })),
             FromServer::Statement(statement) => self.learn(Some(&*statement)).map(|()| None),
-            FromServer::GoAway { reason, back_in_ms: None } => Err(reason.into()),
+            FromServer::GoAway {
+                reason,
+                back_in_ms: None,
+            } => Err(reason.into()),
             _ => Ok(None),
         }
     }
@@ -197,7 +218,9 @@ impl<'a> Control<'a> {
             }
             Ok(())
         };
-        tokio::time::timeout(SNAPSHOT_TIMEOUT, read).await.unwrap_or_else(|_| Err(silent()))
+        tokio::time::timeout(SNAPSHOT_TIMEOUT, read)
+            .await
+            .unwrap_or_else(|_| Err(silent()))
     }
 
     fn lost(&self) -> Failure {
@@ -229,7 +252,12 @@ impl<'a> Control<'a> {
 
 type Dialled = (Connection, Option<Signed<Statement>>, mpsc::Receiver<FromServer>);
 
-async fn dial(server: &Server, identity: &Identity, name: &Label, standing: &Standing) -> Result<Dialled, ConnectError> {
+async fn dial(
+    server: &Server,
+    identity: &Identity,
+    name: &Label,
+    standing: &Standing,
+) -> Result<Dialled, ConnectError> {
     let hello = hello::hello(name.clone(), DeviceKind::Cli, Vec::new(), standing.number());
     let (connection, welcome, events) = Connection::open(server, identity, hello).await?;
     Ok((connection, welcome.statement, events))
@@ -240,10 +268,14 @@ fn keep_statement(here: &Here, identity: &Identity, statement: &Signed<Statement
     let not_genuine = |cause: &dyn std::fmt::Display| Refusal::new(ErrorCode::NotAllowed, cause.to_string());
     let known = here.state.controller()?.map(|known| known.standing).unwrap_or_default();
     let mut standing = known;
-    match standing.accept(statement, &identity.account_key).map_err(|cause| not_genuine(&cause))? {
+    match standing
+        .accept(statement, &identity.account_key)
+        .map_err(|cause| not_genuine(&cause))?
+    {
         Acceptance::Stale => Ok(()),
         Acceptance::Accepted => {
-            here.state.update_controller(|controller| controller.standing = standing)?;
+            here.state
+                .update_controller(|controller| controller.standing = standing)?;
             Ok(())
         }
     }
@@ -257,7 +289,10 @@ struct List<K, V> {
 
 impl<K, V> Default for List<K, V> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), whole: false }
+        Self {
+            rows: BTreeMap::new(),
+            whole: false,
+        }
     }
 }
 
@@ -267,8 +302,11 @@ impl<K: Ord, V: Clone> List<K, V> {
         if matches!(part.place, Place::First | Place::Whole) {
             self.rows.clear();
         }
-        let news: Vec<V> =
-            part.rows.into_iter().filter(|row| self.rows.get(&key(row)).is_none_or(|old| is_news(old, row))).collect();
+        let news: Vec<V> = part
+            .rows
+            .into_iter()
+            .filter(|row| self.rows.get(&key(row)).is_none_or(|old| is_news(old, row)))
+            .collect();
         self.rows.extend(news.iter().map(|row| (key(row), row.clone())));
         match part.place {
             Place::Last | Place::Whole => self.whole = true,
@@ -290,10 +328,17 @@ fn named<'a>(devices: &[&'a DeviceView], name: &str) -> Option<&'a DeviceView> {
 
 fn usable(device: &DeviceView) -> Result<&DeviceView, Failure> {
     if device.kind != DeviceKind::Agent {
-        return Err(not_found(format!("{} is no machine, it only commands others; see: beckon machines", device.name)));
+        return Err(not_found(format!(
+            "{} is no machine, it only commands others; see: beckon machines",
+            device.name
+        )));
     }
     if device.revoked {
-        return Err(Refusal::new(ErrorCode::Revoked, format!("{} was revoked; join it again to use it", device.name)).into());
+        return Err(Refusal::new(
+            ErrorCode::Revoked,
+            format!("{} was revoked; join it again to use it", device.name),
+        )
+        .into());
     }
     Ok(device)
 }
@@ -304,16 +349,24 @@ pub(crate) fn root_of(machine: &DeviceView, name: &Label) -> Result<RootId, Fail
     let machine_name = &machine.name;
     root.map(|root| root.id).ok_or_else(|| match machine.roots.as_slice() {
         // Its agent tells them, each time that it comes online.
-        [] if !machine.online => not_found(format!("{machine_name} has told no roots yet; start beckon run there, then try again")),
-        _ => not_found(format!("{machine_name} has no root called {name}; see: beckon ls {machine_name}")),
+        [] if !machine.online => not_found(format!(
+            "{machine_name} has told no roots yet; start beckon run there, then try again"
+        )),
+        _ => not_found(format!(
+            "{machine_name} has no root called {name}; see: beckon ls {machine_name}"
+        )),
     })
 }
 
 /// The name of this root on a machine, as the server tells it.
 pub(crate) fn root_name(machine: &DeviceView, id: RootId) -> Result<Label, Failure> {
     let root = machine.roots.iter().find(|root| root.id == id);
-    root.map(|root| root.name.clone())
-        .ok_or_else(|| not_found(format!("this root of {} is closed; see: beckon ls {}", machine.name, machine.name)))
+    root.map(|root| root.name.clone()).ok_or_else(|| {
+        not_found(format!(
+            "this root of {} is closed; see: beckon ls {}",
+            machine.name, machine.name
+        ))
+    })
 }
 
 pub(crate) fn not_found(message: impl Into<String>) -> Failure {
@@ -321,7 +374,11 @@ pub(crate) fn not_found(message: impl Into<String>) -> Failure {
 }
 
 fn silent() -> Failure {
-    Refusal::new(ErrorCode::GoingAway, "the server did not tell its list of devices in time; try again").into()
+    Refusal::new(
+        ErrorCode::GoingAway,
+        "the server did not tell its list of devices in time; try again",
+    )
+    .into()
 }
 
 /// In the words of the command line.
@@ -368,22 +425,44 @@ mod tests {
         let (now, other, before) = (row("desk", 10, false), row("Desk2", 20, false), row("desk", 30, true));
         let devices = [&now, &other, &before];
         let id = |name: &str| named(&devices, name).map(|device| device.id);
-        assert_eq!((id("desk"), id("DESK"), id("desk2"), id("absent")), (Some(now.id), Some(now.id), Some(other.id), None));
+        assert_eq!(
+            (id("desk"), id("DESK"), id("desk2"), id("absent")),
+            (Some(now.id), Some(now.id), Some(other.id), None)
+        );
         assert_eq!(id(&before.id.to_string()), Some(before.id));
-        assert_eq!(named(&[&other, &before], "desk").map(|device| device.id), Some(before.id));
+        assert_eq!(
+            named(&[&other, &before], "desk").map(|device| device.id),
+            Some(before.id)
+        );
     }
 
     #[test]
     fn a_machine_that_was_never_online_is_to_be_started_first() {
         let name = Label::new("Documents").unwrap();
         let machine = row("desk", 10, false);
-        assert!(root_of(&machine, &name).unwrap_err().message.contains("start beckon run there"));
-        let online = DeviceView { online: true, ..machine };
-        assert!(root_of(&online, &name).unwrap_err().message.contains("no root called Documents"));
+        assert!(
+            root_of(&machine, &name)
+                .unwrap_err()
+                .message
+                .contains("start beckon run there")
+        );
+        let online = DeviceView {
+            online: true,
+            ..machine
+        };
+        assert!(
+            root_of(&online, &name)
+                .unwrap_err()
+                .message
+                .contains("no root called Documents")
+        );
     }
 
     fn part(place: Place, rows: &[(u8, u64)]) -> Part<(u8, u64)> {
-        Part { place, rows: rows.to_vec() }
+        Part {
+            place,
+            rows: rows.to_vec(),
+        }
     }
 
     fn take(list: &mut List<u8, (u8, u64)>, part: Part<(u8, u64)>) -> Option<Vec<(u8, u64)>> {

@@ -124,7 +124,12 @@ fn table(devices: &[&DeviceView], which: Which) -> Table {
         Which::All => Table::new(&["NAME", "STATE", "LAST SEEN", "ADDRESS", "KIND", "SYSTEM"], &[]),
     };
     for device in devices {
-        let mut cells = vec![visible(device.name.as_str().as_bytes()), presence(device).to_owned(), time(device.last_seen), address(device)];
+        let mut cells = vec![
+            visible(device.name.as_str().as_bytes()),
+            presence(device).to_owned(),
+            time(device.last_seen),
+            address(device),
+        ];
         match which {
             Which::Machines => cells.push(root_names(device)),
             Which::All => cells.extend([kind(device.kind).to_owned(), visible_text(&device.os)]),
@@ -156,11 +161,19 @@ fn address(device: &DeviceView) -> String {
 
 fn socket_address(address: &str, port: u16) -> String {
     let address = visible_text(address);
-    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+    if address.contains(':') {
+        format!("[{address}]:{port}")
+    } else {
+        format!("{address}:{port}")
+    }
 }
 
 fn root_names(device: &DeviceView) -> String {
-    let names: Vec<String> = device.roots.iter().map(|root| visible(root.name.as_str().as_bytes())).collect();
+    let names: Vec<String> = device
+        .roots
+        .iter()
+        .map(|root| visible(root.name.as_str().as_bytes()))
+        .collect();
     names.join(", ")
 }
 
@@ -191,20 +204,41 @@ async fn find(here: &Here, name: &str) -> Result<DeviceView, Failure> {
 fn description(device: &DeviceView) -> String {
     let confirmed = if device.joined_by_code { ", joined by code" } else { "" };
     let mut lines = vec![
-        format!("{}: {}, {}{confirmed}", visible(device.name.as_str().as_bytes()), kind(device.kind), presence(device)),
+        format!(
+            "{}: {}, {}{confirmed}",
+            visible(device.name.as_str().as_bytes()),
+            kind(device.kind),
+            presence(device)
+        ),
         format!("  id          {}", device.id),
-        format!("  system      {}, beckon {}", visible_text(&device.os), visible_text(&device.version)),
+        format!(
+            "  system      {}, beckon {}",
+            visible_text(&device.os),
+            visible_text(&device.version)
+        ),
         format!("  address     {}", address(device)),
         format!("  first seen  {}", time(device.first_seen)),
         format!("  last seen   {}", time(device.last_seen)),
     ];
     for at in &device.addresses {
-        let mac = at.mac.as_deref().map(|mac| format!("  {}", visible_text(mac))).unwrap_or_default();
-        lines.push(format!("  interface   {}/{}  {}{mac}", visible_text(&at.address), at.prefix, visible_text(&at.interface)));
+        let mac = at
+            .mac
+            .as_deref()
+            .map(|mac| format!("  {}", visible_text(mac)))
+            .unwrap_or_default();
+        lines.push(format!(
+            "  interface   {}/{}  {}{mac}",
+            visible_text(&at.address),
+            at.prefix,
+            visible_text(&at.interface)
+        ));
     }
     for root in &device.roots {
         let writable = if root.writable { "  writable" } else { "" };
-        lines.push(format!("  root        {}{writable}", visible(root.name.as_str().as_bytes())));
+        lines.push(format!(
+            "  root        {}{writable}",
+            visible(root.name.as_str().as_bytes())
+        ));
     }
     lines.join("\n")
 }
@@ -217,7 +251,12 @@ async fn visits(here: &Here, name: &str) -> Result<Exit, Failure> {
         let mut table = Table::new(&["BEGAN", "ENDED", "ADDRESS", "VERSION"], &[]);
         for visit in &visits {
             let ended = visit.ended.map_or_else(|| "still here".to_owned(), time);
-            table.row([time(visit.started), ended, socket_address(&visit.address, visit.port), visible_text(&visit.version)]);
+            table.row([
+                time(visit.started),
+                ended,
+                socket_address(&visit.address, visit.port),
+                visible_text(&visit.version),
+            ]);
         }
         table
     })?;
@@ -227,9 +266,15 @@ async fn visits(here: &Here, name: &str) -> Result<Exit, Failure> {
 async fn rename(here: &Here, name: &str, new_name: Label) -> Result<Exit, Failure> {
     let device = find(here, name).await?;
     let api = here.api(&here.controller()?)?;
-    api.tell(Method::PATCH, &format!("/api/devices/{}", device.id), &Rename { name: new_name.clone() }).await?;
+    api.tell(
+        Method::PATCH,
+        &format!("/api/devices/{}", device.id),
+        &Rename { name: new_name.clone() },
+    )
+    .await?;
     let result = serde_json::json!({ "id": device.id, "name": new_name });
-    here.out.one(&result, || format!("{} is called {new_name} now", device.name))?;
+    here.out
+        .one(&result, || format!("{} is called {new_name} now", device.name))?;
     Ok(Exit::Done)
 }
 
@@ -241,16 +286,31 @@ async fn revoke(here: &Here, name: &str, password_file: Option<&PathBuf>) -> Res
     let password = password_prompt::read(&Source::from(password_file), "Password: ", "--password-file")?;
     let pinned = Some((&controller.account_key, &controller.standing));
     let opened = account::open(&api, &controller.account_name, password, pinned).await?;
-    let revocation = opened.standing.revoke(&controller.account_key, &[device.id], clock::now());
+    let revocation = opened
+        .standing
+        .revoke(&controller.account_key, &[device.id], clock::now());
     let revocation = revocation.map_err(|cause| Failure::local("too-many", cause.to_string()))?;
     let number = revocation.number;
     let statement = Signed::sign(&Statement::Revocation(revocation), opened.key.signing());
-    api.tell(Method::POST, "/api/statements", &NewStatement { statement: Packed(statement.clone()) }).await?;
+    api.tell(
+        Method::POST,
+        "/api/statements",
+        &NewStatement {
+            statement: Packed(statement.clone()),
+        },
+    )
+    .await?;
     let mut standing = opened.standing;
     if standing.accept(&statement, &controller.account_key).is_ok() {
-        here.state.update_controller(|controller| controller.standing = standing)?;
+        here.state
+            .update_controller(|controller| controller.standing = standing)?;
     }
     let result = serde_json::json!({ "id": device.id, "name": device.name, "revoked": true, "statement": number });
-    here.out.one(&result, || format!("{} is revoked: its connections are closed, and it gets no new ones", device.name))?;
+    here.out.one(&result, || {
+        format!(
+            "{} is revoked: its connections are closed, and it gets no new ones",
+            device.name
+        )
+    })?;
     Ok(Exit::Done)
 }

@@ -113,7 +113,10 @@ impl From<&NodeView> for NodeJson {
             version: node.head,
             hash: node.hash.map(|hash| hash.to_string()),
             torn: node.torn,
-            target: node.target.as_ref().map(|target| String::from_utf8_lossy(&target.0).into_owned()),
+            target: node
+                .target
+                .as_ref()
+                .map(|target| String::from_utf8_lossy(&target.0).into_owned()),
             deleted: node.deleted,
             token: node_ref(node.id),
         }
@@ -130,7 +133,10 @@ fn shown(node: &NodeView) -> String {
 
 /// The node at a place, and the first of its children where it is a folder. The top has no node.
 pub(crate) async fn find(api: &Api, place: &DrivePlace) -> Result<Option<NodeView>, Failure> {
-    let listing: Listing = api.get(&format!("/api/drive/list?{}&limit=1", place.query())).await.map_err(explain)?;
+    let listing: Listing = api
+        .get(&format!("/api/drive/list?{}&limit=1", place.query()))
+        .await
+        .map_err(explain)?;
     Ok(listing.node)
 }
 
@@ -143,7 +149,9 @@ fn explain(failure: Failure) -> Failure {
 
 async fn find_node(api: &Api, place: &OsString) -> Result<NodeView, Failure> {
     let place = DrivePlace::parse(place)?;
-    find(api, &place).await?.ok_or_else(|| Failure::usage("this is the top of the drive; name something in it"))
+    find(api, &place)
+        .await?
+        .ok_or_else(|| Failure::usage("this is the top of the drive; name something in it"))
 }
 
 async fn list(here: &Here, api: &Api, place: &DrivePlace) -> Result<Exit, Failure> {
@@ -166,7 +174,11 @@ async fn list(here: &Here, api: &Api, place: &DrivePlace) -> Result<Exit, Failur
 }
 
 fn line(node: &NodeView) -> String {
-    let size = if node.kind == EntryKind::File { size(node.size) } else { String::new() };
+    let size = if node.kind == EntryKind::File {
+        size(node.size)
+    } else {
+        String::new()
+    };
     let end = match (node.kind, &node.target) {
         (EntryKind::Folder, _) => "/".to_owned(),
         (EntryKind::Symlink, Some(target)) => format!(" -> {}", visible(&target.0)),
@@ -177,12 +189,21 @@ fn line(node: &NodeView) -> String {
 }
 
 async fn versions(here: &Here, api: &Api, place: &DrivePlace) -> Result<Exit, Failure> {
-    let versions: Vec<VersionView> = api.get(&format!("/api/drive/versions?{}", place.query())).await.map_err(explain)?;
+    let versions: Vec<VersionView> = api
+        .get(&format!("/api/drive/versions?{}", place.query()))
+        .await
+        .map_err(explain)?;
     here.out.list(&versions, || {
         let mut table = Table::new(&["VERSION", "STORED", "MODIFIED", "SIZE", ""], &[3]);
         for version in &versions {
             let remark = remark(version).to_owned();
-            table.row([version.id.to_string(), time(version.committed), time(version.mtime), size(version.size), remark]);
+            table.row([
+                version.id.to_string(),
+                time(version.committed),
+                time(version.mtime),
+                size(version.size),
+                remark,
+            ]);
         }
         table
     })?;
@@ -204,7 +225,9 @@ async fn remove(here: &Here, api: &Api, places: &[OsString]) -> Result<Exit, Fai
         nodes.push(find_node(api, place).await?);
     }
     for part in nodes.chunks(NODES_MAX) {
-        let part = Nodes { nodes: part.iter().map(|node| node.id).collect() };
+        let part = Nodes {
+            nodes: part.iter().map(|node| node.id).collect(),
+        };
         api.tell(Method::POST, "/api/drive/delete", &part).await?;
     }
     let rows: Vec<NodeJson> = nodes.iter().map(NodeJson::from).collect();
@@ -221,23 +244,37 @@ async fn remove(here: &Here, api: &Api, places: &[OsString]) -> Result<Exit, Fai
 async fn rename(here: &Here, api: &Api, from: &OsString, to: &OsString) -> Result<Exit, Failure> {
     let node = find_node(api, from).await?;
     let order = match DrivePlace::parse(to)? {
-        DrivePlace::Node(folder) => Move { node: node.id, parent: Some(folder), name: None },
+        DrivePlace::Node(folder) => Move {
+            node: node.id,
+            parent: Some(folder),
+            name: None,
+        },
         DrivePlace::Path(path) => destination(api, &node, &path).await?,
     };
     api.tell(Method::POST, "/api/drive/move", &order).await?;
     let moved = find(api, &DrivePlace::Node(node.id)).await?.unwrap_or(node);
-    here.out.one(&NodeJson::from(&moved), || format!("moved, it is called {} now", shown(&moved)))?;
+    here.out.one(&NodeJson::from(&moved), || {
+        format!("moved, it is called {} now", shown(&moved))
+    })?;
     Ok(Exit::Done)
 }
 
 /// As `mv` does it: into a folder that is there, else to the new name in the folder above.
 async fn destination(api: &Api, node: &NodeView, path: &RootPath) -> Result<Move, Failure> {
     let Some((above, name)) = path.split_last() else {
-        return Ok(Move { node: node.id, parent: Some(NodeId::TOP), name: None });
+        return Ok(Move {
+            node: node.id,
+            parent: Some(NodeId::TOP),
+            name: None,
+        });
     };
     match find(api, &DrivePlace::Path(path.clone())).await {
         Ok(Some(folder)) if folder.kind == EntryKind::Folder && folder.id != node.id => {
-            return Ok(Move { node: node.id, parent: Some(folder.id), name: None });
+            return Ok(Move {
+                node: node.id,
+                parent: Some(folder.id),
+                name: None,
+            });
         }
         Ok(_) => {}
         Err(failure) if failure.is(ErrorCode::NotFound) => {}
@@ -246,7 +283,11 @@ async fn destination(api: &Api, node: &NodeView, path: &RootPath) -> Result<Move
     let parent = find(api, &DrivePlace::Path(above)).await?.map(|folder| folder.id);
     // No parent stands for the top, in a node and here; what may go there is the server's to say.
     let parent = (parent != node.parent).then(|| parent.unwrap_or(NodeId::TOP));
-    Ok(Move { node: node.id, parent, name: Some(name) })
+    Ok(Move {
+        node: node.id,
+        parent,
+        name: Some(name),
+    })
 }
 
 async fn restore(here: &Here, api: &Api, places: &[OsString]) -> Result<Exit, Failure> {
@@ -258,17 +299,22 @@ async fn restore(here: &Here, api: &Api, places: &[OsString]) -> Result<Exit, Fa
         });
     }
     for part in nodes.chunks(NODES_MAX) {
-        api.tell(Method::POST, "/api/drive/restore", &Nodes { nodes: part.to_vec() }).await?;
+        api.tell(Method::POST, "/api/drive/restore", &Nodes { nodes: part.to_vec() })
+            .await?;
     }
     let mut restored = Vec::new();
     for node in &nodes {
-        restored.push(Restored { id: *node, path: path_of(api, *node).await.unwrap_or_else(|_| RootPath::root()) });
+        restored.push(Restored {
+            id: *node,
+            path: path_of(api, *node).await.unwrap_or_else(|_| RootPath::root()),
+        });
     }
     let paths: Vec<String> = restored.iter().map(|node| node.path.display()).collect();
-    here.out.one(&serde_json::json!({ "restored": nodes, "paths": paths }), || {
-        let lines: Vec<_> = restored.iter().map(Restored::line).collect();
-        lines.join("\n")
-    })?;
+    here.out
+        .one(&serde_json::json!({ "restored": nodes, "paths": paths }), || {
+            let lines: Vec<_> = restored.iter().map(Restored::line).collect();
+            lines.join("\n")
+        })?;
     Ok(Exit::Done)
 }
 
@@ -280,7 +326,11 @@ struct Restored {
 
 impl Restored {
     fn line(&self) -> String {
-        let name = if self.path.is_root() { self.id.to_string() } else { visible(self.path.as_bytes()) };
+        let name = if self.path.is_root() {
+            self.id.to_string()
+        } else {
+            visible(self.path.as_bytes())
+        };
         format!("restored: {name}")
     }
 }
@@ -289,8 +339,15 @@ impl Restored {
 async fn path_of(api: &Api, node: NodeId) -> Result<RootPath, Failure> {
     let (mut names, mut next) = (Vec::new(), Some(node));
     while let Some(id) = next {
-        let Some(node) = find(api, &DrivePlace::Node(id)).await? else { break };
-        names.push(node.name_bytes.as_ref().map_or(node.name.as_bytes(), Name::as_bytes).to_vec());
+        let Some(node) = find(api, &DrivePlace::Node(id)).await? else {
+            break;
+        };
+        names.push(
+            node.name_bytes
+                .as_ref()
+                .map_or(node.name.as_bytes(), Name::as_bytes)
+                .to_vec(),
+        );
         next = node.parent;
     }
     names.reverse();
@@ -307,7 +364,9 @@ async fn deleted_at(api: &Api, path: &RootPath) -> Result<NodeId, Failure> {
         }
         after = page.next;
         if after.is_none() {
-            return Err(not_found("nothing that stood there was deleted in the last 30 days; see: beckon drive ls --deleted"));
+            return Err(not_found(
+                "nothing that stood there was deleted in the last 30 days; see: beckon drive ls --deleted",
+            ));
         }
     }
 }
@@ -333,10 +392,18 @@ async fn list_deleted(here: &Here, api: &Api) -> Result<Exit, Failure> {
     loop {
         let page = deleted_page(api, after).await?;
         for TreeRow { path, node } in &page.rows {
-            let path_bytes = std::str::from_utf8(path.as_bytes()).is_err().then(|| base64(path.as_bytes()));
-            let json = DeletedJson { path: path.display(), path_bytes, node: node.into() };
+            let path_bytes = std::str::from_utf8(path.as_bytes())
+                .is_err()
+                .then(|| base64(path.as_bytes()));
+            let json = DeletedJson {
+                path: path.display(),
+                path_bytes,
+                node: node.into(),
+            };
             let deleted = node.deleted.map(time).unwrap_or_default();
-            rows.push(&json, || format!("{deleted}  {}  {}", node_ref(node.id), visible(path.as_bytes())))?;
+            rows.push(&json, || {
+                format!("{deleted}  {}  {}", node_ref(node.id), visible(path.as_bytes()))
+            })?;
         }
         rows.flush()?;
         after = page.next;
@@ -356,8 +423,20 @@ mod tests {
     fn a_torn_version_is_told_also_where_it_is_the_current_one() {
         let of = |head, torn| {
             let (id, at) = (VersionId::new(Timestamp(0), [0; 10]), Timestamp(0));
-            remark(&VersionView { id, size: 0, mtime: at, committed: at, device: None, hash: None, torn, head })
+            remark(&VersionView {
+                id,
+                size: 0,
+                mtime: at,
+                committed: at,
+                device: None,
+                hash: None,
+                torn,
+                head,
+            })
         };
-        assert_eq!([of(true, false), of(true, true), of(false, true), of(false, false)], ["current", "current, torn", "torn", ""]);
+        assert_eq!(
+            [of(true, false), of(true, true), of(false, true), of(false, false)],
+            ["current", "current, torn", "torn", ""]
+        );
     }
 }

@@ -43,8 +43,12 @@ pub(crate) async fn run(here: &Here) -> Result<Exit, Failure> {
             News::Devices(devices) => devices.iter().try_for_each(|row| device(here, row))?,
             News::Transfers(transfers) => transfers.iter().try_for_each(|row| transfer(here, row))?,
             News::Drive { space, revision } => {
-                let event = Event::Drive { space: space.to_string(), revision };
-                here.out.one(&event, || format!("{}  drive changed (revision {revision})", now()))?;
+                let event = Event::Drive {
+                    space: space.to_string(),
+                    revision,
+                };
+                here.out
+                    .one(&event, || format!("{}  drive changed (revision {revision})", now()))?;
             }
         }
     }
@@ -54,7 +58,11 @@ pub(crate) async fn run(here: &Here) -> Result<Exit, Failure> {
 
 fn snapshot(here: &Here, control: &Control<'_>) -> Result<(), Failure> {
     control.devices().into_iter().try_for_each(|row| device(here, row))?;
-    control.transfers().into_iter().rev().try_for_each(|row| transfer(here, row))
+    control
+        .transfers()
+        .into_iter()
+        .rev()
+        .try_for_each(|row| transfer(here, row))
 }
 
 fn device(here: &Here, row: &DeviceView) -> Result<(), Failure> {
@@ -67,7 +75,14 @@ fn device(here: &Here, row: &DeviceView) -> Result<(), Failure> {
 fn transfer(here: &Here, row: &TransferView) -> Result<(), Failure> {
     here.out.one(&Event::Transfer(row.into()), || {
         let (progress, what) = (&row.progress, visible(row.what.as_bytes()));
-        format!("{}  transfer {} of {what}: {:?}, {}/{} files", now(), row.id, row.state, progress.files_done, progress.files_total)
+        format!(
+            "{}  transfer {} of {what}: {:?}, {}/{} files",
+            now(),
+            row.id,
+            row.state,
+            progress.files_done,
+            progress.files_total
+        )
     })
 }
 

@@ -51,7 +51,9 @@ pub(crate) struct Args {
 /// Fetches.
 pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     if args.zip.as_ref().is_some_and(|path| path.as_os_str() == "-") {
-        return Err(Failure::usage("a ZIP file cannot go to standard output; name a file: --zip FILE"));
+        return Err(Failure::usage(
+            "a ZIP file cannot go to standard output; name a file: --zip FILE",
+        ));
     }
     let place = DrivePlace::parse(&args.place)?;
     let api = here.api(&here.controller()?)?;
@@ -59,9 +61,10 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let kind = node.as_ref().map_or(EntryKind::Folder, |node| node.kind);
     match (kind, node) {
         (EntryKind::Folder, node) => folder(here, &api, &place, node.as_ref(), &args).await,
-        (_, Some(node)) if args.zip.is_some() => {
-            Err(Failure::usage(format!("{} is no folder; fetch it without --zip", shown_name(&node))))
-        }
+        (_, Some(node)) if args.zip.is_some() => Err(Failure::usage(format!(
+            "{} is no folder; fetch it without --zip",
+            shown_name(&node)
+        ))),
         (EntryKind::File, Some(node)) => {
             let wanted = Wanted::of(&api, &node, args.version).await?;
             file::get(here, &api, &wanted, &args).await
@@ -71,7 +74,13 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     }
 }
 
-async fn folder(here: &Here, api: &Api, place: &DrivePlace, node: Option<&NodeView>, args: &Args) -> Result<Exit, Failure> {
+async fn folder(
+    here: &Here,
+    api: &Api,
+    place: &DrivePlace,
+    node: Option<&NodeView>,
+    args: &Args,
+) -> Result<Exit, Failure> {
     if args.range.is_some() || args.version.is_some() {
         return Err(Failure::usage("--range and --version are for files, this is a folder"));
     }
@@ -82,9 +91,12 @@ async fn folder(here: &Here, api: &Api, place: &DrivePlace, node: Option<&NodeVi
     }
     let name = node.and_then(|node| local::os_name(&name_of(node)?));
     if args.output.as_ref().is_some_and(|output| output.as_os_str() == "-") {
-        return Err(Failure::usage("a folder cannot go to standard output; give -o DIR, or --zip FILE"));
+        return Err(Failure::usage(
+            "a folder cannot go to standard output; give -o DIR, or --zip FILE",
+        ));
     }
-    let target = local::tree_target(args.output.as_deref(), name).ok_or_else(|| Failure::usage("name a folder with -o DIR"))?;
+    let target =
+        local::tree_target(args.output.as_deref(), name).ok_or_else(|| Failure::usage("name a folder with -o DIR"))?;
     tree::get(here, api, &place, &target, args.clash()).await
 }
 
@@ -110,19 +122,47 @@ struct Wanted {
 impl Wanted {
     /// The head, or the version that is asked for.
     async fn of(api: &Api, node: &NodeView, version: Option<VersionId>) -> Result<Self, Failure> {
-        let Some(version) = version else { return Self::head(node).ok_or_else(nothing_stored) };
+        let Some(version) = version else {
+            return Self::head(node).ok_or_else(nothing_stored);
+        };
         let versions: Vec<VersionView> = api.get(&format!("/api/drive/versions?node={}", node.id)).await?;
-        let unknown = || Refusal::new(ErrorCode::NotFound, "this file has no such version; see: beckon drive versions");
-        let found = versions.into_iter().find(|known| known.id == version).ok_or_else(unknown)?;
+        let unknown = || {
+            Refusal::new(
+                ErrorCode::NotFound,
+                "this file has no such version; see: beckon drive versions",
+            )
+        };
+        let found = versions
+            .into_iter()
+            .find(|known| known.id == version)
+            .ok_or_else(unknown)?;
         let hash = found.hash.ok_or_else(nothing_stored)?;
         let (name, mode) = (name_of(node), node.mode);
-        Ok(Self { node: node.id, version, name, size: found.size, hash, mtime: found.mtime, mode, torn: found.torn })
+        Ok(Self {
+            node: node.id,
+            version,
+            name,
+            size: found.size,
+            hash,
+            mtime: found.mtime,
+            mode,
+            torn: found.torn,
+        })
     }
 
     fn head(node: &NodeView) -> Option<Self> {
         let (version, hash) = (node.head?, node.hash?);
         let (name, mtime, mode) = (name_of(node), node.mtime, node.mode);
-        Some(Self { node: node.id, version, name, size: node.size, hash, mtime, mode, torn: node.torn })
+        Some(Self {
+            node: node.id,
+            version,
+            name,
+            size: node.size,
+            hash,
+            mtime,
+            mode,
+            torn: node.torn,
+        })
     }
 
     /// Names one immutable content, so that a download can go on days later.
@@ -132,7 +172,11 @@ impl Wanted {
 }
 
 fn nothing_stored() -> Failure {
-    Refusal::new(ErrorCode::NotFound, "no content of this file is stored; upload it first").into()
+    Refusal::new(
+        ErrorCode::NotFound,
+        "no content of this file is stored; upload it first",
+    )
+    .into()
 }
 
 /// A node's name as bytes, if it can be the name of a file at all.

@@ -45,11 +45,19 @@ pub(crate) struct Args {
 pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let code = read_code(&args.code)?;
     if let Some(name) = RootArg::name_given_twice(&args.roots) {
-        return Err(Failure::usage(format!("--root {name} is given twice; give each root a name of its own")));
+        return Err(Failure::usage(format!(
+            "--root {name} is given twice; give each root a name of its own"
+        )));
     }
     let known = here.state.machine()?;
-    known.as_ref().zip(args.name.as_ref()).map_or(Ok(()), |(known, name)| same_name(known, name))?;
-    let (mut roots, mut closed) = known.as_ref().map(|known| (known.roots.clone(), known.closed.clone())).unwrap_or_default();
+    known
+        .as_ref()
+        .zip(args.name.as_ref())
+        .map_or(Ok(()), |(known, name)| same_name(known, name))?;
+    let (mut roots, mut closed) = known
+        .as_ref()
+        .map(|known| (known.roots.clone(), known.closed.clone()))
+        .unwrap_or_default();
     let has_journal = known.as_ref().is_some_and(|known| known.has_journal);
     for root in args.roots {
         root_list::open(&here.state, &mut roots, &mut closed, root)?;
@@ -58,7 +66,14 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let path = format!("/api/join/{}", code.lookup());
     let view: OfferView = api.get(&path).await?;
     let name = args.name.unwrap_or_else(hello::default_name);
-    let redeeming = Redeeming { code, offer: view.offer.0, mac: view.mac.0, api, path, name };
+    let redeeming = Redeeming {
+        code,
+        offer: view.offer.0,
+        mac: view.mac.0,
+        api,
+        path,
+        name,
+    };
     let known = known.map(|known| same_account(known, &redeeming.offer)).transpose()?;
     let (keys, standing) = usable_keys(known);
     let Arrived { keys, chain, joined } = match redeeming.redeem(keys).await {
@@ -69,7 +84,18 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let name = Label::new(joined.name.clone()).unwrap_or(redeeming.name);
     let account_key = redeeming.offer.account_key;
     let space = joined.space;
-    let machine = Machine { server: args.url, account_key, space, name, keys, chain, standing, roots, closed, has_journal };
+    let machine = Machine {
+        server: args.url,
+        account_key,
+        space,
+        name,
+        keys,
+        chain,
+        standing,
+        roots,
+        closed,
+        has_journal,
+    };
     here.state.save_machine(&machine)?;
     report(here, &joined, &machine.roots)
 }
@@ -96,8 +122,13 @@ impl Redeeming {
     async fn redeem(&self, keys: DeviceKeys) -> Result<Arrived, Failure> {
         let now = clock::now();
         let enrolment = self.code.check(&self.offer, &self.mac, now).map_err(bad_offer)?;
-        let chain = self.code.certify(&self.offer, keys.public(), enrolment.role, now).map_err(|cause| bad_offer(cause.into()))?;
-        let request = Join { device: account::new_device(chain.clone(), self.name.clone(), DeviceKind::Agent) };
+        let chain = self
+            .code
+            .certify(&self.offer, keys.public(), enrolment.role, now)
+            .map_err(|cause| bad_offer(cause.into()))?;
+        let request = Join {
+            device: account::new_device(chain.clone(), self.name.clone(), DeviceKind::Agent),
+        };
         let joined = self.api.post(&self.path, &request).await?;
         Ok(Arrived { keys, chain, joined })
     }
@@ -125,7 +156,9 @@ fn same_name(known: &Machine, name: &Label) -> Result<(), Failure> {
         return Ok(());
     }
     let known = &known.name;
-    let advice = format!("this device is the machine {known} already; leave --name out, and rename it with: beckon device rename {known} NAME");
+    let advice = format!(
+        "this device is the machine {known} already; leave --name out, and rename it with: beckon device rename {known} NAME"
+    );
     Err(Refusal::new(ErrorCode::Conflict, advice).into())
 }
 
@@ -134,7 +167,10 @@ fn same_account(known: Machine, offer: &JoinOffer) -> Result<Machine, Failure> {
     if known.account_key == offer.account_key {
         return Ok(known);
     }
-    let advice = format!("this device is the machine {} of another account already; give --state another folder to join this one as well", known.name);
+    let advice = format!(
+        "this device is the machine {} of another account already; give --state another folder to join this one as well",
+        known.name
+    );
     Err(Refusal::new(ErrorCode::Conflict, advice).into())
 }
 

@@ -55,15 +55,31 @@ pub(crate) struct Args {
 pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let controller = here.controller()?;
     let api = here.api(&controller)?;
-    let password = password_prompt::read(&Source::from(args.password_file.as_ref()), "Password: ", "--password-file")?;
+    let password = password_prompt::read(
+        &Source::from(args.password_file.as_ref()),
+        "Password: ",
+        "--password-file",
+    )?;
     let pinned = Some((&controller.account_key, &controller.standing));
     let opened = account::open(&api, &controller.account_name, password, pinned).await?;
     let code = JoinCode::new(clock::random());
     let issued = clock::now();
     let epoch = opened.standing.lowest_epoch();
-    let terms = Terms { role: args.role.into(), issued, not_after: issued + args.life, uses: args.uses, epoch };
-    let (offer, mac) = code.offer(&opened.key, &terms).map_err(|cause| Failure::usage(cause.to_string()))?;
-    let request = NewJoinCode { lookup: code.lookup(), offer: Packed(offer), mac: Bytes(mac) };
+    let terms = Terms {
+        role: args.role.into(),
+        issued,
+        not_after: issued + args.life,
+        uses: args.uses,
+        epoch,
+    };
+    let (offer, mac) = code
+        .offer(&opened.key, &terms)
+        .map_err(|cause| Failure::usage(cause.to_string()))?;
+    let request = NewJoinCode {
+        lookup: code.lookup(),
+        offer: Packed(offer),
+        mac: Bytes(mac),
+    };
     api.tell(Method::POST, "/api/join-codes", &request).await?;
     let (text, url) = (code.text(), controller.server);
     let result = serde_json::json!({
@@ -71,7 +87,11 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     });
     here.out.one(&result, || {
         let until = time(terms.not_after);
-        format!("{}\nuntil {until}, on the machine that is to join:\n  beckon join {url} {} --root NAME=PATH", text.as_str(), text.as_str())
+        format!(
+            "{}\nuntil {until}, on the machine that is to join:\n  beckon join {url} {} --root NAME=PATH",
+            text.as_str(),
+            text.as_str()
+        )
     })?;
     Ok(Exit::Done)
 }

@@ -59,10 +59,17 @@ impl DeviceArgs {
 
 /// Signs in with the password.
 pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
-    let password = password_prompt::read(&Source::from(args.password_file.as_ref()), "Password: ", "--password-file")?;
+    let password = password_prompt::read(
+        &Source::from(args.password_file.as_ref()),
+        "Password: ",
+        "--password-file",
+    )?;
     let server = here.server(args.url.clone())?;
     let api = Api::anonymous(&server)?;
-    let known = here.state.controller()?.filter(|known| known.server == args.url && is_same_name(&known.account_name, &args.name));
+    let known = here
+        .state
+        .controller()?
+        .filter(|known| known.server == args.url && is_same_name(&known.account_name, &args.name));
     let pinned = known.as_ref().map(|known| (&known.account_key, &known.standing));
     let opened = account::open(&api, &args.name, password, pinned).await?;
     let keys = usable_keys(known, &opened.standing);
@@ -72,7 +79,15 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
         device: account::new_device(chain.clone(), args.device.name(), DeviceKind::Cli),
     };
     let answer = api.post_for_cookie("/api/sign-in/finish", &request).await?;
-    let signed_in = keep(here, args.url, opened.key.public(), keys, chain, opened.standing, answer)?;
+    let signed_in = keep(
+        here,
+        args.url,
+        opened.key.public(),
+        keys,
+        chain,
+        opened.standing,
+        answer,
+    )?;
     here.out.one(&Report::new(&signed_in, None), || line(&signed_in))?;
     Ok(Exit::Done)
 }
@@ -108,7 +123,10 @@ pub(crate) fn keep(
         device_name: signed_in.device_name.clone(),
         keys,
         standing,
-        sign_in: Some(SignIn { chain, cookie: answer.cookie }),
+        sign_in: Some(SignIn {
+            chain,
+            cookie: answer.cookie,
+        }),
     })?;
     Ok(signed_in)
 }
@@ -145,7 +163,10 @@ impl<'a> Report<'a> {
 
 /// The result for people.
 pub(crate) fn line(signed_in: &SignedIn) -> String {
-    let (name, device) = (visible(signed_in.account_name.as_bytes()), visible(signed_in.device_name.as_bytes()));
+    let (name, device) = (
+        visible(signed_in.account_name.as_bytes()),
+        visible(signed_in.device_name.as_bytes()),
+    );
     format!("signed in as {name}, on the device {device}")
 }
 
@@ -159,9 +180,15 @@ pub(crate) async fn log_out(here: &Here) -> Result<Exit, Failure> {
     };
     here.state.update_controller(|controller| controller.sign_in = None)?;
     if ended.is_err() {
-        remark(here.out, "the server could not be told; end the session from another device with: beckon sessions revoke ID");
+        remark(
+            here.out,
+            "the server could not be told; end the session from another device with: beckon sessions revoke ID",
+        );
     }
-    here.out.one(&serde_json::json!({ "signed_out": true, "server_told": ended.is_ok() }), || "signed out".to_owned())?;
+    here.out.one(
+        &serde_json::json!({ "signed_out": true, "server_told": ended.is_ok() }),
+        || "signed out".to_owned(),
+    )?;
     Ok(Exit::Done)
 }
 

@@ -14,10 +14,7 @@ use beckon_shared::{
 };
 use serde::Serialize;
 
-use self::{
-    row::Row,
-    standing::Folder,
-};
+use self::{row::Row, standing::Folder};
 use super::{
     Here,
     control::{self, Control},
@@ -71,7 +68,11 @@ impl Args {
             root: place.root,
             path: place.path.clone(),
             sort,
-            direction: if self.desc { Direction::Descending } else { Direction::Ascending },
+            direction: if self.desc {
+                Direction::Descending
+            } else {
+                Direction::Ascending
+            },
             offset: self.offset,
             max_bytes: self.page_bytes(FIRST_PAGE),
             snapshot: None,
@@ -80,7 +81,9 @@ impl Args {
 
     /// A short listing does not make the machine look at more than is wanted.
     fn page_bytes(&self, most: u32) -> u32 {
-        let wanted = self.limit.map_or(u64::from(most), |limit| limit.saturating_mul(ENTRY_GUESS).max(4096));
+        let wanted = self
+            .limit
+            .map_or(u64::from(most), |limit| limit.saturating_mul(ENTRY_GUESS).max(4096));
         u32::try_from(wanted).unwrap_or(most).min(most)
     }
 }
@@ -98,10 +101,21 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let session = control.session(machine).await?;
     let place = match place {
         Live::Machine(_) => return roots(here, machine, &session).await,
-        Live::Inside { root, path, .. } => LiveRef { device: machine.id, root: control::root_of(machine, &root)?, path },
+        Live::Inside { root, path, .. } => LiveRef {
+            device: machine.id,
+            root: control::root_of(machine, &root)?,
+            path,
+        },
         Live::Ref(token) => token,
     };
-    let listing = Listing { here, args: &args, api: &api, session: &session, is_busy: is_busy(&control, machine, &place), place };
+    let listing = Listing {
+        here,
+        args: &args,
+        api: &api,
+        session: &session,
+        is_busy: is_busy(&control, machine, &place),
+        place,
+    };
     match listing.first_page().await {
         Ok(first) => listing.print_folder(first).await?,
         Err(failure) => listing.print_entry(failure).await?,
@@ -113,9 +127,16 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
 
 /// Whether a transfer of this root is under way, so that only the machine knows which entries it covers.
 fn is_busy(control: &Control<'_>, machine: &DeviceView, place: &LiveRef) -> bool {
-    let root = machine.roots.iter().find(|root| root.id == place.root).map(|root| root.name.as_str());
+    let root = machine
+        .roots
+        .iter()
+        .find(|root| root.id == place.root)
+        .map(|root| root.name.as_str());
     let covers = |name: &str| root.is_none_or(|root| root == name);
-    control.transfers().iter().any(|transfer| transfer.device == machine.id && !transfer.state.is_over() && covers(&transfer.root))
+    control
+        .transfers()
+        .iter()
+        .any(|transfer| transfer.device == machine.id && !transfer.state.is_over() && covers(&transfer.root))
 }
 
 /// A root for programs.
@@ -130,7 +151,9 @@ struct RootJson {
 }
 
 async fn roots(here: &Here, machine: &DeviceView, session: &Session) -> Result<Exit, Failure> {
-    let Answer::Roots(roots) = session.ask(Ask::Roots).await? else { return Err(misunderstood()) };
+    let Answer::Roots(roots) = session.ask(Ask::Roots).await? else {
+        return Err(misunderstood());
+    };
     let rows: Vec<RootJson> = roots
         .iter()
         .map(|root| RootJson {
@@ -138,13 +161,21 @@ async fn roots(here: &Here, machine: &DeviceView, session: &Session) -> Result<E
             kind: "root",
             id: root.id.to_string(),
             writable: root.writable,
-            token: LiveRef { device: machine.id, root: root.id, path: RootPath::root() }.token(),
+            token: LiveRef {
+                device: machine.id,
+                root: root.id,
+                path: RootPath::root(),
+            }
+            .token(),
         })
         .collect();
     here.out.list(&rows, || {
         let mut table = Table::new(&["ROOT", "WRITABLE"], &[]);
         for root in &roots {
-            table.row([visible(root.name.as_str().as_bytes()), if root.writable { "yes" } else { "no" }.to_owned()]);
+            table.row([
+                visible(root.name.as_str().as_bytes()),
+                if root.writable { "yes" } else { "no" }.to_owned(),
+            ]);
         }
         table
     })?;
@@ -154,13 +185,19 @@ async fn roots(here: &Here, machine: &DeviceView, session: &Session) -> Result<E
 /// What was typed may be wrong; a listing that goes out of date is the rarer cause.
 pub(super) fn explain(refusal: Refusal, path: &RootPath) -> Failure {
     match refusal.code {
-        ErrorCode::NotFound => control::not_found(format!("{} is not there; check the path, or list the folder above it", visible(path.as_bytes()))),
+        ErrorCode::NotFound => control::not_found(format!(
+            "{} is not there; check the path, or list the folder above it",
+            visible(path.as_bytes())
+        )),
         _ => refusal.into(),
     }
 }
 
 pub(super) fn misunderstood() -> Failure {
-    Failure::local("not-beckon", "the machine answered something else than was asked; update the older of both programs")
+    Failure::local(
+        "not-beckon",
+        "the machine answered something else than was asked; update the older of both programs",
+    )
 }
 
 /// A listing under way.
@@ -195,7 +232,13 @@ impl Listing<'_> {
             page.entries.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             left -= page.entries.len() as u64;
             let goes_on = left > 0 && page.next < page.total && page.next > page.offset;
-            let next = async { if goes_on { self.page(self.next(&page)).await.map(Some) } else { Ok(None) } };
+            let next = async {
+                if goes_on {
+                    self.page(self.next(&page)).await.map(Some)
+                } else {
+                    Ok(None)
+                }
+            };
             let (states, next) = futures_util::future::try_join(folder.states(&page.entries), next).await?;
             for (entry, state) in page.entries.iter().zip(states) {
                 let row = Row::new(&self.place, &self.place.path, entry, state)?;
@@ -211,7 +254,13 @@ impl Listing<'_> {
     }
 
     fn folder<'b>(&'b self, path: &'b RootPath) -> Folder<'b> {
-        Folder { api: self.api, session: self.session, place: &self.place, path, is_busy: self.is_busy }
+        Folder {
+            api: self.api,
+            session: self.session,
+            place: &self.place,
+            path,
+            is_busy: self.is_busy,
+        }
     }
 
     fn next(&self, page: &Page) -> ListAsk {
@@ -225,14 +274,27 @@ impl Listing<'_> {
 
     /// What could not be listed as a folder may be one entry, or not be there at all.
     async fn print_entry(&self, failure: Failure) -> Result<(), Failure> {
-        let Some((folder, _)) = self.place.path.split_last() else { return Err(failure) };
+        let Some((folder, _)) = self.place.path.split_last() else {
+            return Err(failure);
+        };
         if failure.is(ErrorCode::Away) {
             return Err(failure);
         }
-        let ask = Ask::Stat { root: self.place.root, path: self.place.path.clone() };
-        let answer = self.session.ask(ask).await.map_err(|refusal| explain(refusal, &self.place.path))?;
-        let Answer::Page(page) = answer else { return Err(misunderstood()) };
-        let Some(entry) = page.entries.first().filter(|entry| entry.kind != EntryKind::Folder) else { return Err(failure) };
+        let ask = Ask::Stat {
+            root: self.place.root,
+            path: self.place.path.clone(),
+        };
+        let answer = self
+            .session
+            .ask(ask)
+            .await
+            .map_err(|refusal| explain(refusal, &self.place.path))?;
+        let Answer::Page(page) = answer else {
+            return Err(misunderstood());
+        };
+        let Some(entry) = page.entries.first().filter(|entry| entry.kind != EntryKind::Folder) else {
+            return Err(failure);
+        };
         let states = self.folder(&folder).states(std::slice::from_ref(entry)).await?;
         let mut rows = self.here.out.rows();
         for state in states {

@@ -32,7 +32,11 @@ pub(crate) struct Args {
 pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let controller = here.controller()?;
     let api = here.api(&controller)?;
-    let old = password_prompt::read(&Source::from(args.password_file.as_ref()), "Old password: ", "--password-file")?;
+    let old = password_prompt::read(
+        &Source::from(args.password_file.as_ref()),
+        "Old password: ",
+        "--password-file",
+    )?;
     let new = new_password(args.new_password_file.as_ref())?;
     let pinned = Some((&controller.account_key, &controller.standing));
     let opened = account::open(&api, &controller.account_name, old, pinned).await?;
@@ -49,12 +53,17 @@ fn new_password(file: Option<&PathBuf>) -> Result<Zeroizing<String>, Failure> {
 async fn change(api: &Api, path: &str, opened: &account::Opened, new: Zeroizing<String>) -> Result<(), Failure> {
     let chosen = account::choose(new, &opened.key).await?;
     let statement = Packed(chosen.statement(&opened.key));
-    let request = ChangePassword { ticket: opened.proved.ticket.clone(), password: chosen.password, statement };
+    let request = ChangePassword {
+        ticket: opened.proved.ticket.clone(),
+        password: chosen.password,
+        statement,
+    };
     api.tell(Method::POST, path, &request).await
 }
 
 fn done(here: &Here, text: &str) -> Result<Exit, Failure> {
-    here.out.one(&serde_json::json!({ "password_changed": true }), || text.to_owned())?;
+    here.out
+        .one(&serde_json::json!({ "password_changed": true }), || text.to_owned())?;
     Ok(Exit::Done)
 }
 
@@ -78,9 +87,19 @@ pub(crate) struct RecoverArgs {
 pub(crate) async fn recover(here: &Here, args: RecoverArgs) -> Result<Exit, Failure> {
     let known = here.state.controller()?;
     let missing = |what: &str| Failure::usage(format!("nobody was signed in here before; give {what}"));
-    let url = args.url.or_else(|| known.as_ref().map(|known| known.server.clone())).ok_or_else(|| missing("the server's URL"))?;
-    let name = args.name.or_else(|| known.as_ref().map(|known| known.account_name.clone())).ok_or_else(|| missing("--name NAME"))?;
-    let words = password_prompt::read_text(&Source::from(args.words_file.as_ref()), "The 24 words: ", "--words-file")?;
+    let url = args
+        .url
+        .or_else(|| known.as_ref().map(|known| known.server.clone()))
+        .ok_or_else(|| missing("the server's URL"))?;
+    let name = args
+        .name
+        .or_else(|| known.as_ref().map(|known| known.account_name.clone()))
+        .ok_or_else(|| missing("--name NAME"))?;
+    let words = password_prompt::read_text(
+        &Source::from(args.words_file.as_ref()),
+        "The 24 words: ",
+        "--words-file",
+    )?;
     let words = RecoveryKey::parse(&words).map_err(|cause| Failure::usage(cause.to_string()))?;
     let new = new_password(args.new_password_file.as_ref())?;
     let api = Api::anonymous(&here.server(url.clone())?)?;
@@ -88,5 +107,8 @@ pub(crate) async fn recover(here: &Here, args: RecoverArgs) -> Result<Exit, Fail
     let pinned = known.as_ref().map(|known| (&known.account_key, &known.standing));
     let opened = account::open_by_words(&api, &name, &words, pinned).await?;
     change(&api, "/api/recover/finish", &opened, new).await?;
-    done(here, "the password is changed and all sessions have ended; sign in with: beckon login URL --name NAME")
+    done(
+        here,
+        "the password is changed and all sessions have ended; sign in with: beckon login URL --name NAME",
+    )
 }

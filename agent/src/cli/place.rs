@@ -52,7 +52,10 @@ pub(crate) struct LiveRef {
 impl LiveRef {
     /// As it stands in listings.
     pub(crate) fn token(&self) -> String {
-        format!("{LIVE_REF}{}", URL_SAFE_NO_PAD.encode(wire::encode(&(self.device, self.root, &self.path))))
+        format!(
+            "{LIVE_REF}{}",
+            URL_SAFE_NO_PAD.encode(wire::encode(&(self.device, self.root, &self.path)))
+        )
     }
 
     fn parse(token: &[u8]) -> Result<Self, Failure> {
@@ -72,14 +75,23 @@ impl Live {
         }
         let (machine, rest) = split(bytes, b':');
         let machine = label(machine, "machine")?;
-        let Some(rest) = rest.filter(|rest| !rest.is_empty()) else { return Ok(Self::Machine(machine)) };
+        let Some(rest) = rest.filter(|rest| !rest.is_empty()) else {
+            return Ok(Self::Machine(machine));
+        };
         let (root, path) = split(rest, b'/');
-        Ok(Self::Inside { machine, root: label(root, "root")?, path: below(path.unwrap_or_default())? })
+        Ok(Self::Inside {
+            machine,
+            root: label(root, "root")?,
+            path: below(path.unwrap_or_default())?,
+        })
     }
 }
 
 fn is_token(bytes: &[u8]) -> bool {
-    bytes.len() > LONGEST_ROOT && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    bytes.len() > LONGEST_ROOT
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// Before the first `at`, and behind it if there is one.
@@ -117,9 +129,13 @@ impl DrivePlace {
     /// Reads `MACHINE/ROOT/PATH` or a ref.
     pub(crate) fn parse(text: &OsStr) -> Result<Self, Failure> {
         let bytes = text.as_encoded_bytes();
-        let id = bytes.strip_prefix(NODE_REF.as_bytes()).and_then(|id| std::str::from_utf8(id).ok());
+        let id = bytes
+            .strip_prefix(NODE_REF.as_bytes())
+            .and_then(|id| std::str::from_utf8(id).ok());
         if let Some(id) = id {
-            return NodeId::from_str(id).map(Self::Node).map_err(|cause| Failure::usage(cause.to_string()));
+            return NodeId::from_str(id)
+                .map(Self::Node)
+                .map_err(|cause| Failure::usage(cause.to_string()));
         }
         let (first, _) = split(bytes, b'/');
         if first.contains(&b':') {
@@ -168,13 +184,24 @@ mod tests {
         assert_eq!(live("laptop:"), live("laptop"));
         assert_eq!(live("laptop:docs"), Ok(inside("laptop", "docs", "")));
         assert_eq!(live("laptop:docs/"), Ok(inside("laptop", "docs", "")));
-        assert_eq!(live("my laptop:my docs/a b/c:d"), Ok(inside("my laptop", "my docs", "a b/c:d")));
+        assert_eq!(
+            live("my laptop:my docs/a b/c:d"),
+            Ok(inside("my laptop", "my docs", "a b/c:d"))
+        );
         assert_eq!(live("laptop:docs/a/"), Ok(inside("laptop", "docs", "a")));
     }
 
     #[test]
     fn what_would_leave_the_root_or_names_nothing_is_refused() {
-        for text in ["", ":docs", "laptop:docs/../x", "laptop:docs//x", "laptop:docs/./x", "laptop:/x", "a/b:docs"] {
+        for text in [
+            "",
+            ":docs",
+            "laptop:docs/../x",
+            "laptop:docs//x",
+            "laptop:docs/./x",
+            "laptop:/x",
+            "a/b:docs",
+        ] {
             assert_eq!(live(text), Err("usage"), "{text}");
         }
     }
@@ -189,8 +216,15 @@ mod tests {
 
     #[test]
     fn a_drive_path_has_no_colon_in_its_first_part() {
-        let parse = |text: &str| DrivePlace::parse(OsStr::new(text)).map(|place| place.query()).map_err(|failure| failure.code);
-        assert_eq!(parse("laptop/docs/a b.txt").as_deref(), Ok("path=laptop%2Fdocs%2Fa%20b.txt"));
+        let parse = |text: &str| {
+            DrivePlace::parse(OsStr::new(text))
+                .map(|place| place.query())
+                .map_err(|failure| failure.code)
+        };
+        assert_eq!(
+            parse("laptop/docs/a b.txt").as_deref(),
+            Ok("path=laptop%2Fdocs%2Fa%20b.txt")
+        );
         assert_eq!(parse("/laptop/docs/").as_deref(), Ok("path=laptop%2Fdocs"));
         assert_eq!(parse("laptop/docs/a:b").as_deref(), Ok("path=laptop%2Fdocs%2Fa%3Ab"));
         assert_eq!(parse("").as_deref(), Ok("path="));
@@ -205,14 +239,19 @@ mod tests {
     #[test]
     fn names_that_are_not_utf8_can_be_typed() {
         use std::os::unix::ffi::OsStrExt;
-        let Ok(Live::Inside { path, .. }) = Live::parse(OsStr::from_bytes(b"m:r/caf\xe9")) else { panic!("no path") };
+        let Ok(Live::Inside { path, .. }) = Live::parse(OsStr::from_bytes(b"m:r/caf\xe9")) else {
+            panic!("no path")
+        };
         assert_eq!(path.as_bytes(), b"caf\xe9");
     }
 
     fn any_path() -> impl Strategy<Value = RootPath> {
-        let name = proptest::collection::vec(1..=255u8, 1..20).prop_filter_map("no name", |bytes| beckon_shared::path::Name::new(bytes).ok());
+        let name = proptest::collection::vec(1..=255u8, 1..20)
+            .prop_filter_map("no name", |bytes| beckon_shared::path::Name::new(bytes).ok());
         proptest::collection::vec(name, 0..6).prop_map(|names| {
-            names.iter().fold(RootPath::root(), |path, name| path.join(name).unwrap())
+            names
+                .iter()
+                .fold(RootPath::root(), |path, name| path.join(name).unwrap())
         })
     }
 

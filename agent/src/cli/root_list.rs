@@ -54,13 +54,19 @@ pub(crate) struct RootArg {
 impl FromStr for RootArg {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, path) = text.split_once('=').ok_or("write NAME=PATH, such as docs=/home/me/Documents")?;
+        let (name, path) = text
+            .split_once('=')
+            .ok_or("write NAME=PATH, such as docs=/home/me/Documents")?;
         let name = Label::new(name).map_err(|cause| cause.to_string())?;
         let (path, writable) = path.strip_suffix(":rw").map_or((path, false), |path| (path, true));
         if path.is_empty() {
             return Err("the path is missing; write NAME=PATH".to_owned());
         }
-        Ok(Self { name, path: PathBuf::from(path), writable })
+        Ok(Self {
+            name,
+            path: PathBuf::from(path),
+            writable,
+        })
     }
 }
 
@@ -86,14 +92,22 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
 }
 
 pub(crate) fn not_joined() -> Failure {
-    Refusal::new(ErrorCode::NotSignedIn, "this device is no machine yet; run: beckon join URL CODE --root NAME=PATH").into()
+    Refusal::new(
+        ErrorCode::NotSignedIn,
+        "this device is no machine yet; run: beckon join URL CODE --root NAME=PATH",
+    )
+    .into()
 }
 
 fn table(roots: &[RootConfig]) -> Table {
     let mut table = Table::new(&["NAME", "WRITABLE", "PATH"], &[]);
     for root in roots {
         let writable = if root.writable { "yes" } else { "no" };
-        table.row([root.name.to_string(), writable.to_owned(), visible(root.path.as_os_str().as_encoded_bytes())]);
+        table.row([
+            root.name.to_string(),
+            writable.to_owned(),
+            visible(root.path.as_os_str().as_encoded_bytes()),
+        ]);
     }
     table
 }
@@ -118,16 +132,27 @@ async fn add(here: &Here, root: RootArg) -> Result<(), Failure> {
 
 async fn remove(here: &Here, name: &Label) -> Result<(), Failure> {
     here.state.update_machine(|machine| {
-        let gone = || Refusal::new(ErrorCode::NotFound, format!("no root is called {name}; see: beckon roots"));
+        let gone = || {
+            Refusal::new(
+                ErrorCode::NotFound,
+                format!("no root is called {name}; see: beckon roots"),
+            )
+        };
         close(&mut machine.roots, &mut machine.closed, name).ok_or_else(gone)
     })?;
     let told = run::reload(here).await;
-    here.out.one(&serde_json::json!({ "name": name, "removed": true }), || format!("closed {name}{}", when(told)))
+    here.out.one(&serde_json::json!({ "name": name, "removed": true }), || {
+        format!("closed {name}{}", when(told))
+    })
 }
 
 /// Whether the agent heard of it.
 fn when(told: bool) -> &'static str {
-    if told { "" } else { "; it counts from the next beckon run on" }
+    if told {
+        ""
+    } else {
+        "; it counts from the next beckon run on"
+    }
 }
 
 /// Takes a root out, and keeps in mind which folder it was.
@@ -142,7 +167,10 @@ fn close(roots: &mut Vec<RootConfig>, closed: &mut Vec<RootConfig>, name: &Label
 /// The id that this folder had when it was closed last, best under the same name: what is in the drive belongs to it.
 fn former_id(closed: &mut Vec<RootConfig>, name: &Label, path: &Path) -> Option<RootId> {
     let same = |root: &RootConfig| root.path == path && root.name == *name;
-    let at = closed.iter().rposition(same).or_else(|| closed.iter().rposition(|root| root.path == path))?;
+    let at = closed
+        .iter()
+        .rposition(same)
+        .or_else(|| closed.iter().rposition(|root| root.path == path))?;
     Some(closed.remove(at).id)
 }
 
@@ -155,23 +183,38 @@ pub(crate) fn open(
 ) -> Result<(), Failure> {
     let path = state::owned_folder(&root.path)?;
     if path.starts_with(state.path()) {
-        return Err(Failure::usage(format!("{} holds this program's own keys and cannot be a root; name another folder", path.display())));
+        return Err(Failure::usage(format!(
+            "{} holds this program's own keys and cannot be a root; name another folder",
+            path.display()
+        )));
     }
     if let Some(known) = roots.iter_mut().find(|known| known.name == root.name) {
         return again(known, &path, root.writable);
     }
     if roots.len() >= Hello::MAX_ROOTS {
-        return Err(Failure::usage(format!("a machine has at most {} roots; close one with: beckon roots remove NAME", Hello::MAX_ROOTS)));
+        return Err(Failure::usage(format!(
+            "a machine has at most {} roots; close one with: beckon roots remove NAME",
+            Hello::MAX_ROOTS
+        )));
     }
     let id = former_id(closed, &root.name, &path).unwrap_or_else(|| RootId(clock::random()));
-    roots.push(RootConfig { id, name: root.name, path, writable: root.writable });
+    roots.push(RootConfig {
+        id,
+        name: root.name,
+        path,
+        writable: root.writable,
+    });
     Ok(())
 }
 
 /// The same folder under the same name keeps its id; only whether it may be written changes.
 fn again(known: &mut RootConfig, path: &Path, writable: bool) -> Result<(), Failure> {
     if known.path != path {
-        let message = format!("a root called {} is open already, for {}; choose another name, or remove it first", known.name, known.path.display());
+        let message = format!(
+            "a root called {} is open already, for {}; choose another name, or remove it first",
+            known.name,
+            known.path.display()
+        );
         return Err(Refusal::new(ErrorCode::NameTaken, message).into());
     }
     known.writable = writable;
@@ -185,7 +228,11 @@ mod tests {
     #[test]
     fn a_root_is_a_name_and_a_path() {
         let root = |text: &str| text.parse::<RootArg>();
-        let docs = RootArg { name: Label::new("docs").unwrap(), path: PathBuf::from("/a=b/c"), writable: false };
+        let docs = RootArg {
+            name: Label::new("docs").unwrap(),
+            path: PathBuf::from("/a=b/c"),
+            writable: false,
+        };
         assert_eq!(root("docs=/a=b/c"), Ok(docs.clone()));
         assert_eq!(root("docs=/a=b/c:rw"), Ok(RootArg { writable: true, ..docs }));
         for text in ["", "docs", "=/a", "docs=", "docs=:rw", "a/b=/x"] {
@@ -198,17 +245,33 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let state = StateDir::open(&temporary.path().join("state")).unwrap();
         let path = |name: &str| temporary.path().join(name);
-        let arg = |name: &str, path: PathBuf| RootArg { name: Label::new(name).unwrap(), path, writable: false };
+        let arg = |name: &str, path: PathBuf| RootArg {
+            name: Label::new(name).unwrap(),
+            path,
+            writable: false,
+        };
         let mut roots = Vec::new();
         let open = |roots: &mut Vec<RootConfig>, root| open(&state, roots, &mut Vec::new(), root);
         assert!(open(&mut roots, arg("a", path("absent"))).is_err());
         assert!(open(&mut roots, arg("a", path("state"))).is_err());
         open(&mut roots, arg("a", path(""))).unwrap();
         let id = roots[0].id;
-        open(&mut roots, RootArg { writable: true, ..arg("a", path("")) }).unwrap();
+        open(
+            &mut roots,
+            RootArg {
+                writable: true,
+                ..arg("a", path(""))
+            },
+        )
+        .unwrap();
         assert_eq!((roots.len(), roots[0].id, roots[0].writable), (1, id, true));
         let elsewhere = tempfile::tempdir().unwrap();
-        assert_eq!(open(&mut roots, arg("a", elsewhere.path().to_owned())).unwrap_err().code, "name-taken");
+        assert_eq!(
+            open(&mut roots, arg("a", elsewhere.path().to_owned()))
+                .unwrap_err()
+                .code,
+            "name-taken"
+        );
     }
 
     #[test]
@@ -217,7 +280,11 @@ mod tests {
         let state = StateDir::open(&temporary.path().join("state")).unwrap();
         let (here, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let name = |name: &str| Label::new(name).unwrap();
-        let arg = |text: &str, path: &Path| RootArg { name: name(text), path: path.to_owned(), writable: false };
+        let arg = |text: &str, path: &Path| RootArg {
+            name: name(text),
+            path: path.to_owned(),
+            writable: false,
+        };
         let (mut roots, mut closed) = (Vec::new(), Vec::new());
         open(&state, &mut roots, &mut closed, arg("a", here.path())).unwrap();
         let id = roots[0].id;
@@ -235,6 +302,9 @@ mod tests {
     fn a_name_that_is_given_twice_is_found() {
         let root = |text: &str| text.parse::<RootArg>().unwrap();
         assert_eq!(RootArg::name_given_twice(&[root("a=/x"), root("b=/x")]), None);
-        assert_eq!(RootArg::name_given_twice(&[root("a=/x"), root("a=/x")]).map(Label::as_str), Some("a"));
+        assert_eq!(
+            RootArg::name_given_twice(&[root("a=/x"), root("a=/x")]).map(Label::as_str),
+            Some("a")
+        );
     }
 }

@@ -12,10 +12,16 @@ use crate::{
 /// Serves this machine's roots until stopped. Says when the server has accepted it.
 pub(crate) async fn run(here: &Here) -> Result<Exit, Failure> {
     let out = here.out;
-    let options = Options { state: here.state.clone(), ca: here.ca.clone() };
+    let options = Options {
+        state: here.state.clone(),
+        ca: here.ca.clone(),
+    };
     run::run(options, |name, id| {
         // Whoever closed the output does not want to hear it; the agent goes on.
-        let _ = out.one(&serde_json::json!({ "event": "online", "name": name, "id": id }), || format!("online as {name} {id}"));
+        let _ = out.one(
+            &serde_json::json!({ "event": "online", "name": name, "id": id }),
+            || format!("online as {name} {id}"),
+        );
     })
     .await?;
     Ok(Exit::Done)
@@ -25,7 +31,13 @@ pub(crate) async fn run(here: &Here) -> Result<Exit, Failure> {
 pub(crate) async fn stop(here: &Here) -> Result<Exit, Failure> {
     let was_running = local::stop(&here.state).await?;
     let result = serde_json::json!({ "was_running": was_running });
-    here.out.one(&result, || if was_running { "stopped".to_owned() } else { "no agent was running".to_owned() })?;
+    here.out.one(&result, || {
+        if was_running {
+            "stopped".to_owned()
+        } else {
+            "no agent was running".to_owned()
+        }
+    })?;
     Ok(Exit::Done)
 }
 
@@ -76,23 +88,40 @@ pub(crate) async fn status(here: &Here) -> Result<Exit, Failure> {
         name: machine.name.to_string(),
         roots: machine.roots.len() as u64,
     });
-    let status = StatusJson { controller, machine, agent: local::status(&here.state).await? };
+    let status = StatusJson {
+        controller,
+        machine,
+        agent: local::status(&here.state).await?,
+    };
     here.out.one(&status, || text(&status))?;
     Ok(Exit::Done)
 }
 
 fn text(status: &StatusJson) -> String {
     let controller = match &status.controller {
-        Some(known) if known.signed_in => format!("signed in as {} at {}", visible(known.account_name.as_bytes()), known.server),
+        Some(known) if known.signed_in => format!(
+            "signed in as {} at {}",
+            visible(known.account_name.as_bytes()),
+            known.server
+        ),
         _ => "nobody is signed in here; beckon login URL --name NAME".to_owned(),
     };
     let machine = match &status.machine {
-        Some(machine) => format!("machine {} of {}, {}", machine.name, machine.server, count(machine.roots, "root")),
+        Some(machine) => format!(
+            "machine {} of {}, {}",
+            machine.name,
+            machine.server,
+            count(machine.roots, "root")
+        ),
         None => root_list::not_joined().message,
     };
     let agent = match &status.agent {
         Some(agent) if agent.online => {
-            format!("agent running (process {}), online, {} under way", agent.pid, count(agent.orders as u64, "order"))
+            format!(
+                "agent running (process {}), online, {} under way",
+                agent.pid,
+                count(agent.orders as u64, "order")
+            )
         }
         Some(agent) => format!("agent running (process {}), not connected", agent.pid),
         None => "agent not running; beckon run".to_owned(),

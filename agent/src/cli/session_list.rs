@@ -26,7 +26,9 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let api = here.api(&here.controller()?)?;
     if let Some(Command::Revoke { id }) = args.command {
         api.delete(&format!("/api/sessions/{id}")).await?;
-        here.out.one(&serde_json::json!({ "id": id, "ended": true }), || "the session has ended".to_owned())?;
+        here.out.one(&serde_json::json!({ "id": id, "ended": true }), || {
+            "the session has ended".to_owned()
+        })?;
         return Ok(Exit::Done);
     }
     let sessions: Vec<SignInView> = api.get("/api/sessions").await?;

@@ -48,12 +48,24 @@ pub(crate) struct Args {
 
 /// Makes the account key, the recovery words and this device's keys, and signs up with them.
 pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
-    if here.state.controller()?.is_some_and(|controller| controller.sign_in.is_some()) {
-        return Err(Failure::usage("somebody is signed in here already; run beckon logout first, or choose another --state folder"));
+    if here
+        .state
+        .controller()?
+        .is_some_and(|controller| controller.sign_in.is_some())
+    {
+        return Err(Failure::usage(
+            "somebody is signed in here already; run beckon logout first, or choose another --state folder",
+        ));
     }
-    let setup = args.setup.as_deref().ok_or_else(|| Failure::usage("give --setup CODE, as the server printed it: only the first account signs up by itself so far"))?;
+    let setup = args.setup.as_deref().ok_or_else(|| {
+        Failure::usage("give --setup CODE, as the server printed it: only the first account signs up by itself so far")
+    })?;
     let setup = SetupCode::parse(code_of(setup)).map_err(|cause| Failure::usage(cause.to_string()))?;
-    let password = password_prompt::read_new(&Source::from(args.password_file.as_ref()), "New password: ", "--password-file")?;
+    let password = password_prompt::read_new(
+        &Source::from(args.password_file.as_ref()),
+        "New password: ",
+        "--password-file",
+    )?;
     account::check_new(&password)?;
     let server = here.server(args.url.clone())?;
     let api = crate::http::Api::anonymous(&server)?;
@@ -78,7 +90,9 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
         Err(failure) => return Err(forget_words(args.recovery_file.as_ref(), failure)),
     };
     let signed_in = login::keep(here, args.url, key.public(), keys, chain, Standing::default(), answer)?;
-    here.out.one(&login::Report::new(&signed_in, printed.as_deref()), || text(&signed_in, printed.as_deref()))?;
+    here.out.one(&login::Report::new(&signed_in, printed.as_deref()), || {
+        text(&signed_in, printed.as_deref())
+    })?;
     Ok(Exit::Done)
 }
 
@@ -108,7 +122,9 @@ fn forget_words(file: Option<&PathBuf>, failure: Failure) -> Failure {
 
 fn text(signed_in: &SignedIn, words: Option<&String>) -> String {
     let next = "next: beckon join-code, then on each machine: beckon join URL CODE --root NAME=PATH";
-    let Some(words) = words else { return format!("{}\n{next}", login::line(signed_in)) };
+    let Some(words) = words else {
+        return format!("{}\n{next}", login::line(signed_in));
+    };
     format!(
         "{}\nThese 24 words open the account if the password is lost. They are shown only now: write them down.\n\n{words}\n\n{next}",
         login::line(signed_in)

@@ -22,8 +22,13 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
 
 /// Seconds, with or without a fraction.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    let parsed = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    parsed.filter(|span| !span.is_zero()).ok_or_else(|| "write a number of seconds above 0, such as 30 or 2.5".to_owned())
+    let parsed = text
+        .parse::<f64>()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    parsed
+        .filter(|span| !span.is_zero())
+        .ok_or_else(|| "write a number of seconds above 0, such as 30 or 2.5".to_owned())
 }
 
 #[cfg(test)]
@@ -34,7 +39,18 @@ mod tests {
     fn spans_have_a_number_and_a_unit() {
         assert_eq!(span("15m"), Ok(Duration::from_secs(900)));
         assert_eq!(span("30d"), Ok(Duration::from_secs(2_592_000)));
-        for text in ["", "m", "15", "15 m", "-1m", "0s", "1w", "99999999999999999999d", "213503982334602d", "5µ"] {
+        for text in [
+            "",
+            "m",
+            "15",
+            "15 m",
+            "-1m",
+            "0s",
+            "1w",
+            "99999999999999999999d",
+            "213503982334602d",
+            "5µ",
+        ] {
             assert!(span(text).is_err(), "{text}");
         }
     }

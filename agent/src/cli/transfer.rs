@@ -149,7 +149,8 @@ fn table(transfers: &[&TransferView]) -> Table {
 }
 
 fn subject(transfer: &TransferView) -> String {
-    let [machine, root, what] = [&transfer.machine, &transfer.root, &transfer.what].map(|text| visible(text.as_bytes()));
+    let [machine, root, what] =
+        [&transfer.machine, &transfer.root, &transfer.what].map(|text| visible(text.as_bytes()));
     format!("{machine}:{root}/{what}")
 }
 
@@ -176,7 +177,11 @@ fn state(transfer: &TransferView) -> String {
 
 async fn show(here: &Here, api: &Api, id: TransferId, files: bool) -> Result<Exit, Failure> {
     let transfer = read(api, id).await?;
-    let problems = if files { read_problems(api, id).await? } else { Vec::new() };
+    let problems = if files {
+        read_problems(api, id).await?
+    } else {
+        Vec::new()
+    };
     let mut result = TransferJson::from(&transfer);
     if files {
         result.problems = Some(problems.iter().map(ProblemJson::from).collect());
@@ -186,10 +191,12 @@ async fn show(here: &Here, api: &Api, id: TransferId, files: bool) -> Result<Exi
 }
 
 async fn read(api: &Api, id: TransferId) -> Result<TransferView, Failure> {
-    api.get(&format!("/api/transfers/{id}")).await.map_err(|failure| match failure.is(ErrorCode::NotFound) {
-        true => unknown(),
-        false => failure,
-    })
+    api.get(&format!("/api/transfers/{id}"))
+        .await
+        .map_err(|failure| match failure.is(ErrorCode::NotFound) {
+            true => unknown(),
+            false => failure,
+        })
 }
 
 fn unknown() -> Failure {
@@ -199,7 +206,9 @@ fn unknown() -> Failure {
 async fn read_problems(api: &Api, id: TransferId) -> Result<Vec<Problem>, Failure> {
     let mut problems = Vec::new();
     loop {
-        let page: Problems = api.get(&format!("/api/transfers/{id}/problems?after={}", problems.len())).await?;
+        let page: Problems = api
+            .get(&format!("/api/transfers/{id}/problems?after={}", problems.len()))
+            .await?;
         let is_last = page.problems.is_empty();
         problems.extend(page.problems);
         if is_last || problems.len() as u64 >= page.total {
@@ -214,21 +223,39 @@ fn description(transfer: &TransferView, problems: &[Problem]) -> String {
         format!("{}: {}", subject(transfer), state(transfer)),
         format!("  id       {}", transfer.id),
         format!("  files    {} of {}", progress.files_done, progress.files_total),
-        format!("  content  {} of {}", size(progress.bytes_done), size(progress.bytes_total)),
+        format!(
+            "  content  {} of {}",
+            size(progress.bytes_done),
+            size(progress.bytes_total)
+        ),
         format!("  sent     {}", size(progress.bytes_sent)),
         format!("  ordered  {}", time(transfer.created)),
     ];
     lines.extend(transfer.ended.map(|ended| format!("  ended    {}", time(ended))));
-    lines.extend(transfer.error.as_ref().map(|error| format!("  error    {}", visible_text(error))));
+    lines.extend(
+        transfer
+            .error
+            .as_ref()
+            .map(|error| format!("  error    {}", visible_text(error))),
+    );
     if progress.torn > 0 {
         let files = count(progress.torn, "file");
-        lines.push(format!("  {files} changed while being read; upload again when they are at rest"));
+        lines.push(format!(
+            "  {files} changed while being read; upload again when they are at rest"
+        ));
     }
     if progress.failed > 0 && problems.is_empty() {
-        lines.push(format!("  {} could not be stored; see: beckon transfers show {} --files", progress.failed, transfer.id));
+        lines.push(format!(
+            "  {} could not be stored; see: beckon transfers show {} --files",
+            progress.failed, transfer.id
+        ));
     }
     for problem in problems {
-        lines.push(format!("  {}: {}", visible(problem.path.as_bytes()), visible_text(&problem.message)));
+        lines.push(format!(
+            "  {}: {}",
+            visible(problem.path.as_bytes()),
+            visible_text(&problem.message)
+        ));
     }
     lines.join("\n")
 }
@@ -251,11 +278,16 @@ pub(crate) async fn wait(here: &Here, args: WaitArgs) -> Result<Exit, Failure> {
 
 /// The result of a transfer.
 pub(crate) fn report(here: &Here, transfer: &TransferView) -> Result<(), Failure> {
-    here.out.one(&TransferJson::from(transfer), || description(transfer, &[]))
+    here.out
+        .one(&TransferJson::from(transfer), || description(transfer, &[]))
 }
 
 /// Follows a transfer until it is over, also through broken connections.
-pub(crate) async fn until_over(here: &Here, control: &mut Control<'_>, transfer: TransferView) -> Result<TransferView, Failure> {
+pub(crate) async fn until_over(
+    here: &Here,
+    control: &mut Control<'_>,
+    transfer: TransferView,
+) -> Result<TransferView, Failure> {
     let line = ProgressLine::new(here.out);
     // Its end may have been told while something else was waited for.
     let mut latest = newest(control.transfer(transfer.id), transfer);
@@ -277,7 +309,10 @@ pub(crate) async fn until_over(here: &Here, control: &mut Control<'_>, transfer:
 
 /// What is known of a transfer by now: an answer may be older than what the control list has, or newer.
 fn newest(known: Option<&TransferView>, answer: TransferView) -> TransferView {
-    known.filter(|known| known.revision >= answer.revision).cloned().unwrap_or(answer)
+    known
+        .filter(|known| known.revision >= answer.revision)
+        .cloned()
+        .unwrap_or(answer)
 }
 
 /// One line that is written over itself, on a terminal only.
@@ -288,7 +323,10 @@ struct ProgressLine {
 
 impl ProgressLine {
     fn new(out: Output) -> Self {
-        Self { is_shown: !out.is_json() && std::io::stderr().is_terminal(), began: Instant::now() }
+        Self {
+            is_shown: !out.is_json() && std::io::stderr().is_terminal(),
+            began: Instant::now(),
+        }
     }
 
     fn show(&self, transfer: &TransferView) {
@@ -309,8 +347,16 @@ impl ProgressLine {
 fn progress_text(transfer: &TransferView, seconds: f64) -> String {
     let progress = &transfer.progress;
     let more = if progress.walked { "" } else { "+" };
-    let rate = if seconds >= 1.0 { progress.bytes_done as f64 / seconds } else { 0.0 };
-    let told = if rate > 0.0 { format!(", {}/s{}", size(rate as u64), time_left(progress, rate)) } else { String::new() };
+    let rate = if seconds >= 1.0 {
+        progress.bytes_done as f64 / seconds
+    } else {
+        0.0
+    };
+    let told = if rate > 0.0 {
+        format!(", {}/s{}", size(rate as u64), time_left(progress, rate))
+    } else {
+        String::new()
+    };
     format!(
         "{}: {} of {}{more}, {} of {}{more} files{told}",
         state(transfer),
@@ -347,7 +393,13 @@ mod tests {
             what: "a\u{1b}b".to_owned(),
             state,
             hold: Hold::None,
-            progress: Progress { files_total: 3, files_done: 2, failed: 1, bytes_sent: 9, ..Progress::default() },
+            progress: Progress {
+                files_total: 3,
+                files_done: 2,
+                failed: 1,
+                bytes_sent: 9,
+                ..Progress::default()
+            },
             error: None,
             created: Timestamp(0),
             expires: Timestamp(1),
@@ -359,12 +411,18 @@ mod tests {
     #[test]
     fn waiting_ends_as_the_transfer_ended() {
         use TransferState::{Cancelled, Done, Failed, Partly};
-        assert_eq!([Done, Partly, Failed, Cancelled].map(|state| exit_of(state) as i32), [0, 5, 1, 1]);
+        assert_eq!(
+            [Done, Partly, Failed, Cancelled].map(|state| exit_of(state) as i32),
+            [0, 5, 1, 1]
+        );
     }
 
     #[test]
     fn an_end_that_was_told_before_it_was_waited_for_counts() {
-        let of = |revision, state| TransferView { revision, ..transfer(state) };
+        let of = |revision, state| TransferView {
+            revision,
+            ..transfer(state)
+        };
         let (queued, done) = (of(1, TransferState::Queued), of(5, TransferState::Done));
         assert_eq!(newest(Some(&done), queued.clone()), done);
         assert_eq!(newest(Some(&queued), done.clone()), done);
@@ -374,16 +432,33 @@ mod tests {
     #[test]
     fn a_transfer_for_programs_has_the_fixed_fields_at_its_top() {
         let json = serde_json::to_value(TransferJson::from(&transfer(TransferState::Partly))).unwrap();
-        for field in ["id", "state", "hold", "files_total", "files_done", "bytes_total", "bytes_done", "bytes_sent", "error"] {
+        for field in [
+            "id",
+            "state",
+            "hold",
+            "files_total",
+            "files_done",
+            "bytes_total",
+            "bytes_done",
+            "bytes_sent",
+            "error",
+        ] {
             assert!(json.get(field).is_some(), "{field}");
         }
-        assert_eq!((json["state"].as_str(), json["hold"].as_str()), (Some("partly"), Some("none")));
+        assert_eq!(
+            (json["state"].as_str(), json["hold"].as_str()),
+            (Some("partly"), Some("none"))
+        );
         assert!(json["error"].is_null());
     }
 
     #[test]
     fn what_could_not_be_stored_is_named_and_nothing_plays_with_the_terminal() {
-        let problem = Problem { path: RootPath::new("x\ny").unwrap(), code: ErrorCode::NotReadable, message: "let beckon read it".to_owned() };
+        let problem = Problem {
+            path: RootPath::new("x\ny").unwrap(),
+            code: ErrorCode::NotReadable,
+            message: "let beckon read it".to_owned(),
+        };
         let text = description(&transfer(TransferState::Partly), &[problem]);
         assert!(text.contains(r"x\ny: let beckon read it"), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");

@@ -50,9 +50,15 @@ type Selected = BTreeMap<(DeviceId, RootId), (Label, Vec<RootPath>)>;
 /// Places the orders, and waits for them if that is wanted.
 pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     if args.expires > LONGEST_WAIT {
-        return Err(Failure::usage("an order waits 30 days at the most; give --expires 30d or less"));
+        return Err(Failure::usage(
+            "an order waits 30 days at the most; give --expires 30d or less",
+        ));
     }
-    let places = args.places.iter().map(|place| Live::parse(place)).collect::<Result<Vec<_>, _>>()?;
+    let places = args
+        .places
+        .iter()
+        .map(|place| Live::parse(place))
+        .collect::<Result<Vec<_>, _>>()?;
     let controller = here.controller()?;
     let api = here.api(&controller)?;
     let mut control = Control::open(here, &controller).await?;
@@ -60,7 +66,13 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     check(&control, &selected).await?;
     let mut transfers = Vec::new();
     for ((device, root), (root_name, paths)) in selected {
-        let order = Draft { controller: &controller, device, root, root_name, life: args.expires };
+        let order = Draft {
+            controller: &controller,
+            device,
+            root,
+            root_name,
+            life: args.expires,
+        };
         transfers.push(order.place(&api, &mut control, paths).await?);
     }
     if args.wait {
@@ -77,7 +89,9 @@ fn resolve(control: &Control<'_>, places: Vec<Live>) -> Result<Selected, Failure
     for place in places {
         let (device, root, name, path) = match place {
             Live::Machine(machine) => {
-                return Err(Failure::usage(format!("name a root of {machine}, as in {machine}:ROOT; see: beckon ls {machine}")));
+                return Err(Failure::usage(format!(
+                    "name a root of {machine}, as in {machine}:ROOT; see: beckon ls {machine}"
+                )));
             }
             Live::Inside { machine, root, path } => {
                 let machine = control.machine(&machine)?;
@@ -85,10 +99,19 @@ fn resolve(control: &Control<'_>, places: Vec<Live>) -> Result<Selected, Failure
             }
             Live::Ref(token) => {
                 let machine = control.machine_of(token.device)?;
-                (machine.id, token.root, control::root_name(machine, token.root)?, token.path)
+                (
+                    machine.id,
+                    token.root,
+                    control::root_name(machine, token.root)?,
+                    token.path,
+                )
             }
         };
-        selected.entry((device, root)).or_insert_with(|| (name, Vec::new())).1.push(path);
+        selected
+            .entry((device, root))
+            .or_insert_with(|| (name, Vec::new()))
+            .1
+            .push(path);
     }
     Ok(selected)
 }
@@ -103,7 +126,10 @@ async fn check(control: &Control<'_>, selected: &Selected) -> Result<(), Failure
         }
         let session = control.session(machine).await?;
         for path in named {
-            let ask = Ask::Stat { root: *root, path: path.clone() };
+            let ask = Ask::Stat {
+                root: *root,
+                path: path.clone(),
+            };
             session.ask(ask).await.map_err(|refusal| ls::explain(refusal, path))?;
         }
     }
@@ -124,7 +150,8 @@ impl Draft<'_> {
         let what = what(&paths);
         let (selection, detached) = Selection::of(paths);
         if let Some(bytes) = detached {
-            api.put_bytes(&format!("/api/selections/{}", Hash::of(&bytes)), bytes).await?;
+            api.put_bytes(&format!("/api/selections/{}", Hash::of(&bytes)), bytes)
+                .await?;
         }
         let order = Box::new(self.sign(selection)?);
         control.place(Request::PlaceOrder { order, what }).await
@@ -150,7 +177,10 @@ impl Draft<'_> {
                 selection,
             }),
         };
-        Ok(SignedOrder { order: Signed::sign(&order, self.controller.keys.signing()), signer: sign_in.chain.clone() })
+        Ok(SignedOrder {
+            order: Signed::sign(&order, self.controller.keys.signing()),
+            signer: sign_in.chain.clone(),
+        })
     }
 }
 
@@ -159,9 +189,17 @@ fn what(paths: &[RootPath]) -> String {
     let mut text = String::new();
     for (at, path) in paths.iter().enumerate() {
         let more = format!(" and {} more", paths.len() - at);
-        let next = if at == 0 { path.display() } else { format!(", {}", path.display()) };
+        let next = if at == 0 {
+            path.display()
+        } else {
+            format!(", {}", path.display())
+        };
         let is_last = at + 1 == paths.len();
-        let room = if is_last { WHAT_MAX } else { WHAT_MAX - format!(" and {} more", paths.len()).len() };
+        let room = if is_last {
+            WHAT_MAX
+        } else {
+            WHAT_MAX - format!(" and {} more", paths.len()).len()
+        };
         if text.len() + next.len() <= room {
             text.push_str(&next);
         } else if at == 0 {
@@ -186,15 +224,28 @@ fn shorten(text: &str, max: usize) -> String {
 fn report(here: &Here, transfers: &[TransferView], waited: bool) -> Result<Exit, Failure> {
     match transfers {
         [one] => transfer::report(here, one)?,
-        many if here.out.is_json() => here.out.json_line(&many.iter().map(TransferJson::from).collect::<Vec<_>>())?,
+        many if here.out.is_json() => here
+            .out
+            .json_line(&many.iter().map(TransferJson::from).collect::<Vec<_>>())?,
         many => many.iter().try_for_each(|one| transfer::report(here, one))?,
     }
     if !waited {
-        remark(here.out, "the machine goes on by itself; see how far it is with: beckon transfers");
+        remark(
+            here.out,
+            "the machine goes on by itself; see how far it is with: beckon transfers",
+        );
         return Ok(Exit::Done);
     }
-    let worst = |exit: &Exit| [Exit::Done, Exit::Partly, Exit::Failed].iter().position(|one| one == exit);
-    Ok(transfers.iter().map(|transfer| transfer::exit_of(transfer.state)).max_by_key(worst).unwrap_or(Exit::Done))
+    let worst = |exit: &Exit| {
+        [Exit::Done, Exit::Partly, Exit::Failed]
+            .iter()
+            .position(|one| one == exit)
+    };
+    Ok(transfers
+        .iter()
+        .map(|transfer| transfer::exit_of(transfer.state))
+        .max_by_key(worst)
+        .unwrap_or(Exit::Done))
 }
 
 #[cfg(test)]
@@ -213,7 +264,10 @@ mod tests {
         assert_eq!(what(&paths(&["a", "b"])), "a, b");
         assert_eq!(what(&paths(&[""])), "");
         let long = "x".repeat(90);
-        assert_eq!(what(&paths(&[&long, &long, &long])), format!("{long}, {long} and 1 more"));
+        assert_eq!(
+            what(&paths(&[&long, &long, &long])),
+            format!("{long}, {long} and 1 more")
+        );
     }
 
     proptest! {

@@ -26,7 +26,9 @@ pub(crate) enum ConnectError {
         statement: Option<Box<Signed<Statement>>>,
     },
     /// The server does not know the account that was pinned here.
-    #[error("the server at {0} is not the one that this device joined: its account has another key; check the address, and if it was set up anew, join or sign in again")]
+    #[error(
+        "the server at {0} is not the one that this device joined: its account has another key; check the address, and if it was set up anew, join or sign in again"
+    )]
     OtherServer(Origin),
     /// The other end speaks something else.
     #[error("the server does not speak this program's protocol; update the older of the two")]
@@ -42,8 +44,15 @@ impl ConnectError {
     pub(crate) fn from_handshake(error: tungstenite::Error, origin: &Origin) -> Self {
         match error {
             tungstenite::Error::Http(response) => {
-                let said = response.body().as_deref().and_then(|body| serde_json::from_slice(body).ok());
-                said.map_or(Self::Protocol, |reason| Self::Refused { reason, back_in_ms: None, statement: None })
+                let said = response
+                    .body()
+                    .as_deref()
+                    .and_then(|body| serde_json::from_slice(body).ok());
+                said.map_or(Self::Protocol, |reason| Self::Refused {
+                    reason,
+                    back_in_ms: None,
+                    statement: None,
+                })
             }
             tungstenite::Error::Protocol(cause) => {
                 tracing::debug!(%cause, "no WebSocket");
@@ -99,7 +108,10 @@ pub(crate) enum RequestError {
 
 impl RequestError {
     pub(crate) fn too_large() -> Self {
-        Self::Refused(Refusal::new(ErrorCode::TooLarge, "this is more than fits into one request; ask for less at once"))
+        Self::Refused(Refusal::new(
+            ErrorCode::TooLarge,
+            "this is more than fits into one request; ask for less at once",
+        ))
     }
 }
 

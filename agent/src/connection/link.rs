@@ -65,7 +65,12 @@ impl Link {
     }
 
     async fn current(&self) -> Result<Connection, Refusal> {
-        let ending = || Refusal::new(ErrorCode::GoingAway, "the agent is stopping; it goes on when it runs again");
+        let ending = || {
+            Refusal::new(
+                ErrorCode::GoingAway,
+                "the agent is stopping; it goes on when it runs again",
+            )
+        };
         let mut receiver = self.0.clone();
         let stands = |connection: &Option<Connection>| connection.as_ref().is_some_and(|one| !one.is_over());
         let current = receiver.wait_for(stands).await.map_err(|_| ending())?;

@@ -59,7 +59,9 @@ pub(super) async fn read(
     let _over = end.clone().drop_guard();
     while let Some(frame) = next_frame(&mut stream, &end).await {
         match frame {
-            FromServer::Reply { id, result } => waiting.answer(id, result.map(|reply| *reply).map_err(RequestError::Refused)),
+            FromServer::Reply { id, result } => {
+                waiting.answer(id, result.map(|reply| *reply).map_err(RequestError::Refused))
+            }
             // A receiver that was dropped wants no events; one that is stuck must not keep a dead line open.
             event => {
                 if let Err(mpsc::error::SendTimeoutError::Timeout(_)) = events.send_timeout(event, DEAD_AFTER).await {
@@ -83,7 +85,10 @@ async fn next_frame(stream: &mut SplitStream<Socket>, end: &CancellationToken) -
             Ok(Some(Ok(Message::Binary(bytes)))) => match wire::decode(&bytes) {
                 Ok(frame) => return Some(frame),
                 Err(_) => {
-                    tracing::warn!(len = bytes.len(), "a frame of the server is malformed; update the older program");
+                    tracing::warn!(
+                        len = bytes.len(),
+                        "a frame of the server is malformed; update the older program"
+                    );
                     return None;
                 }
             },

@@ -15,7 +15,11 @@ use tokio::{
 use tokio_tungstenite::{WebSocketStream, tungstenite::handshake::server};
 
 use super::*;
-use crate::{hello, origin::Origin, orders::tests::{Family, certify}};
+use crate::{
+    hello,
+    orders::tests::{Family, certify},
+    origin::Origin,
+};
 
 /// A port on which the test plays the server.
 pub(crate) struct FakeServer {
@@ -48,7 +52,9 @@ impl FakeServer {
     pub(crate) async fn admit(&self, account: &AccountKey) -> FakeSocket {
         let mut socket = self.accept().await;
         socket.send(&FromServer::Challenge { nonce: [5; 32] }).await;
-        let ToServer::Auth(_) = socket.next().await else { panic!("no proof") };
+        let ToServer::Auth(_) = socket.next().await else {
+            panic!("no proof")
+        };
         socket.send(&welcome(account)).await;
         socket
     }
@@ -77,7 +83,11 @@ impl FakeSocket {
     }
 
     pub(crate) async fn reply(&mut self, id: u32, result: Result<Reply, Refusal>) {
-        self.send(&FromServer::Reply { id, result: result.map(Box::new) }).await;
+        self.send(&FromServer::Reply {
+            id,
+            result: result.map(Box::new),
+        })
+        .await;
     }
 
     async fn closes(mut self) -> bool {
@@ -108,13 +118,18 @@ fn hello() -> Hello {
 async fn connected() -> (Connection, mpsc::Receiver<FromServer>, FakeSocket) {
     let family = Family::new(1);
     let (fake, server) = FakeServer::start().await;
-    let (opened, socket) = tokio::join!(Connection::open(&server, &family.machine, hello()), fake.admit(&family.account));
+    let (opened, socket) = tokio::join!(
+        Connection::open(&server, &family.machine, hello()),
+        fake.admit(&family.account)
+    );
     let (connection, _, events) = opened.unwrap();
     (connection, events, socket)
 }
 
 fn ask() -> Request {
-    Request::OpenSession { device: beckon_shared::id::DeviceId([1; 32]) }
+    Request::OpenSession {
+        device: beckon_shared::id::DeviceId([1; 32]),
+    }
 }
 
 #[tokio::test]
@@ -124,7 +139,9 @@ async fn a_device_signs_the_origin_that_it_dialled_and_the_servers_nonce() {
     let play = async {
         let mut socket = fake.accept().await;
         socket.send(&FromServer::Challenge { nonce: [5; 32] }).await;
-        let ToServer::Auth(auth) = socket.next().await else { panic!("no proof") };
+        let ToServer::Auth(auth) = socket.next().await else {
+            panic!("no proof")
+        };
         socket.send(&welcome(&family.account)).await;
         auth
     };
@@ -139,7 +156,10 @@ async fn a_device_signs_the_origin_that_it_dialled_and_the_servers_nonce() {
 async fn a_server_that_knows_another_account_key_is_left() {
     let (family, evil) = (Family::new(1), Family::new(9));
     let (fake, server) = FakeServer::start().await;
-    let (opened, socket) = tokio::join!(Connection::open(&server, &family.machine, hello()), fake.admit(&evil.account));
+    let (opened, socket) = tokio::join!(
+        Connection::open(&server, &family.machine, hello()),
+        fake.admit(&evil.account)
+    );
     assert_eq!(opened.unwrap_err(), ConnectError::OtherServer(server.origin));
     assert!(socket.closes().await);
 }
@@ -166,11 +186,23 @@ async fn what_the_server_says_instead_of_a_welcome_is_told() {
     let reason = Refusal::new(ErrorCode::Revoked, "revoked");
     let play = async {
         let mut socket = fake.accept().await;
-        socket.send(&FromServer::GoAway { reason: reason.clone(), back_in_ms: None }).await;
+        socket
+            .send(&FromServer::GoAway {
+                reason: reason.clone(),
+                back_in_ms: None,
+            })
+            .await;
         socket
     };
     let (opened, _socket) = tokio::join!(Connection::open(&server, &family.machine, hello()), play);
-    assert_eq!(opened.unwrap_err(), ConnectError::Refused { reason, back_in_ms: None, statement: None });
+    assert_eq!(
+        opened.unwrap_err(),
+        ConnectError::Refused {
+            reason,
+            back_in_ms: None,
+            statement: None
+        }
+    );
 }
 
 #[tokio::test]
@@ -182,12 +214,22 @@ async fn a_refusal_before_the_socket_is_told_in_the_servers_words() {
     let play = async {
         let (mut stream, _) = fake.tcp.accept().await.unwrap();
         let _ = stream.read(&mut [0; 4096]).await.unwrap();
-        let answer = format!("HTTP/1.1 426 Upgrade Required\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let answer = format!(
+            "HTTP/1.1 426 Upgrade Required\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
         stream.write_all(answer.as_bytes()).await.unwrap();
         stream
     };
     let (opened, _stream) = tokio::join!(Connection::open(&server, &family.machine, hello()), play);
-    assert_eq!(opened.unwrap_err(), ConnectError::Refused { reason, back_in_ms: None, statement: None });
+    assert_eq!(
+        opened.unwrap_err(),
+        ConnectError::Refused {
+            reason,
+            back_in_ms: None,
+            statement: None
+        }
+    );
 }
 
 #[tokio::test]
@@ -211,7 +253,10 @@ async fn replies_find_who_asked_in_any_order() {
     };
     let (first, second, ()) = tokio::join!(connection.request(ask()), connection.request(ask()), play);
     assert_eq!(first, Ok(Reply::Ticket([1; 32])));
-    assert_eq!(second, Err(RequestError::Refused(Refusal::new(ErrorCode::Away, "away"))));
+    assert_eq!(
+        second,
+        Err(RequestError::Refused(Refusal::new(ErrorCode::Away, "away")))
+    );
 }
 
 #[tokio::test]
@@ -250,7 +295,10 @@ async fn a_link_asks_again_on_the_next_connection() {
     let (end, link) = LinkEnd::new();
     let asking = tokio::spawn(async move { link.request(ask()).await });
     for attempt in 0..2 {
-        let (opened, mut socket) = tokio::join!(Connection::open(&server, &family.machine, hello()), fake.admit(&family.account));
+        let (opened, mut socket) = tokio::join!(
+            Connection::open(&server, &family.machine, hello()),
+            fake.admit(&family.account)
+        );
         end.set(Some(opened.unwrap().0));
         let (id, _) = socket.request().await;
         if attempt == 1 {

@@ -16,7 +16,9 @@ pub(crate) fn name() -> String {
 pub(crate) fn os_name() -> String {
     let release = text("/etc/os-release").unwrap_or_default();
     let line = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
-    line.map(|name| name.trim_matches(['"', '\'']).to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "Linux".to_owned())
+    line.map(|name| name.trim_matches(['"', '\'']).to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "Linux".to_owned())
 }
 
 /// Hardware address of an interface, where there is one.

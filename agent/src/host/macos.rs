@@ -9,9 +9,13 @@ pub(crate) fn name() -> String {
 
 /// Operating system and release, as the system's own property list calls it.
 pub(crate) fn os_name() -> String {
-    let list = read_small_file("/System/Library/CoreServices/SystemVersion.plist".as_ref(), 64 << 10).unwrap_or_default();
+    let list =
+        read_small_file("/System/Library/CoreServices/SystemVersion.plist".as_ref(), 64 << 10).unwrap_or_default();
     let list = String::from_utf8_lossy(&list);
-    let version = list.split("ProductVersion</key>").nth(1).and_then(|rest| rest.split(['<', '>']).nth(2));
+    let version = list
+        .split("ProductVersion</key>")
+        .nth(1)
+        .and_then(|rest| rest.split(['<', '>']).nth(2));
     version.map_or_else(|| "macOS".to_owned(), |version| format!("macOS {version}"))
 }
 

@@ -27,12 +27,17 @@ pub(crate) struct Tally {
 impl Tally {
     /// Goes on where the transfer was.
     pub(super) fn open(state: &StateDir, transfer: TransferId) -> Self {
-        let file = state.open_private(&name(transfer)).inspect_err(|refusal| tracing::warn!(%refusal, "the count of sent bytes is not kept"));
+        let file = state
+            .open_private(&name(transfer))
+            .inspect_err(|refusal| tracing::warn!(%refusal, "the count of sent bytes is not kept"));
         let mut sum = [0; 8];
         let mut file = file.ok();
         let is_there = file.as_mut().is_some_and(|file| file.read_exact(&mut sum).is_ok());
         let sum = if is_there { u64::from_le_bytes(sum) } else { 0 };
-        Self { sum: AtomicU64::new(sum), file: file.map(Mutex::new) }
+        Self {
+            sum: AtomicU64::new(sum),
+            file: file.map(Mutex::new),
+        }
     }
 
     /// Counts bytes that go on the wire now.

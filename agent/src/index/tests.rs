@@ -1,5 +1,8 @@
 //! What counts as held, and what survives damage.
-#![allow(clippy::disallowed_methods, reason = "the tests damage the file that the index lives in")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the tests damage the file that the index lives in"
+)]
 
 use std::fs;
 
@@ -18,15 +21,31 @@ const ROOT: RootId = RootId([3; 16]);
 const SECOND: i64 = 1_000_000_000;
 
 fn stamp() -> SourceStamp {
-    SourceStamp { size: 5, mtime_ns: 100 * SECOND, ctime_ns: 101 * SECOND, file_id: 7 }
+    SourceStamp {
+        size: 5,
+        mtime_ns: 100 * SECOND,
+        ctime_ns: 101 * SECOND,
+        file_id: 7,
+    }
 }
 
 fn row() -> Row {
-    Row { kind: EntryKind::File, stamp: stamp(), read_ns: 102 * SECOND, mode: 0o644, hash: Hash([1; 32]) }
+    Row {
+        kind: EntryKind::File,
+        stamp: stamp(),
+        read_ns: 102 * SECOND,
+        mode: 0o644,
+        hash: Hash([1; 32]),
+    }
 }
 
 fn entry() -> Entry {
-    Entry { name: Name::new("file").unwrap(), kind: EntryKind::File, stamp: stamp(), target: None }
+    Entry {
+        name: Name::new("file").unwrap(),
+        kind: EntryKind::File,
+        stamp: stamp(),
+        target: None,
+    }
 }
 
 fn path(text: &str) -> RootPath {
@@ -34,11 +53,17 @@ fn path(text: &str) -> RootPath {
 }
 
 fn head(number: u64) -> ChainHead {
-    ChainHead { number, hash: Hash([number as u8; 32]) }
+    ChainHead {
+        number,
+        hash: Hash([number as u8; 32]),
+    }
 }
 
 fn committed(number: u64, rows: Vec<(RootPath, Row)>) -> Committed {
-    Committed { head: head(number), rows }
+    Committed {
+        head: head(number),
+        rows,
+    }
 }
 
 fn opened() -> (tempfile::TempDir, StateDir, Index) {
@@ -69,13 +94,24 @@ fn what_the_server_forgot_is_asked_again() {
     let (_folder, _state, index) = opened();
     let source = index.source(SPACE, ROOT, 1, head(6)).unwrap();
     index.record(source, &committed(7, vec![(path("a"), row())])).unwrap();
-    let held = |head| index.view(index.source(SPACE, ROOT, 1, head).unwrap()).row(&path("a")).is_some();
+    let held = |head| {
+        index
+            .view(index.source(SPACE, ROOT, 1, head).unwrap())
+            .row(&path("a"))
+            .is_some()
+    };
     assert!(held(head(7)), "it knows the newest commit");
     assert!(held(head(8)), "a commit went through whose answer was lost");
     assert!(!held(head(6)), "it is an older copy of itself");
     let source = index.source(SPACE, ROOT, 1, head(6)).unwrap();
     index.record(source, &committed(7, vec![(path("a"), row())])).unwrap();
-    assert!(!held(ChainHead { number: 7, hash: Hash([9; 32]) }), "its newest commit is another one");
+    assert!(
+        !held(ChainHead {
+            number: 7,
+            hash: Hash([9; 32])
+        }),
+        "its newest commit is another one"
+    );
 }
 
 #[test]
@@ -94,7 +130,10 @@ fn a_count_goes_on_after_a_restart_until_it_is_forgotten() {
 #[test]
 fn only_an_equal_and_settled_stamp_is_held() {
     assert_eq!(row().standing(&entry()), Standing::Held);
-    let unsettled = Row { read_ns: 102 * SECOND - 1, ..row() };
+    let unsettled = Row {
+        read_ns: 102 * SECOND - 1,
+        ..row()
+    };
     assert_eq!(unsettled.standing(&entry()), Standing::Unsettled);
     type Change = fn(&mut Entry);
     let changes: [Change; 5] = [
@@ -114,10 +153,29 @@ fn only_an_equal_and_settled_stamp_is_held() {
 #[test]
 fn a_symlink_is_held_while_it_points_to_the_same() {
     let target = b"there".to_vec();
-    let link = Entry { kind: EntryKind::Symlink, target: Some(target.clone()), ..entry() };
-    let row = Row { kind: EntryKind::Symlink, hash: Hash::of(&target), read_ns: 0, ..row() };
-    assert_eq!(row.standing(&link), Standing::Held, "what it points to came with the stamp, so it needs no settling");
-    assert_eq!(row.standing(&Entry { target: Some(b"elsewhere".to_vec()), ..link }), Standing::Other);
+    let link = Entry {
+        kind: EntryKind::Symlink,
+        target: Some(target.clone()),
+        ..entry()
+    };
+    let row = Row {
+        kind: EntryKind::Symlink,
+        hash: Hash::of(&target),
+        read_ns: 0,
+        ..row()
+    };
+    assert_eq!(
+        row.standing(&link),
+        Standing::Held,
+        "what it points to came with the stamp, so it needs no settling"
+    );
+    assert_eq!(
+        row.standing(&Entry {
+            target: Some(b"elsewhere".to_vec()),
+            ..link
+        }),
+        Standing::Other
+    );
 }
 
 #[test]
@@ -129,13 +187,24 @@ fn a_damaged_index_is_moved_aside_and_made_anew() {
     drop(index);
     let file = folder.path().join("state").join(FILE);
     let whole = fs::read(&file).unwrap();
-    for damaged in [b"no database at all".to_vec(), vec![0; 8192], whole[..whole.len() / 2].to_vec()] {
+    for damaged in [
+        b"no database at all".to_vec(),
+        vec![0; 8192],
+        whole[..whole.len() / 2].to_vec(),
+    ] {
         fs::write(&file, damaged).unwrap();
         let index = Index::open(&state).unwrap();
         assert_eq!(index.known_source(SPACE, ROOT), None);
     }
     let aside = fs::read_dir(folder.path().join("state")).unwrap();
-    let aside = aside.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("damaged"));
+    let aside = aside.filter(|entry| {
+        entry
+            .as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .contains("damaged")
+    });
     assert!(aside.count() >= 1);
 }
 

@@ -6,8 +6,16 @@ use super::*;
 use crate::orders::tests::Family;
 
 fn ended() -> Ended {
-    let progress = Progress { files_done: 3, walked: true, ..Progress::default() };
-    Ended { state: TransferState::Done, progress, error: None }
+    let progress = Progress {
+        files_done: 3,
+        walked: true,
+        ..Progress::default()
+    };
+    Ended {
+        state: TransferState::Done,
+        progress,
+        error: None,
+    }
 }
 
 fn order(family: &Family) -> (Order, SignedOrder) {
@@ -71,7 +79,12 @@ fn a_lost_journal_lets_no_earlier_order_run_again() {
     assert_eq!(journal.admit(&later, &family.sign(&later)).unwrap(), Admission::New);
     // The refusal outlives the next start.
     drop(journal);
-    assert!(Journal::open(&state, true).unwrap().admit(&before, &signed_before).is_err());
+    assert!(
+        Journal::open(&state, true)
+            .unwrap()
+            .admit(&before, &signed_before)
+            .is_err()
+    );
 }
 
 #[test]
@@ -96,6 +109,8 @@ fn only_orders_that_lapsed_long_ago_are_forgotten() {
     journal.admit(&order, &signed).unwrap();
     journal.prune(order.expires + REMEMBER).unwrap();
     assert_eq!(journal.admit(&order, &signed).unwrap(), Admission::Continue);
-    journal.prune(order.expires + REMEMBER + Duration::from_millis(1)).unwrap();
+    journal
+        .prune(order.expires + REMEMBER + Duration::from_millis(1))
+        .unwrap();
     assert_eq!(journal.admit(&order, &signed).unwrap(), Admission::New);
 }

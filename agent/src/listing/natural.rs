@@ -87,7 +87,11 @@ impl<'a> Tokens<'a> {
             0xf0..=0xf4 => 4,
             _ => 1,
         };
-        let letter = self.0.get(..len).and_then(|bytes| std::str::from_utf8(bytes).ok()).and_then(|text| text.chars().next());
+        let letter = self
+            .0
+            .get(..len)
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .and_then(|text| text.chars().next());
         let (taken, token) = match letter {
             Some(letter) => (len, letter.to_lowercase().next().unwrap_or(letter).into()),
             None => (1, 0x11_0000 + u32::from(first)),
@@ -110,7 +114,15 @@ mod tests {
 
     #[test]
     fn numbers_go_by_value_and_letters_without_case() {
-        let expected = ["IMG_2.jpg", "img_10.jpg", "img_010.png", "Readme", "readme.md", "Übung", "übungen"];
+        let expected = [
+            "IMG_2.jpg",
+            "img_10.jpg",
+            "img_010.png",
+            "Readme",
+            "readme.md",
+            "Übung",
+            "übungen",
+        ];
         assert_eq!(sorted(expected.into_iter().rev().collect()), expected);
         assert_eq!(sorted(vec!["a1", "a", "B", "1", "_"]), ["1", "_", "a", "a1", "B"]);
     }
@@ -118,8 +130,15 @@ mod tests {
     #[test]
     fn numbers_of_any_length_are_compared() {
         let long = format!("x{}", "9".repeat(60));
-        assert_eq!(compare(long.as_bytes(), format!("x1{}", "0".repeat(60)).as_bytes()), Ordering::Less);
-        assert_eq!(compare(b"x007", b"x7"), Ordering::Less, "equal by value, so the bytes decide");
+        assert_eq!(
+            compare(long.as_bytes(), format!("x1{}", "0".repeat(60)).as_bytes()),
+            Ordering::Less
+        );
+        assert_eq!(
+            compare(b"x007", b"x7"),
+            Ordering::Less,
+            "equal by value, so the bytes decide"
+        );
     }
 
     proptest! {

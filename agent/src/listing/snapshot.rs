@@ -67,7 +67,11 @@ impl Snapshot {
             };
             names.extend_from_slice(name.as_bytes());
             rows.push(row);
-            if rows.len() > max || names.len() > ARENA_MAX { Err(too_large()) } else { Ok(()) }
+            if rows.len() > max || names.len() > ARENA_MAX {
+                Err(too_large())
+            } else {
+                Ok(())
+            }
         })?;
         Ok(Self {
             number,
@@ -116,7 +120,13 @@ impl Snapshot {
     }
 
     fn cut(&self, start: usize, next: usize, entries: Vec<Entry>) -> Page {
-        Page { snapshot: self.number, total: self.total as u64, offset: start as u64, entries, next: next as u64 }
+        Page {
+            snapshot: self.number,
+            total: self.total as u64,
+            offset: start as u64,
+            entries,
+            next: next as u64,
+        }
     }
 
     fn entry(&self, folder: &Folder, row: Row) -> Result<Option<Entry>, Refusal> {
@@ -151,7 +161,10 @@ impl Snapshot {
     fn compare(&self, a: &Row, b: &Row) -> Ordering {
         let is_file = |row: &Row| row.kind != EntryKind::Folder;
         is_file(a).cmp(&is_file(b)).then_with(|| {
-            let ascending = a.key.cmp(&b.key).then_with(|| natural::compare(self.name(*a), self.name(*b)));
+            let ascending = a
+                .key
+                .cmp(&b.key)
+                .then_with(|| natural::compare(self.name(*a), self.name(*b)));
             match self.direction {
                 Direction::Ascending => ascending,
                 Direction::Descending => ascending.reverse(),
@@ -171,10 +184,20 @@ fn key(folder: &Folder, sort: SortKey, name: &Name, kind: EntryKind) -> u64 {
         (SortKey::Name, _) | (SortKey::Size, EntryKind::Folder) => 0,
         (SortKey::Size, _) => folder.stat(name).map(|entry| entry.stamp.size).unwrap_or_default(),
         // Times before 1970 are negative: flipping the sign bit keeps the order.
-        (SortKey::Time, _) => folder.stat(name).map(|entry| entry.stamp.mtime_ns).unwrap_or_default().cast_unsigned() ^ (1 << 63),
+        (SortKey::Time, _) => {
+            folder
+                .stat(name)
+                .map(|entry| entry.stamp.mtime_ns)
+                .unwrap_or_default()
+                .cast_unsigned()
+                ^ (1 << 63)
+        }
     }
 }
 
 fn too_large() -> Refusal {
-    Refusal::new(ErrorCode::TooLarge, "the folder has more than two million entries, more than can be listed; list a folder below it")
+    Refusal::new(
+        ErrorCode::TooLarge,
+        "the folder has more than two million entries, more than can be listed; list a folder below it",
+    )
 }

@@ -15,11 +15,24 @@ use crate::state::RootConfig;
 
 fn root(path: &Path) -> Root {
     let path = fs::canonicalize(path).unwrap();
-    Root::new(&RootConfig { id: RootId([1; 16]), name: Label::new("root").unwrap(), path, writable: false })
+    Root::new(&RootConfig {
+        id: RootId([1; 16]),
+        name: Label::new("root").unwrap(),
+        path,
+        writable: false,
+    })
 }
 
 fn ask(sort: SortKey, direction: Direction, max_bytes: u32) -> ListAsk {
-    ListAsk { root: RootId([1; 16]), path: RootPath::root(), sort, direction, offset: 0, max_bytes, snapshot: None }
+    ListAsk {
+        root: RootId([1; 16]),
+        path: RootPath::root(),
+        sort,
+        direction,
+        offset: 0,
+        max_bytes,
+        snapshot: None,
+    }
 }
 
 /// All names of all pages, as they come.
@@ -51,10 +64,22 @@ fn folders_come_first_in_either_direction() {
     }
     let (listings, root) = (Listings::default(), root(folder.path()));
     let names = |sort, direction| as_text(walk(&listings, &root, ask(sort, direction, PAGE_MAX)));
-    assert_eq!(names(SortKey::Name, Direction::Ascending), ["b", "d9", "d10", "a1", "A2", "z"]);
-    assert_eq!(names(SortKey::Name, Direction::Descending), ["d10", "d9", "b", "z", "A2", "a1"]);
-    assert_eq!(names(SortKey::Size, Direction::Ascending), ["b", "d9", "d10", "A2", "z", "a1"]);
-    assert_eq!(names(SortKey::Size, Direction::Descending), ["d10", "d9", "b", "a1", "z", "A2"]);
+    assert_eq!(
+        names(SortKey::Name, Direction::Ascending),
+        ["b", "d9", "d10", "a1", "A2", "z"]
+    );
+    assert_eq!(
+        names(SortKey::Name, Direction::Descending),
+        ["d10", "d9", "b", "z", "A2", "a1"]
+    );
+    assert_eq!(
+        names(SortKey::Size, Direction::Ascending),
+        ["b", "d9", "d10", "A2", "z", "a1"]
+    );
+    assert_eq!(
+        names(SortKey::Size, Direction::Descending),
+        ["d10", "d9", "b", "a1", "z", "A2"]
+    );
 }
 
 #[test]
@@ -62,9 +87,14 @@ fn sorting_by_time_asks_for_times() {
     let folder = tempfile::tempdir().unwrap();
     for (name, seconds) in [("new", 3000), ("old", 1000), ("middle", 2000)] {
         let file = fs::File::create(folder.path().join(name)).unwrap();
-        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
+            .unwrap();
     }
-    let found = walk(&Listings::default(), &root(folder.path()), ask(SortKey::Time, Direction::Descending, PAGE_MAX));
+    let found = walk(
+        &Listings::default(),
+        &root(folder.path()),
+        ask(SortKey::Time, Direction::Descending, PAGE_MAX),
+    );
     assert_eq!(as_text(found), ["new", "middle", "old"]);
 }
 
@@ -84,7 +114,10 @@ fn a_snapshot_does_not_shift_when_entries_come_and_go() {
     (ask.offset, ask.snapshot) = (first.next, Some(first.snapshot));
     let second = listings.page(&root, &ask).unwrap();
     assert_eq!(second.total, 200);
-    assert_eq!(second.entries[0].name.as_str(), Some(name(first.next as usize + 1).as_str()));
+    assert_eq!(
+        second.entries[0].name.as_str(),
+        Some(name(first.next as usize + 1).as_str())
+    );
     assert_eq!(second.next - second.offset, second.entries.len() as u64 + 1);
 }
 
@@ -119,7 +152,11 @@ fn what_is_no_folder_is_said() {
     let mut ask = ask(SortKey::Name, Direction::Ascending, PAGE_MAX);
     for path in ["file", "nothing"] {
         ask.path = RootPath::new(path).unwrap();
-        assert_eq!(listings.page(&root, &ask).unwrap_err().code, ErrorCode::NotFound, "{path}");
+        assert_eq!(
+            listings.page(&root, &ask).unwrap_err().code,
+            ErrorCode::NotFound,
+            "{path}"
+        );
     }
 }
 
@@ -129,19 +166,30 @@ fn hostile_names_stay_addressable_and_links_show_where_they_point() {
     use std::os::unix::ffi::OsStrExt;
     let folder = tempfile::tempdir().unwrap();
     let long = "n".repeat(255);
-    let names: [&[u8]; 5] = [b"two\nlines", b"\xff\xfe", "right\u{202e}gnp.exe".as_bytes(), long.as_bytes(), b" "];
+    let names: [&[u8]; 5] = [
+        b"two\nlines",
+        b"\xff\xfe",
+        "right\u{202e}gnp.exe".as_bytes(),
+        long.as_bytes(),
+        b" ",
+    ];
     for name in names {
         fs::write(folder.path().join(std::ffi::OsStr::from_bytes(name)), b"x").unwrap();
     }
     std::os::unix::fs::symlink("/etc/passwd", folder.path().join("link")).unwrap();
     let root = root(folder.path());
-    let page = Listings::default().page(&root, &ask(SortKey::Name, Direction::Ascending, PAGE_MAX)).unwrap();
+    let page = Listings::default()
+        .page(&root, &ask(SortKey::Name, Direction::Ascending, PAGE_MAX))
+        .unwrap();
     let found: BTreeSet<_> = page.entries.iter().map(|entry| entry.name.as_bytes()).collect();
     assert_eq!(found, names.into_iter().chain([b"link".as_slice()]).collect());
     for entry in &page.entries {
         let again = root.folder(&RootPath::root()).unwrap().stat(&entry.name).unwrap();
         assert_eq!(again.stamp.size, entry.stamp.size);
-        assert_eq!(entry.target.as_deref(), (entry.kind == EntryKind::Symlink).then_some(b"/etc/passwd".as_slice()));
+        assert_eq!(
+            entry.target.as_deref(),
+            (entry.kind == EntryKind::Symlink).then_some(b"/etc/passwd".as_slice())
+        );
     }
 }
 

@@ -36,12 +36,25 @@ impl Family {
         let controller = DeviceKeys::from_bytes(&[seed.wrapping_add(1); 64]);
         let keys = DeviceKeys::from_bytes(&[seed.wrapping_add(2); 64]);
         let chain = certify(&account, &keys, Role::Source, None);
-        let machine = Identity { account_key: account.public(), keys, chain };
-        Self { account, controller, machine }
+        let machine = Identity {
+            account_key: account.public(),
+            keys,
+            chain,
+        };
+        Self {
+            account,
+            controller,
+            machine,
+        }
     }
 
     pub(crate) fn controller_chain(&self) -> Chain {
-        certify(&self.account, &self.controller, Role::Controller, Some(*NOW + 24 * HOUR))
+        certify(
+            &self.account,
+            &self.controller,
+            Role::Controller,
+            Some(*NOW + 24 * HOUR),
+        )
     }
 
     pub(crate) fn order(&self, issued: Timestamp) -> Order {
@@ -71,7 +84,10 @@ impl Family {
     }
 
     pub(crate) fn sign(&self, order: &Order) -> SignedOrder {
-        SignedOrder { order: Signed::sign(order, self.controller.signing()), signer: self.controller_chain() }
+        SignedOrder {
+            order: Signed::sign(order, self.controller.signing()),
+            signer: self.controller_chain(),
+        }
     }
 
     fn judge(&self, signed: &SignedOrder) -> Result<Order, BadOrder> {
@@ -92,9 +108,22 @@ impl Family {
 }
 
 pub(crate) fn certify(account: &AccountKey, keys: &DeviceKeys, role: Role, not_after: Option<Timestamp>) -> Chain {
-    let kind = if role == Role::Controller { DeviceKind::Cli } else { DeviceKind::Agent };
+    let kind = if role == Role::Controller {
+        DeviceKind::Cli
+    } else {
+        DeviceKind::Agent
+    };
     let issued = NOW.before(24 * HOUR);
-    let certificate = DeviceCertificate { suite: SUITE, account: account.id(), keys: keys.public(), kind, role, issued, not_after, epoch: 0 };
+    let certificate = DeviceCertificate {
+        suite: SUITE,
+        account: account.id(),
+        keys: keys.public(),
+        kind,
+        role,
+        issued,
+        not_after,
+        epoch: 0,
+    };
     Chain::by_account(&certificate, account)
 }
 
@@ -104,19 +133,30 @@ fn a_genuine_order_stands_in_its_owners_name() {
     let order = family.order(*NOW);
     let (verified, principal) = verify(&family.sign(&order), &family.machine, &Standing::default(), *NOW).unwrap();
     assert_eq!(verified, order);
-    assert_eq!(principal, Principal::Owner { device: family.controller.id() });
+    assert_eq!(
+        principal,
+        Principal::Owner {
+            device: family.controller.id()
+        }
+    );
 }
 
 #[test]
 fn an_order_signed_by_anybody_else_is_refused() {
     let family = Family::new(10);
     let stranger = DeviceKeys::from_bytes(&[99; 64]);
-    let forged = SignedOrder { order: Signed::sign(&family.order(*NOW), stranger.signing()), signer: family.controller_chain() };
+    let forged = SignedOrder {
+        order: Signed::sign(&family.order(*NOW), stranger.signing()),
+        signer: family.controller_chain(),
+    };
     assert_eq!(family.judge(&forged), Err(BadOrder::Signature));
     // Nor does the machine's own key command it, though its certificate is genuine.
     let mut order = family.order(*NOW);
     order.signer = family.machine.device();
-    let own = SignedOrder { order: Signed::sign(&order, family.machine.keys.signing()), signer: family.machine.chain.clone() };
+    let own = SignedOrder {
+        order: Signed::sign(&order, family.machine.keys.signing()),
+        signer: family.machine.chain.clone(),
+    };
     assert_eq!(family.judge(&own), Err(BadOrder::Signer));
 }
 
@@ -191,10 +231,17 @@ fn an_order_of_a_revoked_controller_is_refused() {
 fn an_order_signed_after_its_certificate_ended_is_refused() {
     let family = Family::new(10);
     let signed = family.sign(&family.order(*NOW + 48 * HOUR));
-    assert_eq!(family.judge_with(&signed, &Standing::default(), *NOW + 48 * HOUR), Err(BadOrder::Signer));
+    assert_eq!(
+        family.judge_with(&signed, &Standing::default(), *NOW + 48 * HOUR),
+        Err(BadOrder::Signer)
+    );
     // One signed while it was valid waits for its machine all the same.
     let signed = family.sign(&family.order(*NOW));
-    assert!(family.judge_with(&signed, &Standing::default(), *NOW + 48 * HOUR).is_ok());
+    assert!(
+        family
+            .judge_with(&signed, &Standing::default(), *NOW + 48 * HOUR)
+            .is_ok()
+    );
 }
 
 #[test]
@@ -209,7 +256,10 @@ fn nothing_that_was_signed_for_another_purpose_is_an_order() {
     let family = Family::new(10);
     let disguised = Signed::sign(&Disguised(family.order(*NOW)), family.controller.signing());
     let order = crate::orders::tests::recast(&disguised.bytes, &disguised.signature);
-    let signed = SignedOrder { order, signer: family.controller_chain() };
+    let signed = SignedOrder {
+        order,
+        signer: family.controller_chain(),
+    };
     assert_eq!(family.judge(&signed), Err(BadOrder::Signature));
     let claim = AuthClaim {
         origin: "http://evil".to_owned(),
@@ -219,7 +269,10 @@ fn nothing_that_was_signed_for_another_purpose_is_an_order() {
         version: ControlVersion::V1,
     };
     let claim = Signed::sign(&claim, family.controller.signing());
-    let signed = SignedOrder { order: recast(&claim.bytes, &claim.signature), signer: family.controller_chain() };
+    let signed = SignedOrder {
+        order: recast(&claim.bytes, &claim.signature),
+        signer: family.controller_chain(),
+    };
     assert!(family.judge(&signed).is_err());
 }
 

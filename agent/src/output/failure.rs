@@ -39,24 +39,47 @@ pub(crate) struct Failure {
 impl Failure {
     /// The command line was not understood.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, code: "usage", message: message.into(), retry: false }
+        Self {
+            exit: Exit::Usage,
+            code: "usage",
+            message: message.into(),
+            retry: false,
+        }
     }
 
     /// Nobody is signed in here.
     pub(crate) fn not_signed_in() -> Self {
-        Refusal::new(ErrorCode::NotSignedIn, "nobody is signed in here; run: beckon login URL --name NAME").into()
+        Refusal::new(
+            ErrorCode::NotSignedIn,
+            "nobody is signed in here; run: beckon login URL --name NAME",
+        )
+        .into()
     }
 
     /// The server does not answer.
     pub(crate) fn unreachable(server: &str, cause: &str) -> Self {
-        let message = format!("cannot reach {server}: {cause}; check that the server runs there and that this machine has a network");
-        Self { exit: Exit::Failed, code: "unreachable", message, retry: true }
+        let message = format!(
+            "cannot reach {server}: {cause}; check that the server runs there and that this machine has a network"
+        );
+        Self {
+            exit: Exit::Failed,
+            code: "unreachable",
+            message,
+            retry: true,
+        }
     }
 
     /// The time that `--timeout` gave is over.
     pub(crate) fn timeout() -> Self {
-        let message = "not done within the time that --timeout gave; try again with more, what was begun goes on where it can".to_owned();
-        Self { exit: Exit::Failed, code: "timeout", message, retry: true }
+        let message =
+            "not done within the time that --timeout gave; try again with more, what was begun goes on where it can"
+                .to_owned();
+        Self {
+            exit: Exit::Failed,
+            code: "timeout",
+            message,
+            retry: true,
+        }
     }
 
     /// A file of this machine could not be read or written.
@@ -64,7 +87,9 @@ impl Failure {
         let cause = match error.kind() {
             io::ErrorKind::NotFound => "it does not exist; check the path",
             io::ErrorKind::PermissionDenied => "this user may not; change its permissions or run as another user",
-            io::ErrorKind::AlreadyExists => "something else is there already; name another place or move it away (get --force replaces files)",
+            io::ErrorKind::AlreadyExists => {
+                "something else is there already; name another place or move it away (get --force replaces files)"
+            }
             io::ErrorKind::StorageFull => "the disk is full; make room and try again",
             io::ErrorKind::IsADirectory => "it is a folder; name a file",
             io::ErrorKind::NotADirectory => "a part of the path is no folder; check the path",
@@ -72,14 +97,24 @@ impl Failure {
             io::ErrorKind::Unsupported | io::ErrorKind::InvalidFilename if error.get_ref().is_some() => {
                 return Self::local("file", format!("{}: {error}", path.display()));
             }
-            _ => return Self::local("file", format!("{}: {error}; check the path and the disk", path.display())),
+            _ => {
+                return Self::local(
+                    "file",
+                    format!("{}: {error}; check the path and the disk", path.display()),
+                );
+            }
         };
         Self::local("file", format!("{}: {cause}", path.display()))
     }
 
     /// Something on this machine is in the way.
     pub(crate) fn local(code: &'static str, message: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, code, message: message.into(), retry: false }
+        Self {
+            exit: Exit::Failed,
+            code,
+            message: message.into(),
+            retry: false,
+        }
     }
 
     /// A fault of this program.
@@ -109,7 +144,12 @@ impl Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self { exit: exit_of(refusal.code), code: refusal.code.name(), message: refusal.message, retry: refusal.retry }
+        Self {
+            exit: exit_of(refusal.code),
+            code: refusal.code.name(),
+            message: refusal.message,
+            retry: refusal.retry,
+        }
     }
 }
 
@@ -141,7 +181,12 @@ mod tests {
                 "bad-request" => 2,
                 _ => 1,
             };
-            assert_eq!(Failure::from(Refusal::new(*code, "do this")).exit as i32, expected, "{}", code.name());
+            assert_eq!(
+                Failure::from(Refusal::new(*code, "do this")).exit as i32,
+                expected,
+                "{}",
+                code.name()
+            );
         }
         assert_eq!((Exit::Done as i32, Exit::Usage as i32, Exit::Partly as i32), (0, 2, 5));
     }
@@ -149,6 +194,9 @@ mod tests {
     #[test]
     fn an_error_for_programs_has_code_message_and_retry() {
         let failure = Failure::from(Refusal::new(ErrorCode::Away, "wake it up"));
-        assert_eq!(failure.to_json().to_string(), r#"{"code":"away","message":"wake it up","retry":true}"#);
+        assert_eq!(
+            failure.to_json().to_string(),
+            r#"{"code":"away","message":"wake it up","retry":true}"#
+        );
     }
 }

@@ -51,7 +51,10 @@ mod tests {
 
     #[test]
     fn one_of_something_has_no_plural() {
-        assert_eq!([0, 1, 2].map(|number| count(number, "file")), ["0 files", "1 file", "2 files"]);
+        assert_eq!(
+            [0, 1, 2].map(|number| count(number, "file")),
+            ["0 files", "1 file", "2 files"]
+        );
     }
 
     #[test]

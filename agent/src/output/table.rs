@@ -14,7 +14,10 @@ pub(crate) struct Table {
 impl Table {
     /// A table with this head; the columns numbered in `right` hold numbers.
     pub(crate) fn new(head: &[&str], right: &'static [usize]) -> Self {
-        Self { right, rows: vec![head.iter().map(|cell| (*cell).to_owned()).collect()] }
+        Self {
+            right,
+            rows: vec![head.iter().map(|cell| (*cell).to_owned()).collect()],
+        }
     }
 
     /// Adds a row, with as many cells as the head.
@@ -26,7 +29,13 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.rows.first().map_or(0, Vec::len);
-        let width_of = |at: usize| self.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.width()).max();
+        let width_of = |at: usize| {
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(at))
+                .map(|cell| cell.width())
+                .max()
+        };
         let widths: Vec<usize> = (0..columns).map(|at| width_of(at).unwrap_or(0)).collect();
         for row in &self.rows {
             let mut line = String::new();
@@ -53,6 +62,9 @@ mod tests {
         let mut table = Table::new(&["NAME", "SIZE", "STATE"], &[1]);
         table.row(["写真".to_owned(), "7".to_owned(), "safe".to_owned()]);
         table.row(["ab".to_owned(), "1024".to_owned(), "no".to_owned()]);
-        assert_eq!(table.to_string(), "NAME  SIZE  STATE\n写真     7  safe\nab    1024  no\n");
+        assert_eq!(
+            table.to_string(),
+            "NAME  SIZE  STATE\n写真     7  safe\nab    1024  no\n"
+        );
     }
 }

@@ -71,7 +71,10 @@ mod platform {
 
     pub(in crate::root) fn folder_meta(meta: &Metadata) -> FolderMeta {
         use cap_std::fs::MetadataExt;
-        FolderMeta { mode: meta.mode() & 0o7777, mtime_ns: nanos(meta.mtime(), meta.mtime_nsec()) }
+        FolderMeta {
+            mode: meta.mode() & 0o7777,
+            mtime_ns: nanos(meta.mtime(), meta.mtime_nsec()),
+        }
     }
 
     pub(in crate::root) fn file_meta(meta: &std::fs::Metadata) -> FileMeta {
@@ -82,7 +85,11 @@ mod platform {
             ctime_ns: nanos(meta.ctime(), meta.ctime_nsec()),
             file_id: meta.ino(),
         };
-        FileMeta { stamp, mode: meta.mode() & 0o7777, allocated: meta.blocks().saturating_mul(512) }
+        FileMeta {
+            stamp,
+            mode: meta.mode() & 0o7777,
+            allocated: meta.blocks().saturating_mul(512),
+        }
     }
 }
 
@@ -93,22 +100,42 @@ mod platform {
     use super::*;
 
     fn nanos(time: io::Result<SystemTime>) -> i64 {
-        let passed = time.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        let passed = time
+            .ok()
+            .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+            .unwrap_or_default();
         i64::try_from(passed.as_nanos()).unwrap_or(i64::MAX)
     }
 
     pub(in crate::root) fn stamp(meta: &Metadata) -> SourceStamp {
         let mtime = meta.modified().map(cap_std::time::SystemTime::into_std);
-        SourceStamp { size: meta.len(), mtime_ns: nanos(mtime), ctime_ns: 0, file_id: 0 }
+        SourceStamp {
+            size: meta.len(),
+            mtime_ns: nanos(mtime),
+            ctime_ns: 0,
+            file_id: 0,
+        }
     }
 
     pub(in crate::root) fn folder_meta(meta: &Metadata) -> FolderMeta {
-        FolderMeta { mode: 0, mtime_ns: stamp(meta).mtime_ns }
+        FolderMeta {
+            mode: 0,
+            mtime_ns: stamp(meta).mtime_ns,
+        }
     }
 
     pub(in crate::root) fn file_meta(meta: &std::fs::Metadata) -> FileMeta {
-        let stamp = SourceStamp { size: meta.len(), mtime_ns: nanos(meta.modified()), ctime_ns: 0, file_id: 0 };
-        FileMeta { stamp, mode: 0, allocated: meta.len() }
+        let stamp = SourceStamp {
+            size: meta.len(),
+            mtime_ns: nanos(meta.modified()),
+            ctime_ns: 0,
+            file_id: 0,
+        };
+        FileMeta {
+            stamp,
+            mode: 0,
+            allocated: meta.len(),
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! An attacker swaps a folder for a symlink to the outside while the agent opens files below it.
 #![cfg(unix)]
-#![allow(clippy::disallowed_methods, reason = "a test plays the attacker, and the naive program that he hopes for")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test plays the attacker, and the naive program that he hopes for"
+)]
 
 use std::{
     fs,
@@ -64,7 +67,13 @@ impl Scene {
         std::thread::scope(|scope| {
             scope.spawn(|| self.attack(&stop));
             let openers: Vec<_> = (0..THREADS)
-                .map(|_| scope.spawn(|| while !enough(&seen) && begun.elapsed() < TIME_MAX { seen.count(open()) }))
+                .map(|_| {
+                    scope.spawn(|| {
+                        while !enough(&seen) && begun.elapsed() < TIME_MAX {
+                            seen.count(open())
+                        }
+                    })
+                })
                 .collect();
             openers.into_iter().for_each(|opener| opener.join().unwrap());
             stop.store(true, Relaxed);
@@ -79,7 +88,11 @@ impl Seen {
         let Some(mut file) = file else { return };
         let mut content = String::new();
         file.read_to_string(&mut content).unwrap();
-        let counter = if content == "inside" { &self.inside } else { &self.escaped };
+        let counter = if content == "inside" {
+            &self.inside
+        } else {
+            &self.escaped
+        };
         counter.fetch_add(1, Relaxed);
     }
 }
@@ -106,7 +119,10 @@ fn no_open_escapes_while_a_folder_is_swapped_for_a_symlink() {
     let seen = scene.run(|| open_below(&root), |seen| seen.opens.load(Relaxed) >= OPENS);
     assert_eq!(seen.escaped.load(Relaxed), 0, "{seen:?}");
     assert!(seen.opens.load(Relaxed) >= OPENS, "{seen:?}");
-    assert!(seen.inside.load(Relaxed) > 0, "the attack left no window to open anything: {seen:?}");
+    assert!(
+        seen.inside.load(Relaxed) > 0,
+        "the attack left no window to open anything: {seen:?}"
+    );
 }
 
 #[test]

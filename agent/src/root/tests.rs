@@ -15,7 +15,12 @@ fn path(text: &str) -> RootPath {
 
 pub(super) fn root(folder: &Path) -> Root {
     let path = fs::canonicalize(folder).unwrap();
-    Root::new(&RootConfig { id: RootId([1; 16]), name: Label::new("home").unwrap(), path, writable: false })
+    Root::new(&RootConfig {
+        id: RootId([1; 16]),
+        name: Label::new("home").unwrap(),
+        path,
+        writable: false,
+    })
 }
 
 #[test]
@@ -41,7 +46,10 @@ fn a_folder_says_names_and_kinds() {
     fs::write(folder.path().join("file"), b"").unwrap();
     let mut names = root(folder.path()).folder(&RootPath::root()).unwrap().names().unwrap();
     names.sort();
-    assert_eq!(names, [(name("file"), EntryKind::File), (name("folder"), EntryKind::Folder)]);
+    assert_eq!(
+        names,
+        [(name("file"), EntryKind::File), (name("folder"), EntryKind::Folder)]
+    );
 }
 
 #[test]
@@ -85,7 +93,10 @@ fn a_folder_with_the_programs_own_keys_is_never_entered_whatever_path_leads_to_i
     }
     for inside in ["local/elsewhere", "local/elsewhere/below"] {
         let inside = root(&folder.path().join(inside)).without(Arc::clone(&closed));
-        assert_eq!(inside.folder(&RootPath::root()).unwrap_err().code, ErrorCode::NotReadable);
+        assert_eq!(
+            inside.folder(&RootPath::root()).unwrap_err().code,
+            ErrorCode::NotReadable
+        );
     }
 }
 
@@ -106,13 +117,20 @@ mod unix {
         symlink("in", folder.path().join("also-in")).unwrap();
         let root = root(folder.path());
         for below in ["out", "also-in"] {
-            assert_eq!(root.folder(&path(below)).unwrap_err().code, ErrorCode::NotFound, "{below}");
+            assert_eq!(
+                root.folder(&path(below)).unwrap_err().code,
+                ErrorCode::NotFound,
+                "{below}"
+            );
         }
         let (top, link) = root.parent(&path("file")).unwrap();
         assert_eq!(top.open_file(&link).unwrap_err().code, ErrorCode::NotAFile);
         let entry = top.stat(&link).unwrap();
         assert_eq!(entry.kind, EntryKind::Symlink);
-        assert_eq!(entry.target, Some(outside.path().join("secret").as_os_str().as_encoded_bytes().to_vec()));
+        assert_eq!(
+            entry.target,
+            Some(outside.path().join("secret").as_os_str().as_encoded_bytes().to_vec())
+        );
     }
 
     #[test]
@@ -129,13 +147,20 @@ mod unix {
     #[test]
     fn pipes_sockets_and_devices_are_refused_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(folder.path().join("pipe"))
+            .status()
+            .unwrap();
         assert!(made.success());
         let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
         let top = root(folder.path()).folder(&RootPath::root()).unwrap();
         for odd in ["pipe", "socket"] {
             assert_eq!(top.stat(&name(odd)).unwrap().kind, EntryKind::Other);
-            assert_eq!(top.open_file(&name(odd)).unwrap_err().code, ErrorCode::NotAFile, "{odd}");
+            assert_eq!(
+                top.open_file(&name(odd)).unwrap_err().code,
+                ErrorCode::NotAFile,
+                "{odd}"
+            );
         }
         let devices = root(Path::new("/dev")).folder(&RootPath::root()).unwrap();
         assert_eq!(devices.open_file(&name("null")).unwrap_err().code, ErrorCode::NotAFile);

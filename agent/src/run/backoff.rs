@@ -56,14 +56,20 @@ mod tests {
     #[test]
     fn pauses_grow_to_half_a_minute_and_keep_their_bounds() {
         let mut backoff = Backoff::default();
-        let longest: Vec<_> = (0..8).map(|_| backoff.next(Cause::Broken, [255; 4]).as_millis()).collect();
+        let longest: Vec<_> = (0..8)
+            .map(|_| backoff.next(Cause::Broken, [255; 4]).as_millis())
+            .collect();
         assert_eq!(longest, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]);
         assert_eq!(Backoff::default().next(Cause::Broken, [0; 4]), SHORTEST / 2);
     }
 
     #[test]
     fn what_the_server_asks_for_is_obeyed_within_reason() {
-        let asked = |seconds| Backoff::default().next(Cause::Told(Duration::from_secs(seconds)), [0; 4]).as_secs();
+        let asked = |seconds| {
+            Backoff::default()
+                .next(Cause::Told(Duration::from_secs(seconds)), [0; 4])
+                .as_secs()
+        };
         assert_eq!((asked(3), asked(100_000)), (3, 60));
     }
 

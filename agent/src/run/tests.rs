@@ -9,12 +9,18 @@ use crate::{
 };
 
 fn called_revoked() -> FromServer {
-    FromServer::GoAway { reason: Refusal::new(ErrorCode::Revoked, "this device was revoked"), back_in_ms: None }
+    FromServer::GoAway {
+        reason: Refusal::new(ErrorCode::Revoked, "this device was revoked"),
+        back_in_ms: None,
+    }
 }
 
 /// Serves one connection, in which the server says this.
 async fn serve(scene: &Scene, fake: &FakeServer, frames: &[FromServer]) -> Cause {
-    let (connecting, socket) = (Connection::open(&scene.agent.server, &scene.agent.identity, scene.agent.hello()), fake.admit(&scene.family.account));
+    let (connecting, socket) = (
+        Connection::open(&scene.agent.server, &scene.agent.identity, scene.agent.hello()),
+        fake.admit(&scene.family.account),
+    );
     let (opened, mut socket) = tokio::join!(connecting, socket);
     let (connection, welcome, events) = opened.unwrap();
     for frame in frames {
@@ -27,7 +33,9 @@ async fn serve(scene: &Scene, fake: &FakeServer, frames: &[FromServer]) -> Cause
 async fn refuse(fake: &FakeServer, frames: &[FromServer]) -> FakeSocket {
     let mut socket = fake.accept().await;
     socket.send(&FromServer::Challenge { nonce: [5; 32] }).await;
-    let ToServer::Auth(_) = socket.next().await else { panic!("no proof") };
+    let ToServer::Auth(_) = socket.next().await else {
+        panic!("no proof")
+    };
     for frame in frames {
         socket.send(frame).await;
     }
@@ -77,6 +85,12 @@ async fn the_accounts_statement_ends_it_in_a_connection_and_in_place_of_one() {
 async fn a_server_that_restarts_says_when_to_come_back() {
     let (fake, server) = FakeServer::start().await;
     let scene = Scene::at(server);
-    let restarting = FromServer::GoAway { reason: Refusal::new(ErrorCode::GoingAway, "restarting"), back_in_ms: Some(1500) };
-    assert_eq!(serve(&scene, &fake, &[restarting]).await, Cause::Told(Duration::from_millis(1500)));
+    let restarting = FromServer::GoAway {
+        reason: Refusal::new(ErrorCode::GoingAway, "restarting"),
+        back_in_ms: Some(1500),
+    };
+    assert_eq!(
+        serve(&scene, &fake, &[restarting]).await,
+        Cause::Told(Duration::from_millis(1500))
+    );
 }

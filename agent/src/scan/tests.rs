@@ -11,7 +11,12 @@ use crate::state::RootConfig;
 
 fn root(folder: &tempfile::TempDir) -> Root {
     let path = folder.path().canonicalize().unwrap();
-    Root::new(&RootConfig { id: RootId([1; 16]), name: Label::new("root").unwrap(), path, writable: false })
+    Root::new(&RootConfig {
+        id: RootId([1; 16]),
+        name: Label::new("root").unwrap(),
+        path,
+        writable: false,
+    })
 }
 
 fn path(text: &str) -> RootPath {
@@ -49,7 +54,10 @@ fn everything_is_found_once_and_a_folder_before_what_is_in_it() {
     let folder = tree();
     let whole = ["a-b", "z", "a", "a/1", "a/2", "a/deep", "a/deep/3", "b", "b/link"];
     assert_eq!(walked(&root(&folder), &[""]).0, whole);
-    assert_eq!(walked(&root(&folder), &["a", "b/link", "z"]).0, ["a", "a/1", "a/2", "a/deep", "a/deep/3", "b/link", "z"]);
+    assert_eq!(
+        walked(&root(&folder), &["a", "b/link", "z"]).0,
+        ["a", "a/1", "a/2", "a/deep", "a/deep/3", "b/link", "z"]
+    );
 }
 
 #[test]
@@ -57,9 +65,15 @@ fn no_symlink_is_walked_through() {
     let folder = tree();
     let (found, problems) = walked(&root(&folder), &["b/link/passwd", "b"]);
     assert_eq!(found, ["b", "b/link"]);
-    assert!(problems.is_empty(), "the selection of the folder holds the path below the link");
+    assert!(
+        problems.is_empty(),
+        "the selection of the folder holds the path below the link"
+    );
     let (found, problems) = walked(&root(&folder), &["b/link/passwd"]);
-    assert_eq!((found, problems), (vec![], vec![("b/link/passwd".into(), ErrorCode::NotFound)]));
+    assert_eq!(
+        (found, problems),
+        (vec![], vec![("b/link/passwd".into(), ErrorCode::NotFound)])
+    );
 }
 
 #[test]

@@ -58,17 +58,28 @@ impl Session {
         let end = CancellationToken::new();
         let (outgoing, mut incoming) = line::start(socket, established.channel, &end);
         let news = standing.newest().filter(|_| established.statement < standing.number());
-        let open = ToMachine::Open { statement: news.cloned().map(Box::new) };
+        let open = ToMachine::Open {
+            statement: news.cloned().map(Box::new),
+        };
         if !outgoing.send(wire::encode(&open)).await {
             return Err(cut());
         }
-        let opened = tokio::time::timeout(HANDSHAKE_TIMEOUT, incoming.next()).await.ok().flatten();
+        let opened = tokio::time::timeout(HANDSHAKE_TIMEOUT, incoming.next())
+            .await
+            .ok()
+            .flatten();
         let Some(Ok(FromMachine::Opened { statement, .. })) = opened.map(|bytes| wire::decode(&bytes)) else {
             return Err(cut());
         };
         let waiting = Arc::default();
         tokio::spawn(take_answers(incoming, Arc::clone(&waiting), end.clone()));
-        Ok(Self { outgoing, waiting, next: AtomicU32::new(1), end, statement: statement.map(|news| *news) })
+        Ok(Self {
+            outgoing,
+            waiting,
+            next: AtomicU32::new(1),
+            end,
+            statement: statement.map(|news| *news),
+        })
     }
 
     /// Asks the machine for something.
@@ -87,7 +98,10 @@ impl Session {
             Ok(Err(_)) => Err(lost()),
             Err(_) => {
                 lock(&self.waiting).remove(&id);
-                Err(Refusal::new(ErrorCode::Away, "the machine did not answer in two minutes; try again"))
+                Err(Refusal::new(
+                    ErrorCode::Away,
+                    "the machine did not answer in two minutes; try again",
+                ))
             }
         }
     }
@@ -115,10 +129,16 @@ async fn shake<W: Wire>(
         .certificate
         .verify(&me.account_key, Some(&machine.id), now, standing)
         .map_err(|bad| bad_handshake(bad.into()))?;
-    let (initiator, first) = Initiator::new(&me.me(standing), me.account(), &certificate.keys).map_err(bad_handshake)?;
+    let (initiator, first) =
+        Initiator::new(&me.me(standing), me.account(), &certificate.keys).map_err(bad_handshake)?;
     socket.send(Message::Binary(first.into())).await.map_err(|_| cut())?;
     let reply = line::handshake_message(socket).await?;
-    let expected = Expected { account_key: &me.account_key, standing, roles: &[Role::Source], now };
+    let expected = Expected {
+        account_key: &me.account_key,
+        standing,
+        roles: &[Role::Source],
+        now,
+    };
     initiator.finish(&reply, &expected).map_err(bad_handshake)
 }
 
@@ -144,7 +164,10 @@ async fn take_answers<W: Wire>(mut incoming: Incoming<W>, waiting: Arc<Mutex<Wai
 }
 
 fn lost() -> Refusal {
-    Refusal::new(ErrorCode::Away, "the private channel to the machine broke; check that it is online, then try again")
+    Refusal::new(
+        ErrorCode::Away,
+        "the private channel to the machine broke; check that it is online, then try again",
+    )
 }
 
 fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {

@@ -113,7 +113,9 @@ async fn write<W: Wire>(
             }
         };
         let Some(message) = message else { break };
-        let Ok(records) = lock(&channel).seal(&message) else { break };
+        let Ok(records) = lock(&channel).seal(&message) else {
+            break;
+        };
         for record in records {
             if !send(&mut sink, Message::Binary(record.into())).await {
                 return;

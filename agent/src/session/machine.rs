@@ -32,14 +32,25 @@ const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// Serves one session until either end has enough.
 pub(crate) async fn serve<W: Wire>(mut socket: W, agent: Arc<Agent>) -> Result<(), Refusal> {
-    let Established { channel, peer, statement } = shake(&mut socket, &agent).await?;
+    let Established {
+        channel,
+        peer,
+        statement,
+    } = shake(&mut socket, &agent).await?;
     let end = agent.stop.child_token();
     let _over = end.clone().drop_guard();
     let (outgoing, mut incoming) = line::start(socket, channel, &end);
     // The handshake can be a recording: only who can make this first message is there now.
-    let first = tokio::time::timeout(HANDSHAKE_TIMEOUT, incoming.next()).await.ok().flatten().ok_or_else(cut)?;
+    let first = tokio::time::timeout(HANDSHAKE_TIMEOUT, incoming.next())
+        .await
+        .ok()
+        .flatten()
+        .ok_or_else(cut)?;
     let Ok(ToMachine::Open { statement: news }) = wire::decode(&first) else {
-        return Err(Refusal::new(ErrorCode::BadRequest, "a session begins with what is known of revocations; update the older program"));
+        return Err(Refusal::new(
+            ErrorCode::BadRequest,
+            "a session begins with what is known of revocations; update the older program",
+        ));
     };
     if let Some(news) = news {
         agent.take_statement(&news)?;
@@ -51,7 +62,10 @@ pub(crate) async fn serve<W: Wire>(mut socket: W, agent: Arc<Agent>) -> Result<(
     let (listings, permits) = (Arc::new(Listings::default()), Arc::new(Semaphore::new(ASKS_MAX)));
     loop {
         if !is_welcome(&peer, &standing.borrow_and_update()) {
-            return Err(Refusal::new(ErrorCode::Revoked, "this controller may not look into the machine any more; sign in again there"));
+            return Err(Refusal::new(
+                ErrorCode::Revoked,
+                "this controller may not look into the machine any more; sign in again there",
+            ));
         }
         let message = tokio::select! {
             () = end.cancelled() => return Ok(()),
@@ -65,7 +79,10 @@ pub(crate) async fn serve<W: Wire>(mut socket: W, agent: Arc<Agent>) -> Result<(
             return Ok(());
         };
         let Ok(ToMachine::Ask { id, body }) = wire::decode(&message) else {
-            return Err(Refusal::new(ErrorCode::BadRequest, "a message of the session is malformed; update the older program"));
+            return Err(Refusal::new(
+                ErrorCode::BadRequest,
+                "a message of the session is malformed; update the older program",
+            ));
         };
         if !is_welcome(&peer, &standing.borrow()) {
             continue;
@@ -99,7 +116,10 @@ async fn shake<W: Wire>(socket: &mut W, agent: &Agent) -> Result<Established, Re
 
 fn opened(standing: &Standing, theirs: u64) -> Vec<u8> {
     let news = standing.newest().filter(|_| theirs < standing.number());
-    wire::encode(&FromMachine::Opened { statement: news.cloned().map(Box::new), platform: Platform::here() })
+    wire::encode(&FromMachine::Opened {
+        statement: news.cloned().map(Box::new),
+        platform: Platform::here(),
+    })
 }
 
 /// A session may last longer than the right to it.
@@ -113,9 +133,14 @@ fn is_welcome(peer: &DeviceCertificate, standing: &Standing) -> bool {
 async fn reply(agent: Arc<Agent>, listings: Arc<Listings>, outgoing: Outgoing, id: u32, ask: Ask) {
     let result = match ask {
         Ask::Order(signed) => agent.take_order(*signed).await.map(|()| Answer::Done),
-        ask => tokio::task::spawn_blocking(move || answer::answer(&agent, &listings, ask)).await.unwrap_or_else(|_| {
-            Err(Refusal::new(ErrorCode::Internal, "the agent has a fault; its log says more. Try again, and if it stays, report it"))
-        }),
+        ask => tokio::task::spawn_blocking(move || answer::answer(&agent, &listings, ask))
+            .await
+            .unwrap_or_else(|_| {
+                Err(Refusal::new(
+                    ErrorCode::Internal,
+                    "the agent has a fault; its log says more. Try again, and if it stays, report it",
+                ))
+            }),
     };
     outgoing.send(wire::encode(&FromMachine::Reply { id, result })).await;
 }

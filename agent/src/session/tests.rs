@@ -63,7 +63,9 @@ impl Scene {
     }
 
     fn revocation(&self, standing: &Standing, device: DeviceId) -> Signed<Statement> {
-        let revocation = standing.revoke(&self.family.account.public(), &[device], clock::now()).unwrap();
+        let revocation = standing
+            .revoke(&self.family.account.public(), &[device], clock::now())
+            .unwrap();
         Signed::sign(&Statement::Revocation(revocation), self.family.account.signing())
     }
 
@@ -74,7 +76,12 @@ impl Scene {
 
     async fn open(&self) -> (Session, JoinHandle<Result<(), Refusal>>) {
         let (socket, served) = self.serve().await;
-        (Session::initiate(socket, &self.controller(), &self.view(), &Standing::default()).await.unwrap(), served)
+        (
+            Session::initiate(socket, &self.controller(), &self.view(), &Standing::default())
+                .await
+                .unwrap(),
+            served,
+        )
     }
 }
 
@@ -108,15 +115,36 @@ fn refusal<T>(result: Result<T, Refusal>) -> ErrorCode {
 async fn a_controller_looks_into_a_machine() {
     let scene = Scene::alone();
     let (session, _) = scene.open().await;
-    let Answer::Roots(roots) = session.ask(Ask::Roots).await.unwrap() else { panic!("no roots") };
+    let Answer::Roots(roots) = session.ask(Ask::Roots).await.unwrap() else {
+        panic!("no roots")
+    };
     assert_eq!(roots[0].id, ROOT);
-    let Answer::Page(page) = session.ask(list()).await.unwrap() else { panic!("no page") };
+    let Answer::Page(page) = session.ask(list()).await.unwrap() else {
+        panic!("no page")
+    };
     assert_eq!(page.entries[0].name.as_str(), Some("letter"));
-    let Answer::Page(entry) = session.ask(Ask::Stat { root: ROOT, path: letter() }).await.unwrap() else { panic!("no entry") };
+    let Answer::Page(entry) = session
+        .ask(Ask::Stat {
+            root: ROOT,
+            path: letter(),
+        })
+        .await
+        .unwrap()
+    else {
+        panic!("no entry")
+    };
     assert_eq!(entry.entries[0].stamp.size, 11);
-    let read = Ask::Read { root: ROOT, path: letter(), offset: 5, len: 100 };
+    let read = Ask::Read {
+        root: ROOT,
+        path: letter(),
+        offset: 5,
+        len: 100,
+    };
     assert_eq!(session.ask(read).await.unwrap(), Answer::Bytes(b"reader".to_vec()));
-    let states = Ask::States { root: ROOT, folders: vec![RootPath::root(), letter()] };
+    let states = Ask::States {
+        root: ROOT,
+        folders: vec![RootPath::root(), letter()],
+    };
     assert_eq!(session.ask(states).await.unwrap(), Answer::States(vec![InDrive::No; 2]));
 }
 
@@ -124,7 +152,14 @@ async fn a_controller_looks_into_a_machine() {
 async fn several_asks_are_under_way_at_once_and_each_gets_its_answer() {
     let scene = Scene::alone();
     let (session, _) = scene.open().await;
-    let asks = (0..40).map(|at| session.ask(Ask::Read { root: ROOT, path: letter(), offset: at % 11, len: 1 }));
+    let asks = (0..40).map(|at| {
+        session.ask(Ask::Read {
+            root: ROOT,
+            path: letter(),
+            offset: at % 11,
+            len: 1,
+        })
+    });
     let answers = futures_util::future::join_all(asks).await;
     for (at, answer) in answers.into_iter().enumerate() {
         assert_eq!(answer.unwrap(), Answer::Bytes(vec![b"dear reader"[at % 11]]));
@@ -139,7 +174,15 @@ async fn one_read_is_bounded_and_the_next_goes_on_behind_it() {
     let (session, _) = scene.open().await;
     let read = async |offset: usize| {
         let path = RootPath::new("long").unwrap();
-        session.ask(Ask::Read { root: ROOT, path, offset: offset as u64, len: u32::MAX }).await.unwrap()
+        session
+            .ask(Ask::Read {
+                root: ROOT,
+                path,
+                offset: offset as u64,
+                len: u32::MAX,
+            })
+            .await
+            .unwrap()
     };
     let most = READ_MAX as usize;
     assert_eq!(read(0).await, Answer::Bytes(content[..most].to_vec()));
@@ -156,7 +199,10 @@ async fn an_order_given_in_a_session_is_checked_journaled_and_carried_out() {
     let order = scene.family.order_for(ROOT);
     let mut forged = scene.family.sign(&order);
     forged.order.signature[0] ^= 1;
-    assert_eq!(refusal(session.ask(Ask::Order(Box::new(forged))).await), ErrorCode::BadOrder);
+    assert_eq!(
+        refusal(session.ask(Ask::Order(Box::new(forged))).await),
+        ErrorCode::BadOrder
+    );
     for _ in 0..2 {
         let signed = Box::new(scene.family.sign(&order));
         assert_eq!(session.ask(Ask::Order(signed)).await, Ok(Answer::Done));
@@ -170,8 +216,28 @@ async fn what_is_not_there_is_refused_and_the_session_goes_on() {
     let scene = Scene::alone();
     let (session, _) = scene.open().await;
     let absent = RootPath::new("absent").unwrap();
-    assert_eq!(refusal(session.ask(Ask::Stat { root: ROOT, path: absent }).await), ErrorCode::NotFound);
-    assert_eq!(refusal(session.ask(Ask::Stat { root: RootId([9; 16]), path: letter() }).await), ErrorCode::NotFound);
+    assert_eq!(
+        refusal(
+            session
+                .ask(Ask::Stat {
+                    root: ROOT,
+                    path: absent
+                })
+                .await
+        ),
+        ErrorCode::NotFound
+    );
+    assert_eq!(
+        refusal(
+            session
+                .ask(Ask::Stat {
+                    root: RootId([9; 16]),
+                    path: letter()
+                })
+                .await
+        ),
+        ErrorCode::NotFound
+    );
     assert!(session.ask(Ask::Roots).await.is_ok());
 }
 
@@ -179,9 +245,17 @@ async fn what_is_not_there_is_refused_and_the_session_goes_on() {
 async fn a_controller_of_another_account_sees_nothing() {
     let scene = Scene::alone();
     let stranger = Family::new(50);
-    let me = Identity { keys: copy_keys(&stranger.controller), chain: stranger.controller_chain(), account_key: scene.family.account.public() };
+    let me = Identity {
+        keys: copy_keys(&stranger.controller),
+        chain: stranger.controller_chain(),
+        account_key: scene.family.account.public(),
+    };
     let (socket, served) = scene.serve().await;
-    assert!(Session::initiate(socket, &me, &scene.view(), &Standing::default()).await.is_err());
+    assert!(
+        Session::initiate(socket, &me, &scene.view(), &Standing::default())
+            .await
+            .is_err()
+    );
     assert_eq!(refusal(served.await.unwrap()), ErrorCode::NotAllowed);
 }
 
@@ -190,9 +264,17 @@ async fn a_machine_of_the_same_account_is_no_controller() {
     let scene = Scene::alone();
     let keys = DeviceKeys::from_bytes(&[77; 64]);
     let chain = certify(&scene.family.account, &keys, Role::Source, None);
-    let me = Identity { keys, chain, account_key: scene.family.account.public() };
+    let me = Identity {
+        keys,
+        chain,
+        account_key: scene.family.account.public(),
+    };
     let (socket, served) = scene.serve().await;
-    assert!(Session::initiate(socket, &me, &scene.view(), &Standing::default()).await.is_err());
+    assert!(
+        Session::initiate(socket, &me, &scene.view(), &Standing::default())
+            .await
+            .is_err()
+    );
     assert_eq!(refusal(served.await.unwrap()), ErrorCode::NotAllowed);
 }
 
@@ -204,26 +286,43 @@ async fn a_swapped_machine_certificate_is_not_believed() {
     let mut view = scene.view();
     view.certificate = evil.machine.chain.clone();
     let (socket, _served) = scene.serve().await;
-    assert_eq!(refusal(Session::initiate(socket, &me, &view, &Standing::default()).await), ErrorCode::NotAllowed);
+    assert_eq!(
+        refusal(Session::initiate(socket, &me, &view, &Standing::default()).await),
+        ErrorCode::NotAllowed
+    );
     // It names another genuine machine of the account.
     let keys = DeviceKeys::from_bytes(&[77; 64]);
     let mut view = scene.view();
     view.certificate = certify(&scene.family.account, &keys, Role::Source, None);
     let (socket, _served) = scene.serve().await;
-    assert_eq!(refusal(Session::initiate(socket, &me, &view, &Standing::default()).await), ErrorCode::NotAllowed);
+    assert_eq!(
+        refusal(Session::initiate(socket, &me, &view, &Standing::default()).await),
+        ErrorCode::NotAllowed
+    );
     // Even as its own row: then the machine at the other end cannot answer.
     view.id = keys.id();
     let (socket, served) = scene.serve().await;
-    assert!(Session::initiate(socket, &me, &view, &Standing::default()).await.is_err());
+    assert!(
+        Session::initiate(socket, &me, &view, &Standing::default())
+            .await
+            .is_err()
+    );
     assert!(served.await.unwrap().is_err());
 }
 
 #[tokio::test]
 async fn a_revoked_controller_is_not_let_in() {
     let scene = Scene::alone();
-    scene.agent.take_statement(&scene.revocation(&Standing::default(), scene.family.controller.id())).unwrap();
+    scene
+        .agent
+        .take_statement(&scene.revocation(&Standing::default(), scene.family.controller.id()))
+        .unwrap();
     let (socket, served) = scene.serve().await;
-    assert!(Session::initiate(socket, &scene.controller(), &scene.view(), &Standing::default()).await.is_err());
+    assert!(
+        Session::initiate(socket, &scene.controller(), &scene.view(), &Standing::default())
+            .await
+            .is_err()
+    );
     assert_eq!(refusal(served.await.unwrap()), ErrorCode::Revoked);
 }
 
@@ -232,7 +331,10 @@ async fn a_revocation_ends_the_sessions_that_stand() {
     let scene = Scene::alone();
     let (session, served) = scene.open().await;
     assert!(session.ask(Ask::Roots).await.is_ok());
-    scene.agent.take_statement(&scene.revocation(&Standing::default(), scene.family.controller.id())).unwrap();
+    scene
+        .agent
+        .take_statement(&scene.revocation(&Standing::default(), scene.family.controller.id()))
+        .unwrap();
     assert_eq!(refusal(served.await.unwrap()), ErrorCode::Revoked);
     assert_eq!(refusal(session.ask(Ask::Roots).await), ErrorCode::Away);
 }
@@ -249,10 +351,16 @@ async fn news_of_revocations_travel_both_ways() {
     let second = scene.revocation(&standing, DeviceId([2; 32]));
     standing.accept(&second, &scene.family.account.public()).unwrap();
     let (socket, _served) = scene.serve().await;
-    let session = Session::initiate(socket, &scene.controller(), &scene.view(), &standing).await.unwrap();
+    let session = Session::initiate(socket, &scene.controller(), &scene.view(), &standing)
+        .await
+        .unwrap();
     assert_eq!(session.statement, None);
     assert_eq!(scene.agent.standing().borrow().number(), 2, "the machine learned it");
-    let kept = StateDir::open(&scene.folder.path().join("state")).unwrap().machine().unwrap().unwrap();
+    let kept = StateDir::open(&scene.folder.path().join("state"))
+        .unwrap()
+        .machine()
+        .unwrap()
+        .unwrap();
     assert_eq!(kept.standing.number(), 2, "and keeps it");
 }
 
@@ -285,7 +393,9 @@ async fn an_altered_record_ends_the_session() {
     let opening = tokio::spawn(async move { Session::initiate(near, &me, &view, &Standing::default()).await });
     far.send(middle.next().await.unwrap().unwrap()).await.unwrap();
     middle.send(far.next().await.unwrap().unwrap()).await.unwrap();
-    let Message::Binary(record) = middle.next().await.unwrap().unwrap() else { panic!("no record") };
+    let Message::Binary(record) = middle.next().await.unwrap().unwrap() else {
+        panic!("no record")
+    };
     let mut altered = record.to_vec();
     altered[3] ^= 1;
     far.send(Message::Binary(altered.into())).await.unwrap();
@@ -301,7 +411,10 @@ async fn a_forged_order_is_refused_inside_a_session_too() {
     let mut order = scene.family.order(clock::now());
     order.target = DeviceId([8; 32]);
     let signed = scene.family.sign(&order);
-    assert_eq!(refusal(session.ask(Ask::Order(Box::new(signed))).await), ErrorCode::BadOrder);
+    assert_eq!(
+        refusal(session.ask(Ask::Order(Box::new(signed))).await),
+        ErrorCode::BadOrder
+    );
     assert_eq!(scene.agent.open_orders(), 0);
 }
 

@@ -1,5 +1,8 @@
 //! Files that belong to the agent or that its user named on the command line: the one place that opens files by path.
-#![allow(clippy::disallowed_methods, reason = "the agent's own state and files named on the command line; user files below roots go through root.rs")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the agent's own state and files named on the command line; user files below roots go through root.rs"
+)]
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -65,10 +68,15 @@ pub(super) fn read_if_there(path: &Path, max: usize) -> io::Result<Option<Vec<u8
 
 /// Reads a file that the user named on the command line, of at most `max` bytes.
 pub(crate) fn read_small_file(path: &Path, max: usize) -> Result<Vec<u8>, Refusal> {
-    File::open(path).and_then(|file| read_bounded(file, max)).map_err(|cause| {
-        let advice = format!("cannot read {}: {cause}; check the path and its permissions", path.display());
-        Refusal::new(ErrorCode::BadRequest, advice)
-    })
+    File::open(path)
+        .and_then(|file| read_bounded(file, max))
+        .map_err(|cause| {
+            let advice = format!(
+                "cannot read {}: {cause}; check the path and its permissions",
+                path.display()
+            );
+            Refusal::new(ErrorCode::BadRequest, advice)
+        })
 }
 
 /// Writes a new file that only its owner can read, at a place that the user named. What is there already is left alone.
@@ -81,7 +89,10 @@ pub(crate) fn create_private_file(path: &Path, bytes: &[u8]) -> Result<(), Refus
     };
     write().map_err(|cause| {
         let advice = match cause.kind() {
-            io::ErrorKind::AlreadyExists => format!("{} exists already and is not overwritten; name a new file", path.display()),
+            io::ErrorKind::AlreadyExists => format!(
+                "{} exists already and is not overwritten; name a new file",
+                path.display()
+            ),
             _ => format!("cannot write {}: {cause}; name another file", path.display()),
         };
         Refusal::new(ErrorCode::BadRequest, advice)
@@ -91,10 +102,20 @@ pub(crate) fn create_private_file(path: &Path, bytes: &[u8]) -> Result<(), Refus
 /// The full path, without symlinks, of a folder that its owner opens to Beckon.
 pub(crate) fn owned_folder(path: &Path) -> Result<PathBuf, Refusal> {
     let refuse = |why: &str| {
-        Refusal::new(ErrorCode::BadRequest, format!("{} cannot be a root: {why}; name a folder that you can read", path.display()))
+        Refusal::new(
+            ErrorCode::BadRequest,
+            format!(
+                "{} cannot be a root: {why}; name a folder that you can read",
+                path.display()
+            ),
+        )
     };
     let full = fs::canonicalize(path).map_err(|cause| refuse(&cause.to_string()))?;
-    if full.is_dir() { Ok(full) } else { Err(refuse("it is no folder")) }
+    if full.is_dir() {
+        Ok(full)
+    } else {
+        Err(refuse("it is no folder"))
+    }
 }
 
 fn private() -> OpenOptions {
@@ -109,14 +130,20 @@ fn read_bounded(file: File, max: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(max as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > max {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {max} bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it has more than {max} bytes"),
+        ));
     }
     Ok(bytes)
 }
 
 #[cfg(unix)]
 fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
 

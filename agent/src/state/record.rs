@@ -108,14 +108,22 @@ impl Controller {
     /// Who this device is, while it is signed in.
     pub(crate) fn identity(&self) -> Option<Identity> {
         let chain = self.sign_in.as_ref()?.chain.clone();
-        Some(Identity { keys: copy_keys(&self.keys), chain, account_key: self.account_key })
+        Some(Identity {
+            keys: copy_keys(&self.keys),
+            chain,
+            account_key: self.account_key,
+        })
     }
 }
 
 impl Machine {
     /// Who this device is.
     pub(crate) fn identity(&self) -> Identity {
-        Identity { keys: copy_keys(&self.keys), chain: self.chain.clone(), account_key: self.account_key }
+        Identity {
+            keys: copy_keys(&self.keys),
+            chain: self.chain.clone(),
+            account_key: self.account_key,
+        }
     }
 }
 
@@ -126,7 +134,10 @@ struct Versioned<T> {
 }
 
 pub(super) fn encode<T: Serialize>(record: &T) -> serde_json::Result<Vec<u8>> {
-    serde_json::to_vec_pretty(&Versioned { version: VERSION, record })
+    serde_json::to_vec_pretty(&Versioned {
+        version: VERSION,
+        record,
+    })
 }
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
@@ -136,7 +147,10 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T>
     }
     let found: Version = serde_json::from_slice(bytes)?;
     if found.version != VERSION {
-        let advice = format!("it is of version {}, this program knows {VERSION}: update it", found.version);
+        let advice = format!(
+            "it is of version {}, this program knows {VERSION}: update it",
+            found.version
+        );
         return Err(serde::de::Error::custom(advice));
     }
     serde_json::from_slice::<Versioned<T>>(bytes).map(|stored| stored.record)
@@ -170,7 +184,8 @@ mod secret_keys {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DeviceKeys, D::Error> {
         let text = Zeroizing::new(String::deserialize(deserializer)?);
         let mut bytes = Zeroizing::new([0; DeviceKeys::LEN]);
-        hex::decode_to_slice(text.as_bytes(), bytes.as_mut_slice()).map_err(|_| D::Error::custom("device keys are 128 hex digits"))?;
+        hex::decode_to_slice(text.as_bytes(), bytes.as_mut_slice())
+            .map_err(|_| D::Error::custom("device keys are 128 hex digits"))?;
         Ok(DeviceKeys::from_bytes(&bytes))
     }
 }

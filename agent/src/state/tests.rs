@@ -113,7 +113,12 @@ fn changes_by_several_at_once_are_all_kept() {
                 path: "/".into(),
                 writable: false,
             };
-            state.update_machine(|machine| { machine.roots.push(root); Ok(()) }).unwrap();
+            state
+                .update_machine(|machine| {
+                    machine.roots.push(root);
+                    Ok(())
+                })
+                .unwrap();
         }
     };
     let threads: Vec<_> = (0..8).map(|number| std::thread::spawn(add(number))).collect();
@@ -126,7 +131,12 @@ fn a_private_file_is_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("words");
     create_private_file(&path, b"first").unwrap();
-    assert!(create_private_file(&path, b"second").unwrap_err().message.contains("not overwritten"));
+    assert!(
+        create_private_file(&path, b"second")
+            .unwrap_err()
+            .message
+            .contains("not overwritten")
+    );
     assert_eq!(read_small_file(&path, 10).unwrap(), b"first");
     assert_eq!(read_small_file(&path, 3).unwrap_err().code, ErrorCode::BadRequest);
 }

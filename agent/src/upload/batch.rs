@@ -130,12 +130,25 @@ pub(super) struct Mark {
 impl Batches {
     /// Hands full batches to `out`.
     pub(super) fn new(key: ChunkKey, buffers: Arc<Buffers>, out: mpsc::Sender<Batch>) -> Self {
-        Self { key, buffers, out, sent: 0, buffer: None, end: 0, pieces: Vec::new(), finished: Vec::new() }
+        Self {
+            key,
+            buffers,
+            out,
+            sent: 0,
+            buffer: None,
+            end: 0,
+            pieces: Vec::new(),
+            finished: Vec::new(),
+        }
     }
 
     /// Where the batch is now.
     pub(super) fn mark(&self) -> Mark {
-        Mark { batch: self.sent, end: self.end, pieces: self.pieces.len() }
+        Mark {
+            batch: self.sent,
+            end: self.end,
+            pieces: self.pieces.len(),
+        }
     }
 
     /// Drops what was read since `mark`, unless it is on its way already.
@@ -183,7 +196,12 @@ impl Batches {
         }
         let bytes = self.buffer.take().map(Buffer::freeze).unwrap_or_default();
         let filled = self.pieces.iter().map(|piece| u64::from(piece.len)).sum();
-        let batch = Batch { bytes, filled, pieces: std::mem::take(&mut self.pieces), finished: std::mem::take(&mut self.finished) };
+        let batch = Batch {
+            bytes,
+            filled,
+            pieces: std::mem::take(&mut self.pieces),
+            finished: std::mem::take(&mut self.finished),
+        };
         self.end = 0;
         self.sent += 1;
         self.out.blocking_send(batch).map_err(|_| Interrupted::Stopped)
@@ -191,7 +209,11 @@ impl Batches {
 
     /// Hands over what is cut; the bytes from `cut` on open the next buffer.
     fn roll_over(&mut self, cut: usize) -> Result<(), Interrupted> {
-        let tail = self.buffer.as_ref().map(|buffer| buffer.bytes()[cut..self.end].to_vec()).unwrap_or_default();
+        let tail = self
+            .buffer
+            .as_ref()
+            .map(|buffer| buffer.bytes()[cut..self.end].to_vec())
+            .unwrap_or_default();
         self.flush()?;
         self.end = tail.len();
         self.open()[..tail.len()].copy_from_slice(&tail);
@@ -241,12 +263,20 @@ impl Whole {
     fn add(&mut self, id: ChunkId, bytes: &[u8]) {
         self.hash.update(bytes);
         self.crc32.update(bytes);
-        self.chunks.push(ChunkRef { id, len: bytes.len() as u32 });
+        self.chunks.push(ChunkRef {
+            id,
+            len: bytes.len() as u32,
+        });
         self.size += bytes.len() as u64;
     }
 
     fn finish(self) -> Content {
-        Content { hash: Hash(*self.hash.finalize().as_bytes()), crc32: self.crc32.finalize(), chunks: self.chunks, size: self.size }
+        Content {
+            hash: Hash(*self.hash.finalize().as_bytes()),
+            crc32: self.crc32.finalize(),
+            chunks: self.chunks,
+            size: self.size,
+        }
     }
 }
 

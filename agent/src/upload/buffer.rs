@@ -36,11 +36,17 @@ impl Buffers {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(bytes) = free.idle.pop() {
-                return Buffer { bytes, home: Arc::clone(self) };
+                return Buffer {
+                    bytes,
+                    home: Arc::clone(self),
+                };
             }
             if free.made < BUFFERS {
                 free.made += 1;
-                return Buffer { bytes: vec![0; BUFFER_LEN], home: Arc::clone(self) };
+                return Buffer {
+                    bytes: vec![0; BUFFER_LEN],
+                    home: Arc::clone(self),
+                };
             }
             free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner);
         }

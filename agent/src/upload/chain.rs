@@ -42,14 +42,19 @@ pub(super) struct Chain<R> {
 
 impl<R: Remote> Chain<R> {
     /// Commits all that comes. What the server lost meanwhile comes back, to be read again.
-    pub(super) async fn commit_all(&mut self, mut durable: mpsc::Receiver<Vec<Finished>>) -> Result<Vec<Item>, Refusal> {
+    pub(super) async fn commit_all(
+        &mut self,
+        mut durable: mpsc::Receiver<Vec<Finished>>,
+    ) -> Result<Vec<Item>, Refusal> {
         let mut waiting = VecDeque::new();
         let mut again = Vec::new();
         while let Some(finished) = durable.recv().await {
             waiting.extend(finished);
             while !waiting.is_empty() {
                 // What became durable during the commit before goes along with the next one.
-                while waiting.len() < CHANGES_MAX && let Ok(finished) = durable.try_recv() {
+                while waiting.len() < CHANGES_MAX
+                    && let Ok(finished) = durable.try_recv()
+                {
                     waiting.extend(finished);
                 }
                 again.append(&mut self.commit(take_group(&mut waiting)).await?);
@@ -70,7 +75,10 @@ impl<R: Remote> Chain<R> {
                 CommitReply::Behind(head) => {
                     behind += 1;
                     if behind > BEHIND_MAX {
-                        return Err(Refusal::new(ErrorCode::Conflict, "another agent commits to the same root; stop one of them, then upload again"));
+                        return Err(Refusal::new(
+                            ErrorCode::Conflict,
+                            "another agent commits to the same root; stop one of them, then upload again",
+                        ));
                     }
                     self.head = head;
                 }
@@ -78,7 +86,10 @@ impl<R: Remote> Chain<R> {
                     let ids: HashSet<_> = ids.into_iter().collect();
                     let (lost, rest) = group.into_iter().partition::<Vec<_>, _>(|one| one.needs(&ids));
                     if lost.is_empty() {
-                        return Err(Refusal::new(ErrorCode::Internal, "the server misses chunks that nothing needs; update the older of the two programs"));
+                        return Err(Refusal::new(
+                            ErrorCode::Internal,
+                            "the server misses chunks that nothing needs; update the older of the two programs",
+                        ));
                     }
                     again.extend(lost.iter().map(Finished::to_item));
                     group = rest;
@@ -106,7 +117,10 @@ impl<R: Remote> Chain<R> {
         let mut changes = Vec::new();
         for one in group {
             let manifest = Hash::of(&one.manifest);
-            changes.push(Change::Put { path: one.path.clone(), manifest });
+            changes.push(Change::Put {
+                path: one.path.clone(),
+                manifest,
+            });
             if named.insert(manifest) {
                 manifests.push(one.manifest.clone());
             }
@@ -122,7 +136,11 @@ impl<R: Remote> Chain<R> {
             changes: Hash::of(&changes),
             at: clock::now(),
         };
-        CommitUpload { commit: Signed::sign(&commit, self.keys.signing()), changes, manifests }
+        CommitUpload {
+            commit: Signed::sign(&commit, self.keys.signing()),
+            changes,
+            manifests,
+        }
     }
 
     async fn settle(&self, group: Vec<Finished>) {
@@ -134,7 +152,14 @@ impl<R: Remote> Chain<R> {
                 counters.torn.fetch_add(1, Relaxed);
                 let message = "it changed whenever it was read, so what is stored may be a mixture; close what writes to it and upload it again";
                 // Nobody takes problems any more only when the upload ends.
-                let _ = self.problems.send(Problem { path: one.path, code: ErrorCode::Changing, message: message.into() }).await;
+                let _ = self
+                    .problems
+                    .send(Problem {
+                        path: one.path,
+                        code: ErrorCode::Changing,
+                        message: message.into(),
+                    })
+                    .await;
                 continue;
             }
             match one.row.kind {

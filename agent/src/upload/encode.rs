@@ -62,12 +62,20 @@ pub(super) struct Encoded {
 impl Body {
     /// What is put on the wire is counted in `counters`.
     pub(super) fn new(chunks: Vec<(ChunkId, Bytes)>, compression: Compression, counters: Arc<Counters>) -> Self {
-        Self { chunks, compression, counters }
+        Self {
+            chunks,
+            compression,
+            counters,
+        }
     }
 
     /// The chunks one after the other; each is encoded, and counted as sent, when it is taken.
     pub(super) fn into_encoded(self) -> impl Iterator<Item = Encoded> + Send + 'static {
-        let Self { chunks, compression, counters } = self;
+        let Self {
+            chunks,
+            compression,
+            counters,
+        } = self;
         let mut compressor = match compression {
             Compression::Off => None,
             Compression::Fast => Compressor::new(LEVEL).ok(),
@@ -85,10 +93,26 @@ fn encode(id: ChunkId, content: Bytes, compressor: Option<&mut Compressor<'stati
     let len = content.len() as u32;
     match compressor.and_then(|compressor| compressed(&content, compressor)) {
         Some(stored) => {
-            let header = ChunkHeader { id, encoding: Encoding::Zstd, len, stored_len: stored.len() as u32 };
-            Encoded { header, stored: stored.into() }
+            let header = ChunkHeader {
+                id,
+                encoding: Encoding::Zstd,
+                len,
+                stored_len: stored.len() as u32,
+            };
+            Encoded {
+                header,
+                stored: stored.into(),
+            }
         }
-        None => Encoded { header: ChunkHeader { id, encoding: Encoding::Plain, len, stored_len: len }, stored: content },
+        None => Encoded {
+            header: ChunkHeader {
+                id,
+                encoding: Encoding::Plain,
+                len,
+                stored_len: len,
+            },
+            stored: content,
+        },
     }
 }
 

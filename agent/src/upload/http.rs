@@ -46,7 +46,13 @@ pub(super) struct Http {
 impl Http {
     /// Before the transfer has begun.
     pub(super) fn new(link: Link, http: reqwest::Client, origin: Origin, transfer: TransferId) -> Self {
-        Self { link, http, bulk: origin.url(&format!("/bulk/{transfer}/")), transfer, ticket: Mutex::new([0; 32]) }
+        Self {
+            link,
+            http,
+            bulk: origin.url(&format!("/bulk/{transfer}/")),
+            transfer,
+            ticket: Mutex::new([0; 32]),
+        }
     }
 
     fn ask(&self, request: RequestBuilder) -> RequestBuilder {
@@ -56,7 +62,8 @@ impl Http {
 
     fn post(&self, what: &str) -> RequestBuilder {
         let request = self.http.post(format!("{}{what}", self.bulk));
-        self.ask(request).header(header::CONTENT_TYPE, "application/octet-stream")
+        self.ask(request)
+            .header(header::CONTENT_TYPE, "application/octet-stream")
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
@@ -71,7 +78,12 @@ impl Http {
 
 impl Remote for Http {
     async fn begin(&self) -> Result<UploadGrant, Failure> {
-        match self.tell(Request::BeginTransfer { transfer: self.transfer }).await? {
+        match self
+            .tell(Request::BeginTransfer {
+                transfer: self.transfer,
+            })
+            .await?
+        {
             Reply::Grant(grant) => {
                 *self.ticket.lock().unwrap_or_else(PoisonError::into_inner) = grant.ticket;
                 Ok(*grant)
@@ -111,7 +123,11 @@ impl Remote for Http {
     }
 
     async fn report(&self, offset: u64, problems: &[Problem]) -> Result<(), Failure> {
-        let request = Request::ReportProblems { transfer: self.transfer, offset, problems: problems.to_vec() };
+        let request = Request::ReportProblems {
+            transfer: self.transfer,
+            offset,
+            problems: problems.to_vec(),
+        };
         self.tell(request).await.map(drop)
     }
 
@@ -158,9 +174,10 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
     }
     tracing::debug!(%status, "the server, or something before it, answered with an error that is not Beckon's");
     match status {
-        StatusCode::INSUFFICIENT_STORAGE => {
-            Failure::Refused(Refusal::new(ErrorCode::NoRoom, "the server has no room; free some there"))
-        }
+        StatusCode::INSUFFICIENT_STORAGE => Failure::Refused(Refusal::new(
+            ErrorCode::NoRoom,
+            "the server has no room; free some there",
+        )),
         // A proxy before a server that restarts.
         other if other.is_server_error() || other == StatusCode::TOO_MANY_REQUESTS => Failure::Break,
         _ => not_understood(),

@@ -54,7 +54,16 @@ pub(super) struct Pause<'a, R> {
 impl<'a, R: Remote> Pause<'a, R> {
     /// For a question that was not asked yet; dropped when it is answered.
     pub(super) fn new(remote: &'a R, counters: &'a Counters, pace: Pace) -> Self {
-        Self { remote, counters, pace, breaks: 0, faults: 0, tickets: 0, no_room: 0, waiting: None }
+        Self {
+            remote,
+            counters,
+            pace,
+            breaks: 0,
+            faults: 0,
+            tickets: 0,
+            no_room: 0,
+            waiting: None,
+        }
     }
 
     /// Waits as the failure demands; then the question may be asked again. An error is final.

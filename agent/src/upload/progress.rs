@@ -35,7 +35,10 @@ pub(super) struct Counters {
 impl Counters {
     /// Of an upload that goes on counting what it sends.
     pub(super) fn new(sent: Tally) -> Self {
-        Self { sent, ..Self::default() }
+        Self {
+            sent,
+            ..Self::default()
+        }
     }
 
     /// The walk came by a file of this size.
@@ -77,14 +80,22 @@ impl Counters {
     /// So much of it is committed, or turned out to be of no use.
     pub(super) fn settled(&self, bytes: u64) {
         // What is read again becomes durable again, or counts again: it is a measure for people, kept within its bounds.
-        let _ = self.under_way.fetch_update(Relaxed, Relaxed, |under_way| Some(under_way.saturating_sub(bytes)));
+        let _ = self
+            .under_way
+            .fetch_update(Relaxed, Relaxed, |under_way| Some(under_way.saturating_sub(bytes)));
     }
 
     /// The counts while the work goes on: a large file moves before it is committed.
     pub(super) fn live(&self) -> Progress {
         let told = self.progress();
-        let bytes_done = told.bytes_done.saturating_add(self.under_way.load(Relaxed)).min(told.bytes_total);
-        Progress { bytes_done: bytes_done.max(told.bytes_done), ..told }
+        let bytes_done = told
+            .bytes_done
+            .saturating_add(self.under_way.load(Relaxed))
+            .min(told.bytes_total);
+        Progress {
+            bytes_done: bytes_done.max(told.bytes_done),
+            ..told
+        }
     }
 
     /// The counts at the end.
@@ -121,7 +132,11 @@ mod tests {
         counters.durable(60);
         assert_eq!((counters.live().bytes_done, counters.progress().bytes_done), (60, 0));
         counters.durable(60);
-        assert_eq!(counters.live().bytes_done, 100, "what is read again does not go beyond the whole");
+        assert_eq!(
+            counters.live().bytes_done,
+            100,
+            "what is read again does not go beyond the whole"
+        );
         counters.settled(120);
         counters.done_file(100);
         assert_eq!((counters.live().bytes_done, counters.progress().bytes_done), (100, 100));

@@ -2,7 +2,11 @@
 
 use std::{
     ops::ControlFlow,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed, mpsc::{Receiver, RecvTimeoutError, SyncSender}},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::Ordering::Relaxed,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender},
+    },
     time::Duration,
 };
 
@@ -48,25 +52,49 @@ pub(super) struct Item {
 #[derive(Debug)]
 enum What {
     /// Counted with so many bytes.
-    File { size: u64 },
-    Folder { stamp: SourceStamp, mode: u32 },
-    Symlink { stamp: SourceStamp, target: Vec<u8> },
+    File {
+        size: u64,
+    },
+    Folder {
+        stamp: SourceStamp,
+        mode: u32,
+    },
+    Symlink {
+        stamp: SourceStamp,
+        target: Vec<u8>,
+    },
 }
 
 impl Item {
     /// A file that is counted with so many bytes.
     pub(super) fn file(path: RootPath, size: u64) -> Self {
-        Self { path, what: What::File { size }, known: None, attempt: 0 }
+        Self {
+            path,
+            what: What::File { size },
+            known: None,
+            attempt: 0,
+        }
     }
 
     fn new(found: Found, known: Option<Row>) -> Self {
         let Found { path, entry, mode } = found;
         let what = match entry.kind {
-            EntryKind::Folder => What::Folder { stamp: entry.stamp, mode },
-            EntryKind::Symlink => What::Symlink { stamp: entry.stamp, target: entry.target.unwrap_or_default() },
+            EntryKind::Folder => What::Folder {
+                stamp: entry.stamp,
+                mode,
+            },
+            EntryKind::Symlink => What::Symlink {
+                stamp: entry.stamp,
+                target: entry.target.unwrap_or_default(),
+            },
             EntryKind::File | EntryKind::Other => What::File { size: entry.stamp.size },
         };
-        Self { path, what, known: known.map(Box::new), attempt: 0 }
+        Self {
+            path,
+            what,
+            known: known.map(Box::new),
+            attempt: 0,
+        }
     }
 }
 
@@ -85,13 +113,19 @@ impl Site {
     pub(super) fn gone(&self) -> Option<Problem> {
         let many = || {
             let advice = "many files vanished while they were to be read; check that their disk is still there, then upload again";
-            self.counters.lost_many().then(|| Refusal::new(ErrorCode::NotFound, advice))
+            self.counters
+                .lost_many()
+                .then(|| Refusal::new(ErrorCode::NotFound, advice))
         };
         let refusal = match self.counters.vanished.load(Relaxed) {
             0 => None,
             _ => self.root.folder(&RootPath::root()).err().or_else(many),
         }?;
-        Some(Problem { path: RootPath::root(), code: refusal.code, message: refusal.message })
+        Some(Problem {
+            path: RootPath::root(),
+            code: refusal.code,
+            message: refusal.message,
+        })
     }
 
     fn problem(&self, problem: Problem) -> ControlFlow<()> {
@@ -127,7 +161,9 @@ pub(super) fn pick(site: &Site, paths: &[RootPath], view: &View, queue: &SyncSen
 
 fn pick_one(site: &Site, found: Found, view: &View, queue: &SyncSender<Item>) -> ControlFlow<()> {
     let known = view.row(&found.path);
-    let is_held = known.as_ref().is_some_and(|row| row.standing(&found.entry) == Standing::Held);
+    let is_held = known
+        .as_ref()
+        .is_some_and(|row| row.standing(&found.entry) == Standing::Held);
     let is_file = found.entry.kind == EntryKind::File;
     if is_file {
         site.counters.found_file(found.entry.stamp.size);
@@ -144,9 +180,16 @@ fn pick_one(site: &Site, found: Found, view: &View, queue: &SyncSender<Item>) ->
 
 /// Reads what is queued until the queue ends or nobody takes batches any more.
 pub(super) fn read_all(site: &Site, queue: &Mutex<Receiver<Item>>, batches: Batches) {
-    let mut reading = Reading { site, batches, folder: None };
+    let mut reading = Reading {
+        site,
+        batches,
+        folder: None,
+    };
     loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(LINGER);
+        let next = queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .recv_timeout(LINGER);
         let outcome = match next {
             Ok(item) => reading.item(item),
             Err(RecvTimeoutError::Timeout) => reading.batches.flush(),
@@ -171,14 +214,41 @@ impl Reading<'_> {
     fn item(&mut self, item: Item) -> Result<(), Interrupted> {
         let (kind, stamp, mode, content, hash) = match &item.what {
             What::File { size } => return self.file(*size, item),
-            What::Folder { stamp, mode } => (EntryKind::Folder, *stamp, *mode, manifest::Content::Folder, Hash([0; 32])),
-            What::Symlink { stamp, target } => {
-                (EntryKind::Symlink, *stamp, 0o777, manifest::Content::Symlink(target.clone()), Hash::of(target))
-            }
+            What::Folder { stamp, mode } => (
+                EntryKind::Folder,
+                *stamp,
+                *mode,
+                manifest::Content::Folder,
+                Hash([0; 32]),
+            ),
+            What::Symlink { stamp, target } => (
+                EntryKind::Symlink,
+                *stamp,
+                0o777,
+                manifest::Content::Symlink(target.clone()),
+                Hash::of(target),
+            ),
         };
-        let row = Row { kind, stamp, read_ns: clock::now_ns(), mode, hash };
-        let manifest = Manifest { suite: 0, mode, mtime_ns: stamp.mtime_ns, content };
-        self.batches.finish(Finished { path: item.path, manifest: wire::encode(&manifest), size: 0, row, torn: false })
+        let row = Row {
+            kind,
+            stamp,
+            read_ns: clock::now_ns(),
+            mode,
+            hash,
+        };
+        let manifest = Manifest {
+            suite: 0,
+            mode,
+            mtime_ns: stamp.mtime_ns,
+            content,
+        };
+        self.batches.finish(Finished {
+            path: item.path,
+            manifest: wire::encode(&manifest),
+            size: 0,
+            row,
+            torn: false,
+        })
     }
 
     fn file(&mut self, size: u64, item: Item) -> Result<(), Interrupted> {
@@ -195,7 +265,10 @@ impl Reading<'_> {
     fn opened(&mut self, size: u64, item: Item, file: &mut impl Source, before: FileMeta) -> Result<(), Interrupted> {
         let mark = self.batches.mark();
         let read_ns = clock::now_ns();
-        let read = self.batches.read(file).and_then(|content| Ok((content, file.meta().map_err(Interrupted::Io)?)));
+        let read = self
+            .batches
+            .read(file)
+            .and_then(|content| Ok((content, file.meta().map_err(Interrupted::Io)?)));
         let (content, after) = match read {
             Ok(read) => read,
             Err(Interrupted::Stopped) => return Err(Interrupted::Stopped),
@@ -207,25 +280,49 @@ impl Reading<'_> {
         let torn = after.stamp != before.stamp || content.size != before.stamp.size;
         if torn && item.attempt + 1 < ATTEMPTS {
             self.batches.rewind(mark);
-            let again = Item { attempt: item.attempt + 1, ..item };
-            self.site.again.lock().unwrap_or_else(PoisonError::into_inner).push(again);
+            let again = Item {
+                attempt: item.attempt + 1,
+                ..item
+            };
+            self.site
+                .again
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(again);
             return Ok(());
         }
         self.site.counters.resize(size, content.size);
-        let row = Row { kind: EntryKind::File, stamp: before.stamp, read_ns, mode: before.mode, hash: content.hash };
+        let row = Row {
+            kind: EntryKind::File,
+            stamp: before.stamp,
+            read_ns,
+            mode: before.mode,
+            hash: content.hash,
+        };
         if !torn && item.known.is_some_and(|known| is_old_news(&known, &row)) {
             self.batches.rewind(mark);
             self.site.counters.done_file(content.size);
             return Ok(());
         }
-        self.batches.finish(finished(item.path, row, content, before.allocated < before.stamp.size, torn))
+        self.batches.finish(finished(
+            item.path,
+            row,
+            content,
+            before.allocated < before.stamp.size,
+            torn,
+        ))
     }
 
     fn open(&mut self, path: &RootPath) -> Result<OpenFile, Refusal> {
         let Some((above, name)) = path.split_last() else {
-            return Err(Refusal::new(ErrorCode::NotAFile, "this names a whole root; name something in it"));
+            return Err(Refusal::new(
+                ErrorCode::NotAFile,
+                "this names a whole root; name something in it",
+            ));
         };
-        if let Some((known, folder)) = &self.folder && *known == above {
+        if let Some((known, folder)) = &self.folder
+            && *known == above
+        {
             return folder.open_file(&name);
         }
         let folder = self.site.root.folder(&above)?;
@@ -234,7 +331,11 @@ impl Reading<'_> {
     }
 
     fn failed(&mut self, path: RootPath, refusal: Refusal) -> Result<(), Interrupted> {
-        let problem = Problem { path, code: refusal.code, message: refusal.message };
+        let problem = Problem {
+            path,
+            code: refusal.code,
+            message: refusal.message,
+        };
         match self.site.problem(problem) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Interrupted::Stopped),
@@ -244,14 +345,43 @@ impl Reading<'_> {
 
 /// Whether the server would learn nothing from a new manifest: only once the stamp has settled it has something to say.
 fn is_old_news(known: &Row, row: &Row) -> bool {
-    *known == Row { read_ns: known.read_ns, ..row.clone() } && !row.stamp.is_settled(row.read_ns)
+    *known
+        == Row {
+            read_ns: known.read_ns,
+            ..row.clone()
+        }
+        && !row.stamp.is_settled(row.read_ns)
 }
 
 fn finished(path: RootPath, row: Row, content: Content, sparse: bool, torn: bool) -> Finished {
-    let Content { hash, crc32, chunks, size } = content;
-    let file = FileContent { stamp: row.stamp, read_ns: row.read_ns, hash, crc32, torn, sparse, chunks };
-    let manifest = Manifest { suite: 0, mode: row.mode, mtime_ns: row.stamp.mtime_ns, content: manifest::Content::File(file) };
-    Finished { path, manifest: wire::encode(&manifest), size, row, torn }
+    let Content {
+        hash,
+        crc32,
+        chunks,
+        size,
+    } = content;
+    let file = FileContent {
+        stamp: row.stamp,
+        read_ns: row.read_ns,
+        hash,
+        crc32,
+        torn,
+        sparse,
+        chunks,
+    };
+    let manifest = Manifest {
+        suite: 0,
+        mode: row.mode,
+        mtime_ns: row.stamp.mtime_ns,
+        content: manifest::Content::File(file),
+    };
+    Finished {
+        path,
+        manifest: wire::encode(&manifest),
+        size,
+        row,
+        torn,
+    }
 }
 
 #[cfg(test)]

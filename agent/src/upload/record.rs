@@ -10,7 +10,9 @@ const ROWS_MAX: usize = 20_000;
 /// Records what comes until no more can; blocks the thread.
 pub(super) fn record_all(index: &Index, source: Source, mut committed: mpsc::Receiver<Committed>) {
     while let Some(mut all) = committed.blocking_recv() {
-        while all.rows.len() < ROWS_MAX && let Ok(more) = committed.try_recv() {
+        while all.rows.len() < ROWS_MAX
+            && let Ok(more) = committed.try_recv()
+        {
             all.rows.extend(more.rows);
             all.head = more.head;
         }

@@ -10,7 +10,10 @@ use tokio::sync::mpsc;
 use super::{Shared, pause::Pause, remote::Remote};
 
 /// Tells all that come, and forgets first what an earlier run told. The answer is the first of them.
-pub(super) async fn report_all<R: Remote>(shared: &Shared<R>, mut problems: mpsc::Receiver<Problem>) -> Result<Option<Problem>, Refusal> {
+pub(super) async fn report_all<R: Remote>(
+    shared: &Shared<R>,
+    mut problems: mpsc::Receiver<Problem>,
+) -> Result<Option<Problem>, Refusal> {
     report(shared, 0, &[]).await?;
     let (mut first, mut told) = (None, 0);
     let mut part = Part::default();

@@ -30,12 +30,14 @@ pub(super) async fn store_all<R: Remote>(
     durable: mpsc::Sender<Vec<Finished>>,
 ) -> Result<(), Refusal> {
     let mut asked = Asked::default();
-    let started = stream::unfold(batches, |mut batches| async move { batches.recv().await.map(|batch| (batch, batches)) })
-        .map(|mut batch| {
-            // A chunk in an earlier batch is durable before this batch is handed on.
-            batch.pieces.retain(|piece| asked.insert(piece.id));
-            AbortOnDropHandle::new(tokio::spawn(store(Arc::clone(shared), batch)))
-        });
+    let started = stream::unfold(batches, |mut batches| async move {
+        batches.recv().await.map(|batch| (batch, batches))
+    })
+    .map(|mut batch| {
+        // A chunk in an earlier batch is durable before this batch is handed on.
+        batch.pieces.retain(|piece| asked.insert(piece.id));
+        AbortOnDropHandle::new(tokio::spawn(store(Arc::clone(shared), batch)))
+    });
     let mut stored = std::pin::pin!(started.buffered(IN_FLIGHT));
     while let Some(finished) = stored.next().await {
         let finished = finished.map_err(|_| fault())??;
@@ -60,7 +62,10 @@ async fn store<R: Remote>(shared: Arc<Shared<R>>, batch: Batch) -> Result<Vec<Fi
 }
 
 async fn send_missing<R: Remote>(shared: &Shared<R>, batch: &Batch) -> Result<(), Failure> {
-    let missing = shared.remote.have(batch.pieces.iter().map(|piece| piece.id).collect()).await?;
+    let missing = shared
+        .remote
+        .have(batch.pieces.iter().map(|piece| piece.id).collect())
+        .await?;
     if !missing.answers(batch.pieces.len()) {
         return Err(Failure::Refused(fault()));
     }
@@ -69,11 +74,17 @@ async fn send_missing<R: Remote>(shared: &Shared<R>, batch: &Batch) -> Result<()
     if chunks.is_empty() {
         return Ok(());
     }
-    shared.remote.send(Body::new(chunks, shared.compression, Arc::clone(&shared.counters))).await
+    shared
+        .remote
+        .send(Body::new(chunks, shared.compression, Arc::clone(&shared.counters)))
+        .await
 }
 
 fn fault() -> Refusal {
-    Refusal::new(ErrorCode::Internal, "agent and server do not understand each other; update the older of the two and upload again")
+    Refusal::new(
+        ErrorCode::Internal,
+        "agent and server do not understand each other; update the older of the two and upload again",
+    )
 }
 
 /// The chunks asked about last.

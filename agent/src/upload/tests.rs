@@ -1,5 +1,8 @@
 //! Whole uploads of real files to a server in memory.
-#![allow(clippy::disallowed_methods, reason = "the tests make and change the files that the agent reads")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the tests make and change the files that the agent reads"
+)]
 
 mod fake;
 
@@ -35,7 +38,12 @@ impl Bench {
         let keys = Arc::new(identity::new_keys());
         let index = Index::open(&StateDir::open(&folder.path().join("state")).unwrap()).unwrap();
         let server = Fake::new(PublicKey::from(keys.signing()));
-        Self { folder, keys, index, server }
+        Self {
+            folder,
+            keys,
+            index,
+            server,
+        }
     }
 
     fn path(&self, below: &str) -> std::path::PathBuf {
@@ -70,8 +78,19 @@ impl Bench {
 
     async fn upload(&self, paths: &[&str]) -> (TransferState, Progress, Option<Refusal>) {
         let fast = (Duration::from_millis(1), Duration::from_millis(5));
-        let pace = Pace { network: fast, room: (TELL, TELL * 2), changing: fast };
-        let upload = upload(self.job(paths), self.server.clone(), self.index.clone(), Arc::default(), Compression::Fast, pace);
+        let pace = Pace {
+            network: fast,
+            room: (TELL, TELL * 2),
+            changing: fast,
+        };
+        let upload = upload(
+            self.job(paths),
+            self.server.clone(),
+            self.index.clone(),
+            Arc::default(),
+            Compression::Fast,
+            pace,
+        );
         match upload.await {
             Outcome::Ended { state, progress, error } => (state, progress, error),
             Outcome::Stopped => panic!("nobody stopped it"),
@@ -82,7 +101,10 @@ impl Bench {
         let (state, progress, error) = self.upload(paths).await;
         assert_eq!((state, error), (TransferState::Done, None));
         assert!(progress.walked);
-        assert_eq!((progress.files_done, progress.bytes_done), (progress.files_total, progress.bytes_total));
+        assert_eq!(
+            (progress.files_done, progress.bytes_done),
+            (progress.files_total, progress.bytes_total)
+        );
         progress
     }
 }
@@ -92,7 +114,10 @@ fn below(path: &str) -> RootPath {
 }
 
 fn age(path: &Path, by: Duration) {
-    fs::File::open(path).unwrap().set_modified(SystemTime::now() - by).unwrap();
+    fs::File::open(path)
+        .unwrap()
+        .set_modified(SystemTime::now() - by)
+        .unwrap();
 }
 
 fn noise(len: usize, seed: u8) -> Vec<u8> {
@@ -136,7 +161,10 @@ async fn all_that_was_selected_is_committed_and_equal() {
     bench.server.with(|store| {
         assert_eq!(store.heads.len(), files.len() + 4, "three folders and a link besides");
         assert_eq!(store.heads[&below("photos/nothing in it")].content, Content::Folder);
-        assert_eq!(store.heads[&below("photos/link")].content, Content::Symlink(b"../../outside".to_vec()));
+        assert_eq!(
+            store.heads[&below("photos/link")].content,
+            Content::Symlink(b"../../outside".to_vec())
+        );
         assert_eq!(store.sent_again, 0, "equal content travels once");
         let stored: u64 = store.chunks.values().map(|chunk| chunk.len() as u64).sum();
         assert!(progress.bytes_sent < stored, "text was compressed");
@@ -148,7 +176,11 @@ async fn the_same_again_asks_nothing_and_sends_nothing() {
     let (bench, _) = sample();
     let sent = bench.done(&[""]).await.bytes_sent;
     let before = bench.server.with(|store| (store.asked, store.commits));
-    assert_eq!(bench.done(&[""]).await.bytes_sent, sent, "the count goes on where it was");
+    assert_eq!(
+        bench.done(&[""]).await.bytes_sent,
+        sent,
+        "the count goes on where it was"
+    );
     assert_eq!(bench.server.with(|store| (store.asked, store.commits)), before);
 }
 
@@ -178,17 +210,29 @@ async fn a_byte_changed_in_a_large_file_sends_the_chunks_around_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_break_at_any_step_sends_nothing_twice_that_was_durable() {
-    for fault in [Fault::Before(Failure::Break), Fault::After, Fault::Before(Failure::Ticket)] {
+    for fault in [
+        Fault::Before(Failure::Break),
+        Fault::After,
+        Fault::Before(Failure::Ticket),
+    ] {
         for step in 0.. {
             let bench = Bench::new();
-            let files = [("a", noise(9 << 20, 1)), ("b/c", noise(100, 2)), ("b/d", noise(3 << 20, 3))];
+            let files = [
+                ("a", noise(9 << 20, 1)),
+                ("b/c", noise(100, 2)),
+                ("b/d", noise(3 << 20, 3)),
+            ];
             for (path, content) in &files {
                 bench.write(path, content);
             }
             bench.server.with(|store| _ = store.faults.insert(step, fault.clone()));
             let progress = bench.done(&[""]).await;
             assert_equal(&bench, &files);
-            assert_eq!(bench.server.with(|store| store.sent_again), 0, "{fault:?} at step {step}");
+            assert_eq!(
+                bench.server.with(|store| store.sent_again),
+                0,
+                "{fault:?} at step {step}"
+            );
             assert_eq!(progress.files_done, 3);
             if bench.server.with(|store| store.questions) <= step {
                 assert!(step > 5, "only {step} steps");
@@ -238,9 +282,21 @@ async fn another_head_is_signed_on_top_of() {
     let server = bench.server.clone();
     let grant = server.begin().await.unwrap();
     bench.done(&["file"]).await;
-    let shared = Arc::new(Shared { remote: server, counters: Arc::default(), pace: Pace::NORMAL, compression: Compression::Off });
+    let shared = Arc::new(Shared {
+        remote: server,
+        counters: Arc::default(),
+        pace: Pace::NORMAL,
+        compression: Compression::Off,
+    });
     let source = bench.index.source(job.space, job.root.id, 1, grant.head).unwrap();
-    let upload = Upload { job, shared: Arc::clone(&shared), index: bench.index.clone(), buffers: Arc::default(), grant, source };
+    let upload = Upload {
+        job,
+        shared: Arc::clone(&shared),
+        index: bench.index.clone(),
+        buffers: Arc::default(),
+        grant,
+        source,
+    };
     bench.write("later", b"more");
     let (problems, _reported) = mpsc::channel(8);
     upload.run(vec![below("later")], problems).await.unwrap();
@@ -254,7 +310,9 @@ async fn another_head_is_signed_on_top_of() {
 async fn what_the_server_lost_is_read_and_sent_again() {
     let (bench, files) = sample();
     let key = fake::KEY;
-    bench.server.with(|store| store.lost = vec![key.id(&files[1].1), key.id(&files[0].1)]);
+    bench
+        .server
+        .with(|store| store.lost = vec![key.id(&files[1].1), key.id(&files[0].1)]);
     bench.done(&[""]).await;
     assert_equal(&bench, &files);
 }
@@ -268,7 +326,11 @@ async fn an_unsettled_file_is_read_again_until_it_is_settled() {
     bench.done(&[""]).await;
     let asked = bench.server.with(|store| (store.asked, store.commits));
     bench.done(&[""]).await;
-    assert_eq!(bench.server.with(|store| (store.asked, store.commits)), asked, "it is as new as before: nothing to tell");
+    assert_eq!(
+        bench.server.with(|store| (store.asked, store.commits)),
+        asked,
+        "it is as new as before: nothing to tell"
+    );
     // Another content under the same size and mtime, as within the grain of a coarse clock.
     let mtime = fs::metadata(&path).unwrap().modified().unwrap();
     fs::write(&path, b"other").unwrap();
@@ -283,12 +345,24 @@ async fn what_is_not_there_fails_and_the_rest_is_stored() {
     bench.write("there", b"content");
     make_pipe(&bench.path("pipe"));
     let (state, progress, error) = bench.upload(&["there", "away", "pipe"]).await;
-    assert_eq!((state, error, progress.failed, progress.files_done), (TransferState::Partly, None, 2, 1));
-    let codes: Vec<_> = bench.server.with(|store| store.problems.iter().map(|problem| problem.code).collect());
+    assert_eq!(
+        (state, error, progress.failed, progress.files_done),
+        (TransferState::Partly, None, 2, 1)
+    );
+    let codes: Vec<_> = bench
+        .server
+        .with(|store| store.problems.iter().map(|problem| problem.code).collect());
     assert_eq!(codes, [ErrorCode::NotFound, ErrorCode::NotAFile]);
     let (state, _, error) = bench.upload(&["away"]).await;
-    assert_eq!((state, error.unwrap().code), (TransferState::Failed, ErrorCode::NotFound));
-    assert_eq!(bench.server.with(|store| store.problems.len()), 1, "those of the run before are forgotten");
+    assert_eq!(
+        (state, error.unwrap().code),
+        (TransferState::Failed, ErrorCode::NotFound)
+    );
+    assert_eq!(
+        bench.server.with(|store| store.problems.len()),
+        1,
+        "those of the run before are forgotten"
+    );
     let (state, ..) = bench.upload(&[""]).await;
     assert_eq!(state, TransferState::Done, "a pipe in a folder is passed over");
 }
@@ -302,13 +376,37 @@ async fn a_large_selection_comes_beside_the_order() {
     }
     let (selection, detached) = Selection::of(names.iter().map(|name| below(name)).collect());
     bench.server.with(|store| store.selection = detached.unwrap());
-    let job = Job { selection: selection.clone(), ..bench.job(&[]) };
-    let run = |job| upload(job, bench.server.clone(), bench.index.clone(), Arc::default(), Compression::Off, Pace::NORMAL);
-    assert!(matches!(run(job).await, Outcome::Ended { state: TransferState::Done, .. }));
+    let job = Job {
+        selection: selection.clone(),
+        ..bench.job(&[])
+    };
+    let run = |job| {
+        upload(
+            job,
+            bench.server.clone(),
+            bench.index.clone(),
+            Arc::default(),
+            Compression::Off,
+            Pace::NORMAL,
+        )
+    };
+    assert!(matches!(
+        run(job).await,
+        Outcome::Ended {
+            state: TransferState::Done,
+            ..
+        }
+    ));
     assert_eq!(bench.server.with(|store| store.heads.len()), 500);
     bench.server.with(|store| store.selection.push(0));
-    let forged = run(Job { selection, ..bench.job(&[]) }).await;
-    assert!(matches!(forged, Outcome::Ended { state: TransferState::Failed, error: Some(error), .. } if error.code == ErrorCode::BadOrder));
+    let forged = run(Job {
+        selection,
+        ..bench.job(&[])
+    })
+    .await;
+    assert!(
+        matches!(forged, Outcome::Ended { state: TransferState::Failed, error: Some(error), .. } if error.code == ErrorCode::BadOrder)
+    );
 }
 
 fn make_pipe(path: &Path) {
@@ -322,10 +420,22 @@ async fn a_root_that_goes_away_during_the_upload_is_no_success() {
     bench.write("file", b"content");
     let job = bench.job(&[""]);
     let remote = bench.server.clone();
-    let shared = Arc::new(Shared { remote, counters: Arc::default(), pace: Pace::NORMAL, compression: Compression::Off });
+    let shared = Arc::new(Shared {
+        remote,
+        counters: Arc::default(),
+        pace: Pace::NORMAL,
+        compression: Compression::Off,
+    });
     let grant = bench.server.begin().await.unwrap();
     let source = bench.index.source(job.space, job.root.id, 1, grant.head).unwrap();
-    let upload = Upload { job, shared: Arc::clone(&shared), index: bench.index.clone(), buffers: Arc::default(), grant, source };
+    let upload = Upload {
+        job,
+        shared: Arc::clone(&shared),
+        index: bench.index.clone(),
+        buffers: Arc::default(),
+        grant,
+        source,
+    };
     fs::remove_dir_all(bench.path("")).unwrap();
     let (problems, mut reported) = mpsc::channel(8);
     let (rows, _committed) = mpsc::channel(8);

@@ -23,14 +23,20 @@ impl Check<'_> {
         let txn = self.meta.write().await?;
         check::clear(&txn).await?;
         let chunks = self.index_packs(&txn, &packs).await?;
-        let lost = NewPack { id: PackId::new(&*self.clock), len: 0 };
+        let lost = NewPack {
+            id: PackId::new(&*self.clock),
+            len: 0,
+        };
         let mut after = 0;
         while let Some(last) = self.relink_some(&txn, lost, after).await? {
             after = last;
         }
         check::bump_epochs(&txn).await?;
         txn.commit().await?;
-        self.say(format_args!("rebuilt the index: {} packs with {chunks} chunks", packs.len()))
+        self.say(format_args!(
+            "rebuilt the index: {} packs with {chunks} chunks",
+            packs.len()
+        ))
     }
 
     /// Indexes what is sound in packs and returns how many chunks that is.
@@ -39,7 +45,10 @@ impl Check<'_> {
         let mut chunks = 0;
         for id in packs.iter().copied() {
             let (blobs, keys) = (self.blobs.clone(), keys.clone());
-            let found = match spawn_blocking(move || salvage(&*blobs, id, &keys)).await.map_err(io::Error::other)? {
+            let found = match spawn_blocking(move || salvage(&*blobs, id, &keys))
+                .await
+                .map_err(io::Error::other)?
+            {
                 Ok(found) => found,
                 Err(error) => {
                     self.say(format_args!("pack {id} cannot be read; it is left out ({error})"))?;

@@ -29,9 +29,22 @@ pub fn markdown() -> String {
 
 fn row(arg: &Arg) -> String {
     let long = arg.get_long().unwrap_or_default();
-    let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default();
-    let env = arg.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let default = arg.get_default_values().first().map(|value| format!("`{}`", value.to_string_lossy()));
+    let value = arg
+        .get_value_names()
+        .and_then(|names| names.first())
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let env = arg
+        .get_env()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let default = arg
+        .get_default_values()
+        .first()
+        .map(|value| format!("`{}`", value.to_string_lossy()));
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    format!("| `--{long} {value}` | `{env}` | {} | {help} |", default.unwrap_or_default())
+    format!(
+        "| `--{long} {value}` | `{env}` | {} | {help} |",
+        default.unwrap_or_default()
+    )
 }

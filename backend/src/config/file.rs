@@ -16,9 +16,12 @@ pub(super) fn with_defaults(mut command: Command, path: &Path) -> Result<Command
         Err(error) => return Err(refuse(&mut command, path, &format!("is not TOML: {error}"))),
     };
     for (key, value) in table {
-        let arg = command.get_arguments().find(|arg| key != "config" && arg.get_long() == Some(key.as_str()));
+        let arg = command
+            .get_arguments()
+            .find(|arg| key != "config" && arg.get_long() == Some(key.as_str()));
         let Some(id) = arg.map(|arg| arg.get_id().clone()) else {
-            let message = format!("has a setting {key:?} that does not exist; see beckon-server --help for their names");
+            let message =
+                format!("has a setting {key:?} that does not exist; see beckon-server --help for their names");
             return Err(refuse(&mut command, path, &message));
         };
         let Some(values) = texts(&value) else {
@@ -47,5 +50,8 @@ fn text(value: &Value) -> Option<String> {
 }
 
 fn refuse(command: &mut Command, path: &Path, what: &str) -> clap::Error {
-    command.error(ErrorKind::ValueValidation, format!("the settings file {} {what}", path.display()))
+    command.error(
+        ErrorKind::ValueValidation,
+        format!("the settings file {} {what}", path.display()),
+    )
 }

@@ -67,7 +67,10 @@ impl FromStr for Span {
             "d" => 24 * 3600,
             _ => return Err(BadValue::Span),
         };
-        number.checked_mul(seconds).map(|seconds| Self(Duration::from_secs(seconds))).ok_or(BadValue::Span)
+        number
+            .checked_mul(seconds)
+            .map(|seconds| Self(Duration::from_secs(seconds)))
+            .ok_or(BadValue::Span)
     }
 }
 
@@ -88,7 +91,10 @@ impl Origin {
         }
         let (scheme, own_port) = if secure { ("https", ":443") } else { ("http", ":80") };
         let authority = authority.strip_suffix(own_port).unwrap_or(&authority);
-        Ok(Self { text: format!("{scheme}://{authority}"), secure })
+        Ok(Self {
+            text: format!("{scheme}://{authority}"),
+            secure,
+        })
     }
 
     /// As it stands in an `Origin` header.
@@ -144,7 +150,10 @@ fn bits(address: IpAddr) -> u128 {
 impl FromStr for Network {
     type Err = BadValue;
     fn from_str(text: &str) -> Result<Self, BadValue> {
-        let (address, prefix) = text.trim().split_once('/').map_or((text.trim(), None), |(a, b)| (a, Some(b)));
+        let (address, prefix) = text
+            .trim()
+            .split_once('/')
+            .map_or((text.trim(), None), |(a, b)| (a, Some(b)));
         let address: IpAddr = address.parse().map_err(|_| BadValue::Network)?;
         let (width, offset) = if address.is_ipv4() { (32, 96) } else { (128, 0) };
         let prefix: u32 = prefix.map_or(Ok(width), str::parse).map_err(|_| BadValue::Network)?;
@@ -152,7 +161,10 @@ impl FromStr for Network {
             return Err(BadValue::Network);
         }
         let mask = u128::MAX.checked_shl(128 - (prefix + offset)).unwrap_or(0);
-        Ok(Self { base: bits(address) & mask, mask })
+        Ok(Self {
+            base: bits(address) & mask,
+            mask,
+        })
     }
 }
 
@@ -170,8 +182,14 @@ mod tests {
 
     #[test]
     fn an_origin_is_lower_case_and_leaves_out_its_own_port() {
-        assert_eq!("HTTPS://Beckon.Example:443/".parse::<Origin>().unwrap().as_str(), "https://beckon.example");
-        assert_eq!("http://[::1]:8440".parse::<Origin>().unwrap().as_str(), "http://[::1]:8440");
+        assert_eq!(
+            "HTTPS://Beckon.Example:443/".parse::<Origin>().unwrap().as_str(),
+            "https://beckon.example"
+        );
+        assert_eq!(
+            "http://[::1]:8440".parse::<Origin>().unwrap().as_str(),
+            "http://[::1]:8440"
+        );
         for bad in ["beckon.example", "ftp://x", "http://", "http://a/b", "http://a@b"] {
             assert_eq!(bad.parse::<Origin>(), Err(BadValue::Origin), "{bad}");
         }

@@ -48,8 +48,17 @@ pub(super) struct Guest {
 pub(super) async fn admit(app: &App, socket: &mut Socket, visitor: &Visitor) -> Result<Guest, End> {
     let nonce: [u8; 32] = random(&*app.clock);
     let challenge = wire::encode(&FromServer::Challenge { nonce });
-    socket.outgoing.send(Outgoing::Frame(challenge.into())).await.map_err(|_| End::Gone)?;
-    let late = || End::refused(ErrorCode::NotSignedIn, "the device did not prove itself within 10 s; try again");
+    socket
+        .outgoing
+        .send(Outgoing::Frame(challenge.into()))
+        .await
+        .map_err(|_| End::Gone)?;
+    let late = || {
+        End::refused(
+            ErrorCode::NotSignedIn,
+            "the device did not prove itself within 10 s; try again",
+        )
+    };
     let frame = tokio::select! {
         frame = tokio::time::timeout(PATIENCE, socket.incoming.recv()) => frame.map_err(|_| late())?,
         () = app.hub.stopping().cancelled() => return Err(super::line::going_away(app)),
@@ -59,22 +68,36 @@ pub(super) async fn admit(app: &App, socket: &mut Socket, visitor: &Visitor) -> 
         Some(Incoming::Broken(close)) => return Err(End::broken(close)),
         Some(Incoming::Frame(bytes)) => bytes,
     };
-    let Ok(ToServer::Auth(auth)) = wire::decode(&bytes) else { return Err(End::broken(crate::socket::Close::Malformed)) };
+    let Ok(ToServer::Auth(auth)) = wire::decode(&bytes) else {
+        return Err(End::broken(crate::socket::Close::Malformed));
+    };
     check(app, *auth, &nonce, visitor).await
 }
 
 async fn check(app: &App, auth: Auth, nonce: &[u8; 32], visitor: &Visitor) -> Result<Guest, End> {
-    let said = auth.chain.peek().map_err(|bad| End::refused(ErrorCode::NotSignedIn, bad.to_string()))?;
+    let said = auth
+        .chain
+        .peek()
+        .map_err(|bad| End::refused(ErrorCode::NotSignedIn, bad.to_string()))?;
     let reader = app.meta().read();
     let account = meta::account::by_id(reader, &said.account).await?.ok_or_else(unknown)?;
     let now = app.clock.now();
-    let certificate = auth.chain.verify(&account.key, Some(&said.device), now, &account.standing);
+    let certificate = auth
+        .chain
+        .verify(&account.key, Some(&said.device), now, &account.standing);
     let certificate = certificate.map_err(|bad| refuse(&account.id, bad))?;
     let claim = auth.claim.verify(&certificate.keys.sign).map_err(|_| unproven())?;
     check_claim(&claim, &said.device, nonce, visitor)?;
     check_hello(&auth.hello, &certificate)?;
     let until = lasts(app, &account.id, &said.device, &certificate).await?;
-    Ok(Guest { device: said.device, kind: certificate.kind, key: certificate.keys.sign, hello: auth.hello, until, account })
+    Ok(Guest {
+        device: said.device,
+        kind: certificate.kind,
+        key: certificate.keys.sign,
+        hello: auth.hello,
+        until,
+        account,
+    })
 }
 
 fn check_claim(claim: &AuthClaim, device: &DeviceId, nonce: &[u8; 32], visitor: &Visitor) -> Result<(), End> {
@@ -104,12 +127,22 @@ pub(super) fn bounded(hello: &Hello) -> Result<(), End> {
     if hello.is_bounded() && wire::encode(hello).len() <= PART_MAX {
         return Ok(());
     }
-    Err(End::refused(ErrorCode::TooLarge, "the device has too many roots or addresses to tell; remove some roots"))
+    Err(End::refused(
+        ErrorCode::TooLarge,
+        "the device has too many roots or addresses to tell; remove some roots",
+    ))
 }
 
 /// Until when the device may stay: a controller as long as it is signed in, every device as long as its certificate.
-pub(super) async fn lasts(app: &App, account: &AccountId, device: &DeviceId, certificate: &DeviceCertificate) -> Result<Option<Timestamp>, End> {
-    let row = meta::device::get(app.meta().read(), account, device).await?.ok_or_else(unknown)?;
+pub(super) async fn lasts(
+    app: &App,
+    account: &AccountId,
+    device: &DeviceId,
+    certificate: &DeviceCertificate,
+) -> Result<Option<Timestamp>, End> {
+    let row = meta::device::get(app.meta().read(), account, device)
+        .await?
+        .ok_or_else(unknown)?;
     if row.revoked {
         return Err(refuse(account, BadCertificate::Revoked));
     }
@@ -118,7 +151,12 @@ pub(super) async fn lasts(app: &App, account: &AccountId, device: &DeviceId, cer
     }
     let now = app.clock.now();
     let session = meta::session::end_of(app.meta().read(), account, device, now).await?;
-    let session = session.ok_or_else(|| End::refused(ErrorCode::NotSignedIn, "you are not signed in on this device (any more); sign in again"))?;
+    let session = session.ok_or_else(|| {
+        End::refused(
+            ErrorCode::NotSignedIn,
+            "you are not signed in on this device (any more); sign in again",
+        )
+    })?;
     Ok(Some(certificate.not_after.map_or(session, |end| end.min(session))))
 }
 
@@ -128,7 +166,10 @@ pub(super) async fn why_cut(app: &App, account: &AccountId, device: &DeviceId) -
     if row.is_none_or(|row| row.revoked) {
         return Ok(refuse(account, BadCertificate::Revoked));
     }
-    Ok(End::refused(ErrorCode::NotSignedIn, "the session of this device has ended; sign in again"))
+    Ok(End::refused(
+        ErrorCode::NotSignedIn,
+        "the session of this device has ended; sign in again",
+    ))
 }
 
 fn refuse(account: &AccountId, bad: BadCertificate) -> End {
@@ -137,13 +178,22 @@ fn refuse(account: &AccountId, bad: BadCertificate) -> End {
         BadCertificate::Epoch => ErrorCode::NotSignedIn,
         other => return End::refused(ErrorCode::NotSignedIn, other.to_string()),
     };
-    End::Disowned { account: *account, reason: Refusal::new(code, bad.to_string()) }
+    End::Disowned {
+        account: *account,
+        reason: Refusal::new(code, bad.to_string()),
+    }
 }
 
 fn unknown() -> End {
-    End::refused(ErrorCode::NotSignedIn, "this server does not know the device; sign in or join again")
+    End::refused(
+        ErrorCode::NotSignedIn,
+        "this server does not know the device; sign in or join again",
+    )
 }
 
 fn unproven() -> End {
-    End::refused(ErrorCode::NotSignedIn, "the device could not prove its keys; sign in or join again")
+    End::refused(
+        ErrorCode::NotSignedIn,
+        "the device could not prove its keys; sign in or join again",
+    )
 }

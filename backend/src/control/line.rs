@@ -41,12 +41,21 @@ pub(super) struct Line<'a> {
 pub(super) async fn stay(app: &App, socket: &mut Socket, visitor: &Visitor, guest: Guest) -> End {
     let (account, device, kind) = (guest.account.id, guest.device, guest.kind);
     if app.limits.visit.count(&device).is_err() {
-        return End::soon(ErrorCode::TooMany, "this device comes and goes too often; it comes back by itself", 5000);
+        return End::soon(
+            ErrorCode::TooMany,
+            "this device comes and goes too often; it comes back by itself",
+            5000,
+        );
     }
     let connection = app.hub.connect(account, device, kind);
     let epoch = connection.epoch;
     let visit = VisitId::new(app.clock.now(), random(&*app.clock));
-    let mut line = Line { app, guest, socket, connection };
+    let mut line = Line {
+        app,
+        guest,
+        socket,
+        connection,
+    };
     let end = match line.arrive(visit, visitor).await {
         Ok(()) => line.serve().await,
         Err(end) => Err(end),
@@ -62,7 +71,12 @@ pub(super) async fn stay(app: &App, socket: &mut Socket, visitor: &Visitor, gues
     end.err().unwrap_or(End::Gone)
 }
 
-async fn left(app: &App, account: &beckon_shared::id::AccountId, device: &beckon_shared::id::DeviceId, visit: VisitId) -> Result<(), Error> {
+async fn left(
+    app: &App,
+    account: &beckon_shared::id::AccountId,
+    device: &beckon_shared::id::DeviceId,
+    visit: VisitId,
+) -> Result<(), Error> {
     let now = app.clock.now();
     let txn = app.meta().write().await?;
     meta::visit::end(&txn, visit, now).await?;
@@ -73,7 +87,11 @@ async fn left(app: &App, account: &beckon_shared::id::AccountId, device: &beckon
 /// The server goes down; devices come back spread over some seconds.
 pub(super) fn going_away(app: &App) -> End {
     let [spread] = random::<1>(&*app.clock);
-    End::soon(ErrorCode::GoingAway, "the server is restarting; this device comes back by itself", 1000 + u32::from(spread) * 8)
+    End::soon(
+        ErrorCode::GoingAway,
+        "the server is restarting; this device comes back by itself",
+        1000 + u32::from(spread) * 8,
+    )
 }
 
 impl Line<'_> {
@@ -91,7 +109,16 @@ impl Line<'_> {
         let row = meta::device::find(&txn, &account, &device).await?;
         meta::device::hello(&txn, &account, &device, &self.guest.hello).await?;
         meta::device::visited(&txn, &account, &device, visitor.from, now).await?;
-        meta::visit::begin(&txn, &account, &device, visit, visitor.from, &self.guest.hello.version, now).await?;
+        meta::visit::begin(
+            &txn,
+            &account,
+            &device,
+            visit,
+            visitor.from,
+            &self.guest.hello.version,
+            now,
+        )
+        .await?;
         txn.commit().await.map_err(Error::from)?;
         self.check_still_in(&row).await?;
         let welcome = Welcome {
@@ -108,8 +135,14 @@ impl Line<'_> {
     }
 
     async fn check_still_in(&self, row: &meta::device::Device) -> Result<(), End> {
-        let certificate = row.certificate.device.peek().map_err(|_| Error::bad_row("certificate"))?;
-        auth::lasts(self.app, &self.guest.account.id, &self.guest.device, &certificate).await.map(drop)
+        let certificate = row
+            .certificate
+            .device
+            .peek()
+            .map_err(|_| Error::bad_row("certificate"))?;
+        auth::lasts(self.app, &self.guest.account.id, &self.guest.device, &certificate)
+            .await
+            .map(drop)
     }
 
     async fn send_beginning(&mut self) -> Result<(), End> {
@@ -156,8 +189,19 @@ impl Line<'_> {
                 let result = request::answer(self, *body).await.map(Box::new);
                 self.send(&FromServer::Reply { id, result }).await
             }
-            Ok(ToServer::Progress { transfer, hold, progress }) => {
-                self.app.live.note(&self.guest.account.id, &self.guest.device, &transfer, hold, progress, self.app.clock.now());
+            Ok(ToServer::Progress {
+                transfer,
+                hold,
+                progress,
+            }) => {
+                self.app.live.note(
+                    &self.guest.account.id,
+                    &self.guest.device,
+                    &transfer,
+                    hold,
+                    progress,
+                    self.app.clock.now(),
+                );
                 Ok(())
             }
             Ok(ToServer::Hello(hello)) => self.take_hello(*hello).await,

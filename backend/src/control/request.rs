@@ -20,18 +20,44 @@ pub(super) async fn answer(line: &Line<'_>, request: Request) -> Result<Reply, R
     let answer = match request {
         Request::OpenSession { device } => open_session(line, &device).await.map(Reply::Ticket),
         Request::PlaceOrder { order, what } => {
-            let by = order::Signer { account: &line.guest.account, device: line.guest.device, key: line.guest.key };
-            order::place(line.app, &by, *order, &what).await.map(|view| Reply::Transfer(Box::new(view)))
+            let by = order::Signer {
+                account: &line.guest.account,
+                device: line.guest.device,
+                key: line.guest.key,
+            };
+            order::place(line.app, &by, *order, &what)
+                .await
+                .map(|view| Reply::Transfer(Box::new(view)))
         }
         Request::BeginTransfer { transfer } => {
-            order::begin(line.app, &line.guest.account.id, &line.guest.device, &transfer).await.map(|grant| Reply::Grant(Box::new(grant)))
+            order::begin(line.app, &line.guest.account.id, &line.guest.device, &transfer)
+                .await
+                .map(|grant| Reply::Grant(Box::new(grant)))
         }
-        Request::ReportProblems { transfer, offset, problems } => {
-            order::report(line.app, &line.guest.account.id, &line.guest.device, &transfer, offset, &problems).await.map(|()| Reply::Done)
-        }
-        Request::EndTransfer { transfer, state, progress, error } => {
+        Request::ReportProblems {
+            transfer,
+            offset,
+            problems,
+        } => order::report(
+            line.app,
+            &line.guest.account.id,
+            &line.guest.device,
+            &transfer,
+            offset,
+            &problems,
+        )
+        .await
+        .map(|()| Reply::Done),
+        Request::EndTransfer {
+            transfer,
+            state,
+            progress,
+            error,
+        } => {
             let outcome = order::Outcome { state, progress, error };
-            order::end(line.app, &line.guest.account.id, &line.guest.device, &transfer, outcome).await.map(|()| Reply::Done)
+            order::end(line.app, &line.guest.account.id, &line.guest.device, &transfer, outcome)
+                .await
+                .map(|()| Reply::Done)
         }
     };
     answer.map_err(|error| refusal_of(&error))
@@ -43,7 +69,10 @@ fn check_kind(kind: DeviceKind, request: &Request) -> Result<(), Refusal> {
     if is_for_controllers == (kind != DeviceKind::Agent) {
         return Ok(());
     }
-    Err(Refusal::new(ErrorCode::NotAllowed, "this device is not of the kind that may ask this"))
+    Err(Refusal::new(
+        ErrorCode::NotAllowed,
+        "this device is not of the kind that may ask this",
+    ))
 }
 
 /// Makes the two tickets of a session and hands the machine its own.
@@ -59,8 +88,15 @@ async fn open_session(line: &Line<'_>, device: &DeviceId) -> Result<[u8; 32], Er
         return Err(Refusal::new(ErrorCode::Revoked, "this machine was revoked; join it again").into());
     }
     let [own, theirs] = app.relays.open(app, cuts);
-    if !app.hub.to_device(&account, device, &FromServer::Session { ticket: theirs }) {
-        return Err(Refusal::new(ErrorCode::Away, "this machine is away; start `beckon run` on it or wait until it is back").into());
+    if !app
+        .hub
+        .to_device(&account, device, &FromServer::Session { ticket: theirs })
+    {
+        return Err(Refusal::new(
+            ErrorCode::Away,
+            "this machine is away; start `beckon run` on it or wait until it is back",
+        )
+        .into());
     }
     Ok(own)
 }

@@ -32,10 +32,17 @@ pub(crate) struct Archive {
 /// Lays out everything that a folder holds at this moment, under the folder's own name.
 pub(crate) async fn of_folder(meta: &Meta, folder: Row) -> Result<Archive, Error> {
     if !folder.is_folder() {
-        return Err(Error::refused(ErrorCode::NotAFile, "only folders come as a ZIP file; get this one by /api/drive/file"));
+        return Err(Error::refused(
+            ErrorCode::NotAFile,
+            "only folders come as a ZIP file; get this one by /api/drive/file",
+        ));
     }
     let top = folder.node.name.clone();
-    let name = if top.is_empty() { "drive".to_owned() } else { String::from_utf8_lossy(&top).into_owned() };
+    let name = if top.is_empty() {
+        "drive".to_owned()
+    } else {
+        String::from_utf8_lossy(&top).into_owned()
+    };
     let (mut entries, mut versions) = (Vec::new(), Vec::new());
     if !folder.is_top() {
         entries.push(entry(&folder, top.clone(), Kind::Folder));
@@ -43,14 +50,22 @@ pub(crate) async fn of_folder(meta: &Meta, folder: Row) -> Result<Archive, Error
     }
     let mut walk = Walk::below(folder);
     while let Some(Step { path, row }) = walk.next(meta.read()).await? {
-        let path = if top.is_empty() { path } else { [&top, b"/".as_slice(), &path].concat() };
+        let path = if top.is_empty() {
+            path
+        } else {
+            [&top, b"/".as_slice(), &path].concat()
+        };
         let Some(kind) = kind(&row)? else { continue };
         let is_file = matches!(kind, Kind::File { .. });
         versions.push(row.head.as_ref().filter(|_| is_file).map(version_id).transpose()?);
         entries.push(entry(&row, path, kind));
     }
     let layout = Layout::new(entries).map_err(|error| Error::refused(ErrorCode::TooLarge, error.to_string()))?;
-    Ok(Archive { name: format!("{name}.zip"), layout, versions })
+    Ok(Archive {
+        name: format!("{name}.zip"),
+        layout,
+        versions,
+    })
 }
 
 /// What stands in the archive for a node; nothing for a file of which no version is complete yet.
@@ -64,11 +79,25 @@ fn kind(row: &Row) -> Result<Option<Kind>, Error> {
 
 fn file(head: &version::Model) -> Result<Kind, Error> {
     let hash = content_hash(head).ok_or_else(|| Error::bad_row("content hash"))??;
-    let crc32 = head.crc32.and_then(|crc32| u32::try_from(crc32).ok()).ok_or_else(|| Error::bad_row("checksum"))?;
-    Ok(Kind::File { size: head.size.cast_unsigned(), crc32, hash })
+    let crc32 = head
+        .crc32
+        .and_then(|crc32| u32::try_from(crc32).ok())
+        .ok_or_else(|| Error::bad_row("checksum"))?;
+    Ok(Kind::File {
+        size: head.size.cast_unsigned(),
+        crc32,
+        hash,
+    })
 }
 
 fn entry(row: &Row, path: Vec<u8>, kind: Kind) -> Entry {
-    let mtime = row.head.as_ref().map_or(row.node.created.div_euclid(1000), |head| head.mtime_ns.div_euclid(1_000_000_000));
-    Entry { path, kind, mode: row.head.as_ref().map_or(0, mode), mtime }
+    let mtime = row.head.as_ref().map_or(row.node.created.div_euclid(1000), |head| {
+        head.mtime_ns.div_euclid(1_000_000_000)
+    });
+    Entry {
+        path,
+        kind,
+        mode: row.head.as_ref().map_or(0, mode),
+        mtime,
+    }
 }

@@ -34,7 +34,10 @@ pub(crate) fn until_cut(body: Body, cut: CancellationToken) -> Body {
         let next = {
             let cancelled = pin!(cut.cancelled());
             match futures_util::future::select(cancelled, body.next()).await {
-                Either::Left(_) => Err(Error::refused(ErrorCode::NotSignedIn, "this device was signed out; sign in again")),
+                Either::Left(_) => Err(Error::refused(
+                    ErrorCode::NotSignedIn,
+                    "this device was signed out; sign in again",
+                )),
                 Either::Right((next, _)) => next.transpose(),
             }
         };
@@ -51,13 +54,19 @@ pub(crate) fn exactly(body: Body, len: u64) -> Body {
             Ok(Some((bytes, (body, left))))
         }
         None if left == 0 => Ok(None),
-        _ => Err(Error::Io(io::Error::other("stored content is not as long as its version says"))),
+        _ => Err(Error::Io(io::Error::other(
+            "stored content is not as long as its version says",
+        ))),
     })
     .boxed()
 }
 
 /// The bytes of an archive in `range`. `open` gives the bytes of an entry's content in a range.
-pub(crate) fn of_archive<F>(layout: Arc<Layout>, range: Range<u64>, open: impl Fn(usize, Range<u64>) -> F + Send + 'static) -> Body
+pub(crate) fn of_archive<F>(
+    layout: Arc<Layout>,
+    range: Range<u64>,
+    open: impl Fn(usize, Range<u64>) -> F + Send + 'static,
+) -> Body
 where
     F: Future<Output = Result<Body, Error>> + Send + 'static,
 {
@@ -96,11 +105,16 @@ mod tests {
     use crate::drive::zip::{Entry, Kind};
 
     fn pieces(pieces: Vec<Result<&'static str, Error>>) -> Body {
-        stream::iter(pieces).map_ok(|piece| Bytes::from_static(piece.as_bytes())).boxed()
+        stream::iter(pieces)
+            .map_ok(|piece| Bytes::from_static(piece.as_bytes()))
+            .boxed()
     }
 
     fn damaged() -> Error {
-        Error::Damaged { node: NodeId::new(Default::default(), [0; 10]), chunk: ChunkId([0; 32]) }
+        Error::Damaged {
+            node: NodeId::new(Default::default(), [0; 10]),
+            chunk: ChunkId([0; 32]),
+        }
     }
 
     async fn whole(body: Body) -> Result<Vec<u8>, Error> {
@@ -116,7 +130,12 @@ mod tests {
         assert!(begun(pieces(vec![Err(damaged())])).await.is_err());
         let body = begun(pieces(vec![Ok("a"), Err(damaged())])).await.unwrap();
         assert!(whole(body).await.is_err());
-        assert_eq!(whole(begun(pieces(vec![Ok("a"), Ok("b")])).await.unwrap()).await.unwrap(), b"ab");
+        assert_eq!(
+            whole(begun(pieces(vec![Ok("a"), Ok("b")])).await.unwrap())
+                .await
+                .unwrap(),
+            b"ab"
+        );
         assert_eq!(whole(begun(pieces(vec![])).await.unwrap()).await.unwrap(), b"");
     }
 
@@ -133,7 +152,10 @@ mod tests {
 
     #[tokio::test]
     async fn content_of_another_length_is_an_error() {
-        assert_eq!(whole(exactly(pieces(vec![Ok("ab"), Ok("c")]), 3)).await.unwrap(), b"abc");
+        assert_eq!(
+            whole(exactly(pieces(vec![Ok("ab"), Ok("c")]), 3)).await.unwrap(),
+            b"abc"
+        );
         assert!(whole(exactly(pieces(vec![Ok("ab")]), 3)).await.is_err());
         assert!(whole(exactly(pieces(vec![Ok("ab"), Ok("cd")]), 3)).await.is_err());
     }
@@ -142,8 +164,17 @@ mod tests {
     async fn an_archive_is_sent_in_order_and_its_ranges_are_those_of_the_whole() {
         let contents: Vec<Vec<u8>> = (0..9u8).map(|index| vec![index; usize::from(index) * 70]).collect();
         let entries = contents.iter().enumerate().map(|(index, content)| {
-            let kind = Kind::File { size: content.len() as u64, crc32: crc32fast::hash(content), hash: Hash::of(content) };
-            Entry { path: format!("{index}").into(), kind, mode: 0, mtime: 0 }
+            let kind = Kind::File {
+                size: content.len() as u64,
+                crc32: crc32fast::hash(content),
+                hash: Hash::of(content),
+            };
+            Entry {
+                path: format!("{index}").into(),
+                kind,
+                mode: 0,
+                mtime: 0,
+            }
         });
         let layout = Arc::new(Layout::new(entries).unwrap());
         let body = |range| {

@@ -4,14 +4,24 @@ use std::fmt::Write;
 
 /// The header's value: the name as UTF-8 for those who read `filename*`, an ASCII likeness for the others.
 pub(crate) fn attachment(name: &str) -> String {
-    let name: String = name.chars().map(|letter| if is_harmful(letter) { '_' } else { letter }).collect();
-    let likeness: String = name.chars().map(|letter| if is_plain(letter) { letter } else { '_' }).collect();
-    format!("attachment; filename=\"{likeness}\"; filename*=UTF-8''{}", encoded(&name))
+    let name: String = name
+        .chars()
+        .map(|letter| if is_harmful(letter) { '_' } else { letter })
+        .collect();
+    let likeness: String = name
+        .chars()
+        .map(|letter| if is_plain(letter) { letter } else { '_' })
+        .collect();
+    format!(
+        "attachment; filename=\"{likeness}\"; filename*=UTF-8''{}",
+        encoded(&name)
+    )
 }
 
 /// What parts folders, controls a terminal, or turns the direction of reading so that another ending is seen.
 fn is_harmful(letter: char) -> bool {
-    letter.is_control() || matches!(letter, '/' | '\\' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+    letter.is_control()
+        || matches!(letter, '/' | '\\' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
 
 /// What means itself inside a quoted string; some browsers decode `%` there.
@@ -39,7 +49,10 @@ mod tests {
 
     #[test]
     fn a_plain_name_stands_in_both_forms() {
-        assert_eq!(attachment("a b.txt"), "attachment; filename=\"a b.txt\"; filename*=UTF-8''a%20b.txt");
+        assert_eq!(
+            attachment("a b.txt"),
+            "attachment; filename=\"a b.txt\"; filename*=UTF-8''a%20b.txt"
+        );
     }
 
     #[test]
@@ -53,6 +66,9 @@ mod tests {
     #[test]
     fn what_could_mislead_becomes_an_underscore() {
         let name = attachment("a\r\nSet-Cookie: x\u{202e}gnp.exe/..\\");
-        assert_eq!(name, "attachment; filename=\"a__Set-Cookie: x_gnp.exe_.._\"; filename*=UTF-8''a__Set-Cookie%3A%20x_gnp.exe_.._");
+        assert_eq!(
+            name,
+            "attachment; filename=\"a__Set-Cookie: x_gnp.exe_.._\"; filename*=UTF-8''a__Set-Cookie%3A%20x_gnp.exe_.._"
+        );
     }
 }

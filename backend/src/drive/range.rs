@@ -36,13 +36,17 @@ impl Conditions<'_> {
         if self.if_range.is_some_and(|tag| tag.trim() != etag) {
             return Wanted::Whole;
         }
-        self.range.and_then(single).map_or(Wanted::Whole, |asked| asked.within(total))
+        self.range
+            .and_then(single)
+            .map_or(Wanted::Whole, |asked| asked.within(total))
     }
 }
 
 /// Whether a list of entity tags has this one, compared weakly as `If-None-Match` demands.
 fn lists(tags: &str, etag: &str) -> bool {
-    tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+    tags.split(',')
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }
 
 /// One range as it was asked for.
@@ -81,7 +85,11 @@ impl Asked {
             Self::FromTo(first, last) => first..total.min(last.saturating_add(1)),
             Self::Last(count) => total.saturating_sub(count)..total,
         };
-        if range.is_empty() { Wanted::Unsatisfiable } else { Wanted::Part(range) }
+        if range.is_empty() {
+            Wanted::Unsatisfiable
+        } else {
+            Wanted::Part(range)
+        }
     }
 }
 
@@ -90,7 +98,11 @@ mod tests {
     use super::*;
 
     fn range(header: &str, total: u64) -> Wanted {
-        Conditions { range: Some(header), ..Default::default() }.wanted(total, "\"tag\"")
+        Conditions {
+            range: Some(header),
+            ..Default::default()
+        }
+        .wanted(total, "\"tag\"")
     }
 
     #[test]
@@ -114,14 +126,31 @@ mod tests {
 
     #[test]
     fn several_other_or_malformed_ranges_give_the_whole() {
-        for header in ["bytes=0-1,3-4", "lines=0-1", "bytes=5-2", "bytes=-", "bytes", "bytes=a-b", "bytes=+1-2", "", "bytes=1 - 2"] {
+        for header in [
+            "bytes=0-1,3-4",
+            "lines=0-1",
+            "bytes=5-2",
+            "bytes=-",
+            "bytes",
+            "bytes=a-b",
+            "bytes=+1-2",
+            "",
+            "bytes=1 - 2",
+        ] {
             assert_eq!(range(header, 10), Wanted::Whole, "{header}");
         }
     }
 
     #[test]
     fn a_range_holds_only_for_the_same_content() {
-        let with = |tag| Conditions { range: Some("bytes=5-"), if_range: Some(tag), ..Default::default() }.wanted(10, "\"tag\"");
+        let with = |tag| {
+            Conditions {
+                range: Some("bytes=5-"),
+                if_range: Some(tag),
+                ..Default::default()
+            }
+            .wanted(10, "\"tag\"")
+        };
         assert_eq!(with("\"tag\""), Wanted::Part(5..10));
         for other in ["\"other\"", "W/\"tag\"", "Sat, 21 Nov 2026 07:28:00 GMT"] {
             assert_eq!(with(other), Wanted::Whole, "{other}");
@@ -130,7 +159,14 @@ mod tests {
 
     #[test]
     fn who_has_it_already_is_told_so() {
-        let with = |tags| Conditions { range: Some("bytes=5-"), if_none_match: Some(tags), ..Default::default() }.wanted(10, "\"tag\"");
+        let with = |tags| {
+            Conditions {
+                range: Some("bytes=5-"),
+                if_none_match: Some(tags),
+                ..Default::default()
+            }
+            .wanted(10, "\"tag\"")
+        };
         for tags in ["\"tag\"", "\"a\", W/\"tag\"", "*"] {
             assert_eq!(with(tags), Wanted::Unchanged, "{tags}");
         }

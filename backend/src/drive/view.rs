@@ -56,7 +56,10 @@ pub(crate) fn version_view(version: &version::Model, head: Option<i64>) -> Resul
 
 /// What the drive holds of an entry of a machine.
 pub(crate) fn head_view((node, head): &Found) -> Result<HeadView, Error> {
-    let name = node.source_name.as_deref().ok_or_else(|| Error::bad_row("source of a node"))?;
+    let name = node
+        .source_name
+        .as_deref()
+        .ok_or_else(|| Error::bad_row("source of a node"))?;
     Ok(HeadView {
         name: stored_name(name)?,
         node: NodeId::from_slice(&node.id).map_err(|_| Error::bad_row("node id"))?,

@@ -102,7 +102,11 @@ impl Layout {
             let record = Record::new(entry, at);
             let content = at + len(&record.local_header());
             at = content + record.size;
-            placed.push(Placed { record, content, central: 0 });
+            placed.push(Placed {
+                record,
+                content,
+                central: 0,
+            });
         }
         let central_offset = at;
         for one in &mut placed {
@@ -111,9 +115,18 @@ impl Layout {
             one.central = at;
             at += len(&header);
         }
-        let end = End { count: placed.len() as u64, central_offset, central_len: at - central_offset };
+        let end = End {
+            count: placed.len() as u64,
+            central_offset,
+            central_len: at - central_offset,
+        };
         let total_len = at + len(&end.bytes());
-        Ok(Self { placed, end, total_len, hash: Hash(*hasher.finalize().as_bytes()) })
+        Ok(Self {
+            placed,
+            end,
+            total_len,
+            hash: Hash(*hasher.finalize().as_bytes()),
+        })
     }
 
     /// Bytes of the whole archive.
@@ -128,26 +141,46 @@ impl Layout {
 
     /// The stretches that make up the bytes in `range`, in order. What lies beyond the end is left out.
     pub(crate) fn segments(&self, range: Range<u64>) -> Segments<'_> {
-        Segments { layout: self, at: range.start, end: range.end.min(self.total_len) }
+        Segments {
+            layout: self,
+            at: range.start,
+            end: range.end.min(self.total_len),
+        }
     }
 
     /// The piece of the archive that holds the byte at `at`, which lies before the end.
     fn piece(&self, at: u64) -> Piece {
         if at >= self.end.central_offset + self.end.central_len {
-            return Piece::Bytes { start: self.end.central_offset + self.end.central_len, bytes: self.end.bytes() };
+            return Piece::Bytes {
+                start: self.end.central_offset + self.end.central_len,
+                bytes: self.end.bytes(),
+            };
         }
         if at >= self.end.central_offset {
             let one = &self.placed[self.placed.partition_point(|one| one.central <= at) - 1];
-            return Piece::Bytes { start: one.central, bytes: one.record.central_header() };
+            return Piece::Bytes {
+                start: one.central,
+                bytes: one.record.central_header(),
+            };
         }
         let index = self.placed.partition_point(|one| one.record.offset <= at) - 1;
         let Placed { record, content, .. } = &self.placed[index];
         if at < *content {
-            return Piece::Bytes { start: record.offset, bytes: record.local_header() };
+            return Piece::Bytes {
+                start: record.offset,
+                bytes: record.local_header(),
+            };
         }
         match &record.target {
-            Some(target) => Piece::Bytes { start: *content, bytes: target.clone() },
-            None => Piece::Content { start: *content, entry: index, len: record.size },
+            Some(target) => Piece::Bytes {
+                start: *content,
+                bytes: target.clone(),
+            },
+            None => Piece::Content {
+                start: *content,
+                entry: index,
+                len: record.size,
+            },
         }
     }
 }

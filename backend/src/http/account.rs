@@ -70,14 +70,18 @@ pub(super) async fn sign_up(app: web::Data<App>, request: HttpRequest, body: web
     limit(&app, &request)?;
     let now = app.clock.now();
     if !app.setup.accepts(app.meta(), &body.setup_code, now).await? {
-        let message = "the set-up code is wrong or has expired; run `beckon-server reset-setup` on the server for a new one";
+        let message =
+            "the set-up code is wrong or has expired; run `beckon-server reset-setup` on the server for a new one";
         return Err(Failure::new(ErrorCode::BadSetupCode, message));
     }
     let key = body.account_key.0;
     let certificate = check_device(&app, &body.device, &key, &Standing::default())?;
     let txn = app.meta().write().await?;
     if meta::account::count(&txn).await? > 0 {
-        return Err(Failure::new(ErrorCode::NotAllowed, "this server has its account already; ask its owner for an invitation"));
+        return Err(Failure::new(
+            ErrorCode::NotAllowed,
+            "this server has its account already; ask its owner for an invitation",
+        ));
     }
     let id = account_id(&key);
     let account = Account {
@@ -100,25 +104,40 @@ pub(super) async fn sign_up(app: web::Data<App>, request: HttpRequest, body: web
 
 /// How to derive keys from the password; unknown names get a fake that stays the same.
 #[utoipa::path(post, path = "/api/sign-in/start", request_body = SignInName, responses((status = 200, body = SignInStart)))]
-pub(super) async fn start(app: web::Data<App>, request: HttpRequest, body: web::Json<SignInName>) -> Answer<web::Json<SignInStart>> {
+pub(super) async fn start(
+    app: web::Data<App>,
+    request: HttpRequest,
+    body: web::Json<SignInName>,
+) -> Answer<web::Json<SignInStart>> {
     limit(&app, &request)?;
     let known = meta::account::by_name(app.meta().read(), &body.name).await?;
     let (salt, params) = match known {
         Some(account) => (account.password.salt, account.password.params),
         None => (fake_salt(&app.secret, &body.name.to_lowercase()), KdfParams::STANDARD),
     };
-    Ok(web::Json(SignInStart { salt: beckon_shared::api::Bytes(salt), params }))
+    Ok(web::Json(SignInStart {
+        salt: beckon_shared::api::Bytes(salt),
+        params,
+    }))
 }
 
 /// Proves the password.
 #[utoipa::path(post, path = "/api/sign-in", request_body = Prove, responses((status = 200, body = Proved)))]
-pub(super) async fn sign_in(app: web::Data<App>, request: HttpRequest, body: web::Json<Prove>) -> Answer<web::Json<Proved>> {
+pub(super) async fn sign_in(
+    app: web::Data<App>,
+    request: HttpRequest,
+    body: web::Json<Prove>,
+) -> Answer<web::Json<Proved>> {
     prove(&app, &request, &body, Proven::Password).await
 }
 
 /// Proves the recovery words.
 #[utoipa::path(post, path = "/api/recover", request_body = Prove, responses((status = 200, body = Proved)))]
-pub(super) async fn recover(app: web::Data<App>, request: HttpRequest, body: web::Json<Prove>) -> Answer<web::Json<Proved>> {
+pub(super) async fn recover(
+    app: web::Data<App>,
+    request: HttpRequest,
+    body: web::Json<Prove>,
+) -> Answer<web::Json<Proved>> {
     prove(&app, &request, &body, Proven::Recovery).await
 }
 
@@ -138,7 +157,9 @@ async fn prove(app: &App, request: &HttpRequest, body: &Prove, what: Proven) -> 
         };
         (account, proof)
     });
-    let (account, proof) = right.filter(|(_, proof)| secret.matches(&proof.hash)).ok_or_else(|| wrong(what))?;
+    let (account, proof) = right
+        .filter(|(_, proof)| secret.matches(&proof.hash))
+        .ok_or_else(|| wrong(what))?;
     let ticket = random(&*app.clock);
     let txn = app.meta().write().await?;
     meta::ticket::add_proof(&txn, &ticket, &account.id, what, app.clock.now()).await?;
@@ -163,7 +184,11 @@ async fn limit_guesses(app: &App, request: &HttpRequest, name: &str, known: Opti
         None => Vec::new(),
     };
     let is_at_home = homes.into_iter().any(|home| address_key(home) == address);
-    if is_at_home { Ok(()) } else { app.limits.strangers.count(&name) }
+    if is_at_home {
+        Ok(())
+    } else {
+        app.limits.strangers.count(&name)
+    }
 }
 
 /// One answer for a wrong name and a wrong secret.

@@ -58,7 +58,9 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
 /// Which chunks are missing; the others are pinned.
 async fn have(bulk: Bulk, payload: web::Payload, app: web::Data<App>) -> Answer {
     let Bulk(access, cut) = bulk;
-    let Whole { bytes, share: _share } = Body::new(payload, cut, HAVE_BODY_MAX).whole(WHOLE, &HAVE_BODIES).await?;
+    let Whole { bytes, share: _share } = Body::new(payload, cut, HAVE_BODY_MAX)
+        .whole(WHOLE, &HAVE_BODIES)
+        .await?;
     let request: HaveRequest = wire::decode(&bytes).map_err(|_| malformed())?;
     if request.chunks.len() > HAVE_MAX {
         return Err(malformed());
@@ -78,7 +80,10 @@ async fn chunks(bulk: Bulk, payload: web::Payload, app: web::Data<App>) -> Answe
         Ok::<Batch, Failure>(batch)
     };
     match taken.await {
-        Ok(batch) => cut.run_until_cancelled(batch.durable()).await.ok_or_else(body::cut_off)??,
+        Ok(batch) => cut
+            .run_until_cancelled(batch.durable())
+            .await
+            .ok_or_else(body::cut_off)??,
         Err(failure) => {
             // Who is still sending would otherwise find the connection closed and never read why.
             body.drain().await;
@@ -101,7 +106,12 @@ async fn take(body: &mut Body, key: &ChunkKey, batch: &Batch) -> Result<(), Fail
 }
 
 async fn verify(key: ChunkKey, group: Vec<Frame>) -> Result<Vec<VerifiedChunk>, Failure> {
-    let verified = spawn_blocking(move || group.into_iter().map(|frame| verify_one(&key, frame)).collect::<Result<Vec<_>, _>>());
+    let verified = spawn_blocking(move || {
+        group
+            .into_iter()
+            .map(|frame| verify_one(&key, frame))
+            .collect::<Result<Vec<_>, _>>()
+    });
     verified.await.map_err(|error| Error::from(io::Error::other(error)))?
 }
 
@@ -109,14 +119,19 @@ fn verify_one(key: &ChunkKey, frame: Frame) -> Result<VerifiedChunk, Failure> {
     let Frame { header, stored } = frame;
     match content(stored.clone(), header.encoding, header.len) {
         Ok(content) if key.id(&content) == header.id => Ok(VerifiedChunk { header, stored }),
-        _ => Err(Failure::new(ErrorCode::BadRequest, "a chunk is not what its id says; send it again")),
+        _ => Err(Failure::new(
+            ErrorCode::BadRequest,
+            "a chunk is not what its id says; send it again",
+        )),
     }
 }
 
 /// Takes a commit.
 async fn commit(bulk: Bulk, payload: web::Payload, app: web::Data<App>) -> Answer {
     let Bulk(access, cut) = bulk;
-    let Whole { bytes, share: _share } = Body::new(payload, cut, COMMIT_BODY_MAX).whole(WHOLE, &COMMIT_BODIES).await?;
+    let Whole { bytes, share: _share } = Body::new(payload, cut, COMMIT_BODY_MAX)
+        .whole(WHOLE, &COMMIT_BODIES)
+        .await?;
     let upload: CommitUpload = wire::decode(&bytes).map_err(|_| malformed())?;
     drop(bytes);
     let device = device::find(app.store.meta.read(), &access.account, &access.device).await?;

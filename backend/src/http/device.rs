@@ -46,7 +46,11 @@ pub(super) async fn list(app: web::Data<App>, by: SignedIn) -> Answer<web::Json<
 
 /// The newest visits of a device, newest first.
 #[utoipa::path(get, path = "/api/devices/{id}/visits", params(("id" = String, Path)), responses((status = 200, body = Vec<VisitView>)))]
-pub(super) async fn visits(app: web::Data<App>, by: SignedIn, id: web::Path<DeviceId>) -> Answer<web::Json<Vec<VisitView>>> {
+pub(super) async fn visits(
+    app: web::Data<App>,
+    by: SignedIn,
+    id: web::Path<DeviceId>,
+) -> Answer<web::Json<Vec<VisitView>>> {
     let reader = app.meta().read();
     meta::device::find(reader, &by.access.account, &id).await?;
     Ok(web::Json(meta::visit::list(reader, &by.access.account, &id).await?))
@@ -54,7 +58,12 @@ pub(super) async fn visits(app: web::Data<App>, by: SignedIn, id: web::Path<Devi
 
 /// Gives a device another name.
 #[utoipa::path(patch, path = "/api/devices/{id}", params(("id" = String, Path)), request_body = Rename, responses((status = 204)))]
-pub(super) async fn rename(app: web::Data<App>, by: SignedIn, id: web::Path<DeviceId>, body: web::Json<Rename>) -> Answer {
+pub(super) async fn rename(
+    app: web::Data<App>,
+    by: SignedIn,
+    id: web::Path<DeviceId>,
+    body: web::Json<Rename>,
+) -> Answer {
     let txn = app.meta().write().await?;
     meta::device::rename(&txn, &by.access.account, &id, &body.name).await?;
     txn.commit().await.map_err(Error::from)?;
@@ -71,13 +80,16 @@ pub(super) async fn say(app: web::Data<App>, by: SignedIn, body: web::Json<NewSt
 
 async fn revoke(app: &App, account_id: AccountId, body: &NewStatement) -> Result<(), Failure> {
     let txn = app.meta().write().await?;
-    let account = meta::account::by_id(&txn, &account_id).await?.ok_or_else(Failure::not_found)?;
+    let account = meta::account::by_id(&txn, &account_id)
+        .await?
+        .ok_or_else(Failure::not_found)?;
     let revocation = check(app, &account, body)?;
     meta::account::set_statement(&txn, &account_id, &body.statement.0).await?;
     let ended = end_devices(app, &txn, &account, &revocation).await?;
     txn.commit().await.map_err(Error::from)?;
     // Everyone hears it, the revoked too, before their sockets go.
-    app.hub.to_all(&account_id, &FromServer::Statement(Box::new(body.statement.0.clone())));
+    app.hub
+        .to_all(&account_id, &FromServer::Statement(Box::new(body.statement.0.clone())));
     for device in &ended {
         app.hub.cut(&account_id, device);
     }
@@ -97,17 +109,29 @@ fn check(app: &App, account: &Account, body: &NewStatement) -> Result<Revocation
     let statement = Statement::verify(&body.statement.0, &account.key);
     let statement = statement.map_err(|bad| Failure::new(ErrorCode::NotAllowed, bad.to_string()))?;
     let Statement::Revocation(revocation) = statement else {
-        return Err(Failure::new(ErrorCode::BadRequest, "this statement is not about devices; send it to /api/password"));
+        return Err(Failure::new(
+            ErrorCode::BadRequest,
+            "this statement is not about devices; send it to /api/password",
+        ));
     };
     let standing = &account.standing;
     // The newest revocation names all, unless it raises the epoch.
     let keeps_all = standing.revoked().all(|device| revocation.revoked.contains(device));
     let raises = revocation.lowest_epoch > standing.lowest_epoch();
-    if revocation.number != standing.number() + 1 || revocation.lowest_epoch < standing.lowest_epoch() || !(keeps_all || raises) {
-        return Err(Failure::new(ErrorCode::Conflict, "a device was revoked elsewhere meanwhile; read the list again, then repeat"));
+    if revocation.number != standing.number() + 1
+        || revocation.lowest_epoch < standing.lowest_epoch()
+        || !(keeps_all || raises)
+    {
+        return Err(Failure::new(
+            ErrorCode::Conflict,
+            "a device was revoked elsewhere meanwhile; read the list again, then repeat",
+        ));
     }
     if revocation.at > app.clock.now() + CLOCK_GRACE {
-        return Err(Failure::new(ErrorCode::BadClock, "this device's clock is ahead; set it right and try again"));
+        return Err(Failure::new(
+            ErrorCode::BadClock,
+            "this device's clock is ahead; set it right and try again",
+        ));
     }
     Ok(revocation)
 }
@@ -130,5 +154,10 @@ async fn end_devices(app: &App, txn: &Txn, account: &Account, revocation: &Revoc
 
 /// Whether the device's certificate is of an epoch that has ended; it may come back with a new one.
 fn is_past(device: &Device, lowest_epoch: u32) -> bool {
-    !device.revoked && device.certificate.device.peek().is_ok_and(|certificate| certificate.epoch < lowest_epoch)
+    !device.revoked
+        && device
+            .certificate
+            .device
+            .peek()
+            .is_ok_and(|certificate| certificate.epoch < lowest_epoch)
 }

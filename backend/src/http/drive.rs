@@ -47,10 +47,26 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/api/drive/delete", web::post().to(delete_nodes))
         .route("/api/drive/restore", web::post().to(restore_nodes));
     // A HEAD is answered by the handler of GET, which leaves the body out.
-    cfg.service(web::resource("/api/drive/file").route(web::get().to(download::file_by_path)).route(web::head().to(download::file_by_path)))
-        .service(web::resource("/api/drive/file/{node}").route(web::get().to(download::file)).route(web::head().to(download::file)))
-        .service(web::resource("/api/drive/zip").route(web::get().to(download::zip_by_path)).route(web::head().to(download::zip_by_path)))
-        .service(web::resource("/api/drive/zip/{node}").route(web::get().to(download::zip)).route(web::head().to(download::zip)));
+    cfg.service(
+        web::resource("/api/drive/file")
+            .route(web::get().to(download::file_by_path))
+            .route(web::head().to(download::file_by_path)),
+    )
+    .service(
+        web::resource("/api/drive/file/{node}")
+            .route(web::get().to(download::file))
+            .route(web::head().to(download::file)),
+    )
+    .service(
+        web::resource("/api/drive/zip")
+            .route(web::get().to(download::zip_by_path))
+            .route(web::head().to(download::zip_by_path)),
+    )
+    .service(
+        web::resource("/api/drive/zip/{node}")
+            .route(web::get().to(download::zip))
+            .route(web::head().to(download::zip)),
+    );
 }
 
 /// A folder and a page of what is in it.
@@ -70,12 +86,24 @@ pub(crate) async fn list_folder(signed_in: SignedIn, app: web::Data<App>, reques
     let mut rows = Vec::new();
     if folder.is_folder() {
         let after = query.after()?;
-        rows = children(app.meta().read(), &folder, after.as_ref().map(Name::as_bytes), limit + 1).await?;
+        rows = children(
+            app.meta().read(),
+            &folder,
+            after.as_ref().map(Name::as_bytes),
+            limit + 1,
+        )
+        .await?;
     }
     let more = cut(&mut rows, limit);
     let children = rows.iter().map(node_view).collect::<Result<Vec<_>, _>>()?;
-    let next = more.then(|| rows.last().and_then(|row| Name::new(row.node.name.clone()).ok())).flatten();
-    let node = if folder.is_top() { None } else { Some(node_view(&folder)?) };
+    let next = more
+        .then(|| rows.last().and_then(|row| Name::new(row.node.name.clone()).ok()))
+        .flatten();
+    let node = if folder.is_top() {
+        None
+    } else {
+        Some(node_view(&folder)?)
+    };
     Ok(HttpResponse::Ok().json(Listing { node, children, next }))
 }
 
@@ -102,7 +130,10 @@ pub(crate) async fn list_tree(signed_in: SignedIn, app: web::Data<App>, request:
     while (rows.len() as u64) < limit
         && let Some(step) = walk.next(on).await?
     {
-        rows.push(TreeRow { path: root_path(step.path)?, node: node_view(&step.row)? });
+        rows.push(TreeRow {
+            path: root_path(step.path)?,
+            node: node_view(&step.row)?,
+        });
     }
     let more = walk.next(on).await?.is_some();
     let next = more.then(|| rows.last().map(|row| row.path.clone())).flatten();
@@ -124,8 +155,16 @@ pub(crate) async fn list_tree(signed_in: SignedIn, app: web::Data<App>, request:
 pub(crate) async fn list_heads(signed_in: SignedIn, app: web::Data<App>, request: HttpRequest) -> Answer {
     let query = Query::of(&request);
     let space = signed_in.access.own_space(Right::Read)?;
-    let (path, after, limit) = (query.root_path("path")?.unwrap_or_default(), query.after()?, query.limit()?);
-    let origin = Origin { device: query.required("device")?, root: query.required("root")?, path: &path };
+    let (path, after, limit) = (
+        query.root_path("path")?.unwrap_or_default(),
+        query.after()?,
+        query.limit()?,
+    );
+    let origin = Origin {
+        device: query.required("device")?,
+        root: query.required("root")?,
+        path: &path,
+    };
     let mut rows = heads(app.meta().read(), &space, &origin, after.as_ref(), limit + 1).await?;
     let more = cut(&mut rows, limit);
     let heads = rows.iter().map(head_view).collect::<Result<Vec<_>, _>>()?;
@@ -141,9 +180,16 @@ pub(crate) async fn list_heads(signed_in: SignedIn, app: web::Data<App>, request
 pub(crate) async fn look_up_heads(signed_in: SignedIn, app: web::Data<App>, asked: web::Json<HeadsOf>) -> Answer {
     let space = signed_in.access.own_space(Right::Read)?;
     if asked.names.len() > NAMES_MAX {
-        return Err(Failure::new(ErrorCode::TooLarge, format!("at most {NAMES_MAX} names at once; ask in several requests")));
+        return Err(Failure::new(
+            ErrorCode::TooLarge,
+            format!("at most {NAMES_MAX} names at once; ask in several requests"),
+        ));
     }
-    let origin = Origin { device: asked.device, root: asked.root, path: &asked.path };
+    let origin = Origin {
+        device: asked.device,
+        root: asked.root,
+        path: &asked.path,
+    };
     let rows = heads_of(app.meta().read(), &space, &origin, &asked.names).await?;
     let heads = rows.iter().map(head_view).collect::<Result<Vec<_>, _>>()?;
     Ok(HttpResponse::Ok().json(Heads { heads, next: None }))
@@ -161,7 +207,10 @@ pub(crate) async fn look_up_heads(signed_in: SignedIn, app: web::Data<App>, aske
 pub(crate) async fn list_versions(signed_in: SignedIn, app: web::Data<App>, request: HttpRequest) -> Answer {
     let row = found(&signed_in, &app, &Query::of(&request)).await?.1;
     let versions = versions(app.meta().read(), &row).await?;
-    let views = versions.iter().map(|version| version_view(version, row.node.head)).collect::<Result<Vec<_>, _>>()?;
+    let views = versions
+        .iter()
+        .map(|version| version_view(version, row.node.head))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(HttpResponse::Ok().json(views))
 }
 
@@ -182,7 +231,10 @@ pub(crate) async fn list_deleted(signed_in: SignedIn, app: web::Data<App>, reque
     let more = cut(&mut gone, limit);
     let mut rows = Vec::new();
     for gone in gone {
-        rows.push(TreeRow { node: node_view(&gone.row)?, path: root_path(gone.path)? });
+        rows.push(TreeRow {
+            node: node_view(&gone.row)?,
+            path: root_path(gone.path)?,
+        });
     }
     let next = more.then(|| rows.last().map(|row| row.node.id)).flatten();
     Ok(HttpResponse::Ok().json(Deleted { rows, next }))
@@ -241,5 +293,10 @@ fn cut<T>(rows: &mut Vec<T>, limit: u64) -> bool {
 }
 
 fn root_path(path: Vec<u8>) -> Answer<RootPath> {
-    RootPath::new(path).map_err(|_| Failure::new(ErrorCode::TooLarge, "the paths below this folder are too long; ask for a folder further down"))
+    RootPath::new(path).map_err(|_| {
+        Failure::new(
+            ErrorCode::TooLarge,
+            "the paths below this folder are too long; ask for a folder further down",
+        )
+    })
 }

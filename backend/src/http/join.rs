@@ -36,14 +36,21 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/api/join-codes", web::post().to(make))
         .route("/api/join-codes", web::get().to(list))
         .route("/api/join-codes/{lookup}", web::delete().to(withdraw))
-        .service(web::resource("/api/join/{lookup}").app_data(small_json()).get(offer).post(join));
+        .service(
+            web::resource("/api/join/{lookup}")
+                .app_data(small_json())
+                .get(offer)
+                .post(join),
+        );
 }
 
 /// Keeps a code that a controller made.
 #[utoipa::path(post, path = "/api/join-codes", request_body = NewJoinCode, responses((status = 204)))]
 pub(super) async fn make(app: web::Data<App>, by: SignedIn, body: web::Json<NewJoinCode>) -> Answer {
     let txn = app.meta().write().await?;
-    let account = meta::account::by_id(&txn, &by.access.account).await?.ok_or_else(Failure::not_found)?;
+    let account = meta::account::by_id(&txn, &by.access.account)
+        .await?
+        .ok_or_else(Failure::not_found)?;
     let certificate = check_offer(&app, &account, &body)?;
     meta::join::insert(&txn, &account.id, &body, &certificate).await?;
     txn.commit().await.map_err(Error::from)?;
@@ -54,9 +61,14 @@ fn check_offer(app: &App, account: &Account, body: &NewJoinCode) -> Result<Enrol
     let refuse = |message| Failure::new(ErrorCode::BadRequest, message);
     let offer = &body.offer.0;
     if offer.account_key != account.key {
-        return Err(refuse("the join code is of another account; sign in with the right one"));
+        return Err(refuse(
+            "the join code is of another account; sign in with the right one",
+        ));
     }
-    let certificate = offer.enrolment.verify(&account.key).map_err(|_| refuse("the join code is not genuine; make it again"))?;
+    let certificate = offer
+        .enrolment
+        .verify(&account.key)
+        .map_err(|_| refuse("the join code is not genuine; make it again"))?;
     let now = app.clock.now();
     let fits = certificate.suite == SUITE
         && certificate.account == account.id
@@ -65,7 +77,9 @@ fn check_offer(app: &App, account: &Account, body: &NewJoinCode) -> Result<Enrol
         && certificate.epoch >= account.standing.lowest_epoch()
         && certificate.not_after > now;
     if !fits {
-        return Err(refuse("the join code asks for too much or has lapsed; make it again with other settings, and compare the clocks"));
+        return Err(refuse(
+            "the join code asks for too much or has lapsed; make it again with other settings, and compare the clocks",
+        ));
     }
     Ok(certificate)
 }
@@ -73,7 +87,9 @@ fn check_offer(app: &App, account: &Account, body: &NewJoinCode) -> Result<Enrol
 /// The codes that can still be used.
 #[utoipa::path(get, path = "/api/join-codes", responses((status = 200, body = Vec<JoinCodeView>)))]
 pub(super) async fn list(app: web::Data<App>, by: SignedIn) -> Answer<web::Json<Vec<JoinCodeView>>> {
-    Ok(web::Json(meta::join::list(app.meta().read(), &by.access.account, app.clock.now()).await?))
+    Ok(web::Json(
+        meta::join::list(app.meta().read(), &by.access.account, app.clock.now()).await?,
+    ))
 }
 
 /// Withdraws a code.
@@ -87,15 +103,27 @@ pub(super) async fn withdraw(app: web::Data<App>, by: SignedIn, lookup: web::Pat
 
 /// What a code proves. Told also when it is used up: a machine that lost the answer to its joining asks again.
 #[utoipa::path(get, path = "/api/join/{lookup}", params(("lookup" = String, Path)), responses((status = 200, body = OfferView)))]
-pub(super) async fn offer(app: web::Data<App>, request: HttpRequest, lookup: web::Path<Hash>) -> Answer<web::Json<OfferView>> {
+pub(super) async fn offer(
+    app: web::Data<App>,
+    request: HttpRequest,
+    lookup: web::Path<Hash>,
+) -> Answer<web::Json<OfferView>> {
     app.limits.join.count(&address_key(client(&request).ip()))?;
     let code = meta::join::get(app.meta().read(), &lookup).await?.ok_or_else(spent)?;
-    Ok(web::Json(OfferView { offer: Packed(code.offer), mac: Bytes(code.mac) }))
+    Ok(web::Json(OfferView {
+        offer: Packed(code.offer),
+        mac: Bytes(code.mac),
+    }))
 }
 
 /// Makes a device a machine of the account, and uses the code up by one.
 #[utoipa::path(post, path = "/api/join/{lookup}", params(("lookup" = String, Path)), request_body = Join, responses((status = 200, body = Joined)))]
-pub(super) async fn join(app: web::Data<App>, request: HttpRequest, lookup: web::Path<Hash>, body: web::Json<Join>) -> Answer<web::Json<Joined>> {
+pub(super) async fn join(
+    app: web::Data<App>,
+    request: HttpRequest,
+    lookup: web::Path<Hash>,
+    body: web::Json<Join>,
+) -> Answer<web::Json<Joined>> {
     let from = client(&request);
     app.limits.join.count(&address_key(from.ip()))?;
     let txn = app.meta().write().await?;
@@ -104,14 +132,30 @@ pub(super) async fn join(app: web::Data<App>, request: HttpRequest, lookup: web:
     let certificate = check_machine(&app, &account, &code, &body)?;
     let device = certificate.keys.id();
     let known = meta::device::get(&txn, &account.id, &device).await?;
-    if !known.is_some_and(|known| came_by(&known, &code)) && !meta::join::redeem(&txn, &lookup, app.clock.now()).await? {
+    if !known.is_some_and(|known| came_by(&known, &code)) && !meta::join::redeem(&txn, &lookup, app.clock.now()).await?
+    {
         return Err(spent());
     }
-    let name = arrive(&txn, &account, &Arrival { device: &body.device, certificate: &certificate, from, now: app.clock.now() }).await?;
+    let name = arrive(
+        &txn,
+        &account,
+        &Arrival {
+            device: &body.device,
+            certificate: &certificate,
+            from,
+            now: app.clock.now(),
+        },
+    )
+    .await?;
     txn.commit().await.map_err(Error::from)?;
     publish_device(&app, account.id, &device).await;
     tracing::info!("a machine joined");
-    Ok(web::Json(Joined { account: account.id, space: account.space, device, name }))
+    Ok(web::Json(Joined {
+        account: account.id,
+        space: account.space,
+        device,
+        name,
+    }))
 }
 
 async fn arrive(txn: &Txn, account: &Account, arrival: &Arrival<'_>) -> Result<String, Error> {
@@ -135,17 +179,26 @@ fn refusal_of(bad: &BadCertificate) -> ErrorCode {
 fn check_machine(app: &App, account: &Account, code: &Code, body: &Join) -> Result<DeviceCertificate, Failure> {
     let chain = &body.device.certificate.0;
     if chain.enrolment.as_ref() != Some(&code.offer.enrolment) {
-        return Err(Failure::new(ErrorCode::NotAllowed, "the machine's certificate was not made with this code; join again"));
+        return Err(Failure::new(
+            ErrorCode::NotAllowed,
+            "the machine's certificate was not made with this code; join again",
+        ));
     }
     let certificate = chain.verify(&account.key, None, app.clock.now(), &account.standing);
     let certificate = certificate.map_err(|bad| Failure::new(refusal_of(&bad), bad.to_string()))?;
     if certificate.kind != DeviceKind::Agent || certificate.role == Role::Controller {
-        return Err(Failure::new(ErrorCode::NotAllowed, "a join code makes machines only; sign in instead"));
+        return Err(Failure::new(
+            ErrorCode::NotAllowed,
+            "a join code makes machines only; sign in instead",
+        ));
     }
     check_texts(&body.device, &certificate)?;
     Ok(certificate)
 }
 
 fn spent() -> Failure {
-    Failure::new(ErrorCode::CodeSpent, "this join code was used up, has expired or never was; make a new one with `beckon join-code`")
+    Failure::new(
+        ErrorCode::CodeSpent,
+        "this join code was used up, has expired or never was; make a new one with `beckon join-code`",
+    )
 }

@@ -77,8 +77,12 @@ pub(crate) struct Limit<K: Key> {
 impl<K: Key> Limit<K> {
     fn new(burst: u32, one_per: Duration) -> Self {
         let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::with_period(one_per).unwrap_or(Quota::per_second(burst)).allow_burst(burst);
-        Self { limiter: RateLimiter::dashmap(quota) }
+        let quota = Quota::with_period(one_per)
+            .unwrap_or(Quota::per_second(burst))
+            .allow_burst(burst);
+        Self {
+            limiter: RateLimiter::dashmap(quota),
+        }
     }
 
     /// Counts an attempt, or says how long to wait.
@@ -87,7 +91,9 @@ impl<K: Key> Limit<K> {
             return Err(Failure::too_many(Duration::from_secs(60)));
         }
         let now = DefaultClock::default().now();
-        self.limiter.check_key(key).map_err(|until| Failure::too_many(until.wait_time_from(now)))
+        self.limiter
+            .check_key(key)
+            .map_err(|until| Failure::too_many(until.wait_time_from(now)))
     }
 
     fn sweep(&self) {

@@ -12,7 +12,10 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Beckon", description = "What the Beckon server answers over HTTP. Errors are `Refusal` objects. Requests that change something carry the header `x-beckon`."),
+    info(
+        title = "Beckon",
+        description = "What the Beckon server answers over HTTP. Errors are `Refusal` objects. Requests that change something carry the header `x-beckon`."
+    ),
     paths(
         status::status,
         account::sign_up,

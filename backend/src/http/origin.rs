@@ -16,7 +16,10 @@ pub(crate) struct Origins {
 impl Origins {
     /// From the public URL and what the server listens on. `None` where the address is no origin.
     pub(crate) fn new(public: Option<Origin>, listen: SocketAddr, tls: bool) -> Option<Self> {
-        Some(Self { public, listen: Origin::new(tls, &listen.to_string()).ok()? })
+        Some(Self {
+            public,
+            listen: Origin::new(tls, &listen.to_string()).ok()?,
+        })
     }
 
     /// The address to tell people.
@@ -36,8 +39,13 @@ impl Origins {
     /// nobody can make point elsewhere.
     pub(crate) fn of(&self, host: &str) -> Option<Origin> {
         let secure = self.listen.is_secure();
-        let Some(public) = &self.public else { return Origin::new(secure, host).ok().filter(|_| is_unnamed(host)) };
-        [public, &self.listen].into_iter().find(|known| Origin::new(known.is_secure(), host).as_ref() == Ok(known)).cloned()
+        let Some(public) = &self.public else {
+            return Origin::new(secure, host).ok().filter(|_| is_unnamed(host));
+        };
+        [public, &self.listen]
+            .into_iter()
+            .find(|known| Origin::new(known.is_secure(), host).as_ref() == Ok(known))
+            .cloned()
     }
 }
 
@@ -51,19 +59,28 @@ fn is_unnamed(host: &str) -> bool {
 /// The `Host` of a request; of HTTP/2 its `:authority`.
 pub(crate) fn host<'a>(headers: &'a HeaderMap, uri: &'a actix_web::http::Uri) -> &'a str {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    host.or_else(|| uri.authority().map(|authority| authority.as_str())).unwrap_or_default()
+    host.or_else(|| uri.authority().map(|authority| authority.as_str()))
+        .unwrap_or_default()
 }
 
 /// The address that a request comes from: of the peer, or, where trusted proxies passed it on, the last one that they did not make up.
 pub(crate) fn client(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[Network]) -> SocketAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.holds(address));
-    let Some(peer) = peer else { return SocketAddr::from(([0, 0, 0, 0], 0)) };
+    let Some(peer) = peer else {
+        return SocketAddr::from(([0, 0, 0, 0], 0));
+    };
     if !is_trusted(peer.ip()) {
         return peer;
     }
-    let headers = headers.get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+    let headers = headers
+        .get_all("x-forwarded-for")
+        .filter_map(|value| value.to_str().ok());
     let hops: Vec<&str> = headers.flat_map(|value| value.split(',')).collect();
-    let client = hops.iter().rev().map_while(|hop| hop.trim().parse().ok()).find(|hop| !is_trusted(*hop));
+    let client = hops
+        .iter()
+        .rev()
+        .map_while(|hop| hop.trim().parse().ok())
+        .find(|hop| !is_trusted(*hop));
     client.map_or(peer, |address| SocketAddr::new(address, 0))
 }
 
@@ -75,7 +92,10 @@ mod tests {
 
     fn forwarded(value: &'static str) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        headers.insert(HeaderName::from_static("x-forwarded-for"), HeaderValue::from_static(value));
+        headers.insert(
+            HeaderName::from_static("x-forwarded-for"),
+            HeaderValue::from_static(value),
+        );
         headers
     }
 
@@ -92,7 +112,12 @@ mod tests {
 
     #[test]
     fn with_a_public_url_only_known_hosts_are_answered() {
-        let origins = Origins::new(Some("https://b.example".parse().unwrap()), "127.0.0.1:8440".parse().unwrap(), false).unwrap();
+        let origins = Origins::new(
+            Some("https://b.example".parse().unwrap()),
+            "127.0.0.1:8440".parse().unwrap(),
+            false,
+        )
+        .unwrap();
         assert_eq!(origins.of("B.example:443").unwrap().as_str(), "https://b.example");
         assert_eq!(origins.of("127.0.0.1:8440").unwrap().as_str(), "http://127.0.0.1:8440");
         assert_eq!(origins.of("evil.example"), None);
@@ -101,10 +126,24 @@ mod tests {
     #[test]
     fn without_a_public_url_only_addresses_and_this_machine_are_answered() {
         let origins = Origins::new(None, "0.0.0.0:8440".parse().unwrap(), false).unwrap();
-        for host in ["127.0.0.1:8440", "192.168.1.5", "[::1]:8440", "[fd00::1]", "localhost", "localhost:8440"] {
+        for host in [
+            "127.0.0.1:8440",
+            "192.168.1.5",
+            "[::1]:8440",
+            "[fd00::1]",
+            "localhost",
+            "localhost:8440",
+        ] {
             assert_eq!(origins.of(host).unwrap().as_str(), format!("http://{host}"));
         }
-        for host in ["", "evil.example", "evil.example:8440", "localhost.evil.example", "127.0.0.1.evil.example:80", "1.2.3.4:x"] {
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:8440",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:80",
+            "1.2.3.4:x",
+        ] {
             assert_eq!(origins.of(host), None, "{host}");
         }
     }

@@ -35,7 +35,9 @@ async fn health(app: web::Data<App>) -> HttpResponse {
     if reads && app.store.is_healthy() {
         return HttpResponse::Ok().content_type(ContentType::plaintext()).body("ok\n");
     }
-    HttpResponse::ServiceUnavailable().content_type(ContentType::plaintext()).body("not healthy; see the server's log\n")
+    HttpResponse::ServiceUnavailable()
+        .content_type(ContentType::plaintext())
+        .body("not healthy; see the server's log\n")
 }
 
 async fn page(app: web::Data<App>) -> Answer {

@@ -45,7 +45,11 @@ pub(super) async fn list(app: web::Data<App>, by: SignedIn) -> Answer<web::Json<
 
 /// One transfer.
 #[utoipa::path(get, path = "/api/transfers/{id}", params(("id" = String, Path)), responses((status = 200, body = TransferView)))]
-pub(super) async fn show(app: web::Data<App>, by: SignedIn, id: web::Path<TransferId>) -> Answer<web::Json<TransferView>> {
+pub(super) async fn show(
+    app: web::Data<App>,
+    by: SignedIn,
+    id: web::Path<TransferId>,
+) -> Answer<web::Json<TransferView>> {
     let transfer = meta::transfer::find(app.meta().read(), &by.access.account, &id).await?;
     Ok(web::Json(app.live.newest(transfer.view)))
 }
@@ -60,18 +64,34 @@ pub(super) struct After {
 
 /// What a transfer could not store.
 #[utoipa::path(get, path = "/api/transfers/{id}/problems", params(("id" = String, Path), ("after" = u64, Query)), responses((status = 200, body = Problems)))]
-pub(super) async fn problems(app: web::Data<App>, by: SignedIn, id: web::Path<TransferId>, query: web::Query<After>) -> Answer<web::Json<Problems>> {
+pub(super) async fn problems(
+    app: web::Data<App>,
+    by: SignedIn,
+    id: web::Path<TransferId>,
+    query: web::Query<After>,
+) -> Answer<web::Json<Problems>> {
     let reader = app.meta().read();
     meta::transfer::find(reader, &by.access.account, &id).await?;
     let problems = problem::list(reader, &id, query.after).await?;
-    Ok(web::Json(Problems { problems, total: problem::count(reader, &id).await? }))
+    Ok(web::Json(Problems {
+        problems,
+        total: problem::count(reader, &id).await?,
+    }))
 }
 
 /// Takes a selection that is too long for its order.
 #[utoipa::path(put, path = "/api/selections/{hash}", params(("hash" = String, Path)), request_body = Vec<u8>, responses((status = 204)))]
-pub(super) async fn put_selection(app: web::Data<App>, by: SignedIn, hash: web::Path<Hash>, body: web::Bytes) -> Answer {
+pub(super) async fn put_selection(
+    app: web::Data<App>,
+    by: SignedIn,
+    hash: web::Path<Hash>,
+    body: web::Bytes,
+) -> Answer {
     if Hash::of(&body) != *hash {
-        return Err(Failure::new(ErrorCode::BadRequest, "the selection is not the one that its address names; send it again"));
+        return Err(Failure::new(
+            ErrorCode::BadRequest,
+            "the selection is not the one that its address names; send it again",
+        ));
     }
     let txn = app.meta().write().await?;
     selection::put(&txn, &by.access.account, &hash, body.to_vec(), app.clock.now()).await?;
@@ -85,6 +105,8 @@ pub(super) async fn get_selection(app: web::Data<App>, bulk: Bulk) -> Answer {
     let (reader, access) = (app.meta().read(), bulk.0);
     let transfer = meta::transfer::find_of(reader, &access.account, &access.device, &access.transfer).await?;
     let hash = transfer.selection.ok_or_else(Failure::not_found)?;
-    let bytes = selection::get(reader, &access.account, &hash).await?.ok_or_else(Failure::not_found)?;
+    let bytes = selection::get(reader, &access.account, &hash)
+        .await?
+        .ok_or_else(Failure::not_found)?;
     Ok(HttpResponse::Ok().content_type("application/octet-stream").body(bytes))
 }

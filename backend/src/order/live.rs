@@ -43,8 +43,20 @@ struct Moving {
 
 impl Live {
     /// Takes a progress report of a machine. Of transfers that it has not begun, or that are over, it is ignored.
-    pub(crate) fn note(&self, account: &AccountId, device: &DeviceId, id: &TransferId, hold: Hold, progress: Progress, now: Timestamp) {
-        if let Some(moving) = self.lock().get_mut(id).filter(|moving| moving.account == *account && moving.view.device == *device) {
+    pub(crate) fn note(
+        &self,
+        account: &AccountId,
+        device: &DeviceId,
+        id: &TransferId,
+        hold: Hold,
+        progress: Progress,
+        now: Timestamp,
+    ) {
+        if let Some(moving) = self
+            .lock()
+            .get_mut(id)
+            .filter(|moving| moving.account == *account && moving.view.device == *device)
+        {
             moving.view.hold = hold;
             moving.view.progress = progress;
             moving.view.revision = next_revision(moving.view.revision, now);
@@ -57,7 +69,12 @@ impl Live {
     /// The newer of what is stored and what is in memory.
     pub(crate) fn newest(&self, stored: TransferView) -> TransferView {
         let moving = self.lock();
-        moving.get(&stored.id).map(|moving| &moving.view).filter(|view| view.revision > stored.revision).cloned().unwrap_or(stored)
+        moving
+            .get(&stored.id)
+            .map(|moving| &moving.view)
+            .filter(|view| view.revision > stored.revision)
+            .cloned()
+            .unwrap_or(stored)
     }
 
     /// Takes over what was stored: a transfer that begins, changes otherwise than by moving, or is over.
@@ -67,13 +84,25 @@ impl Live {
             moving.remove(&view.id);
             return;
         }
-        let entry = Moving { account: *account, view: view.clone(), told: true, stored: true, stored_at: Instant::now() };
+        let entry = Moving {
+            account: *account,
+            view: view.clone(),
+            told: true,
+            stored: true,
+            stored_at: Instant::now(),
+        };
         moving.insert(view.id, entry);
     }
 
     /// Takes over a transfer that was running before this server started.
     pub(super) fn adopt(&self, account: &AccountId, view: TransferView) {
-        let entry = Moving { account: *account, view: view.clone(), told: true, stored: true, stored_at: Instant::now() };
+        let entry = Moving {
+            account: *account,
+            view: view.clone(),
+            told: true,
+            stored: true,
+            stored_at: Instant::now(),
+        };
         self.lock().entry(view.id).or_insert(entry);
     }
 
@@ -162,9 +191,19 @@ mod tests {
     fn only_the_machine_of_a_transfer_moves_it() {
         let live = Live::default();
         live.replace(&ACCOUNT, &view());
-        let half = Progress { files_done: 5, ..Progress::default() };
+        let half = Progress {
+            files_done: 5,
+            ..Progress::default()
+        };
         live.note(&ACCOUNT, &DeviceId([3; 32]), &view().id, Hold::None, half, Timestamp(5));
-        live.note(&AccountId([9; 32]), &MACHINE, &view().id, Hold::None, half, Timestamp(5));
+        live.note(
+            &AccountId([9; 32]),
+            &MACHINE,
+            &view().id,
+            Hold::None,
+            half,
+            Timestamp(5),
+        );
         assert_eq!(live.newest(view()), view());
         live.note(&ACCOUNT, &MACHINE, &view().id, Hold::NoRoom, half, Timestamp(5));
         let newest = live.newest(view());
@@ -176,7 +215,17 @@ mod tests {
         let live = Live::default();
         live.replace(&ACCOUNT, &view());
         for files_done in 0..100 {
-            live.note(&ACCOUNT, &MACHINE, &view().id, Hold::None, Progress { files_done, ..Progress::default() }, Timestamp(5));
+            live.note(
+                &ACCOUNT,
+                &MACHINE,
+                &view().id,
+                Hold::None,
+                Progress {
+                    files_done,
+                    ..Progress::default()
+                },
+                Timestamp(5),
+            );
         }
         let (told, stored) = live.due();
         assert_eq!((told.len(), told[0].1.progress.files_done, stored.len()), (1, 99, 0));
@@ -187,8 +236,21 @@ mod tests {
     fn what_is_over_moves_no_more() {
         let live = Live::default();
         live.replace(&ACCOUNT, &view());
-        live.replace(&ACCOUNT, &TransferView { state: TransferState::Done, ..view() });
-        live.note(&ACCOUNT, &MACHINE, &view().id, Hold::None, Progress::default(), Timestamp(5));
+        live.replace(
+            &ACCOUNT,
+            &TransferView {
+                state: TransferState::Done,
+                ..view()
+            },
+        );
+        live.note(
+            &ACCOUNT,
+            &MACHINE,
+            &view().id,
+            Hold::None,
+            Progress::default(),
+            Timestamp(5),
+        );
         assert!(live.is_settled());
     }
 

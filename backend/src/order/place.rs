@@ -54,10 +54,21 @@ pub(crate) async fn place(app: &App, by: &Signer<'_>, signed: SignedOrder, what:
     meta::transfer::insert(&txn, &transfer).await?;
     txn.commit().await?;
     tell(app, &account, transfer.view.clone());
-    if app.hub.to_device(&account, &order.target, &FromServer::Order(Box::new(signed))) {
+    if app
+        .hub
+        .to_device(&account, &order.target, &FromServer::Order(Box::new(signed)))
+    {
         return Ok(transfer.view);
     }
-    record(app, &account, TransferView { hold: Hold::Away, ..transfer.view }).await
+    record(
+        app,
+        &account,
+        TransferView {
+            hold: Hold::Away,
+            ..transfer.view
+        },
+    )
+    .await
 }
 
 /// What the machine will check too, so that people hear of it now and not when it comes back: all but its time, which
@@ -67,7 +78,9 @@ fn check(by: &Signer<'_>, signed: &SignedOrder) -> Result<Order, BadOrder> {
     let order = signed.verify(&by.device, &by.key, &by.account.id, &said.target, said.issued)?;
     let chain: &Chain = &signed.signer;
     let standing = &by.account.standing;
-    chain.verify_at(&by.account.key, Some(&by.device), order.issued, standing).map_err(|_| BadOrder::Signer)?;
+    chain
+        .verify_at(&by.account.key, Some(&by.device), order.issued, standing)
+        .map_err(|_| BadOrder::Signer)?;
     let OrderBody::Upload(upload) = &order.body;
     if upload.space != by.account.space {
         return Err(BadOrder::Target);
@@ -79,7 +92,10 @@ fn again(app: &App, known: Transfer, account: &AccountId, signed: &SignedOrder) 
     if known.account == *account && known.order.order == signed.order {
         return Ok(app.live.newest(known.view));
     }
-    Err(Error::refused(ErrorCode::Conflict, "there is another order of this id; give the order again with a new one"))
+    Err(Error::refused(
+        ErrorCode::Conflict,
+        "there is another order of this id; give the order again with a new one",
+    ))
 }
 
 async fn target(txn: &Txn, account: &AccountId, device: &DeviceId) -> Result<Device, Error> {
@@ -98,10 +114,20 @@ async fn check_selection(txn: &Txn, account: &AccountId, hash: Option<&Hash>) ->
     if selection::exists(txn, account, hash).await? {
         return Ok(());
     }
-    Err(Error::refused(ErrorCode::BadOrder, "the order's selection has not come yet; send it to /api/selections first"))
+    Err(Error::refused(
+        ErrorCode::BadOrder,
+        "the order's selection has not come yet; send it to /api/selections first",
+    ))
 }
 
-fn new_transfer(app: &App, by: &Signer<'_>, order: &Order, signed: &SignedOrder, machine: &Device, what: &str) -> Result<Transfer, Error> {
+fn new_transfer(
+    app: &App,
+    by: &Signer<'_>,
+    order: &Order,
+    signed: &SignedOrder,
+    machine: &Device,
+    what: &str,
+) -> Result<Transfer, Error> {
     let OrderBody::Upload(upload) = &order.body;
     let now = app.clock.now();
     let view = TransferView {
@@ -123,11 +149,22 @@ fn new_transfer(app: &App, by: &Signer<'_>, order: &Order, signed: &SignedOrder,
         Selection::Detached(hash) => Some(*hash),
         Selection::Inline(_) => None,
     };
-    Ok(Transfer { account: by.account.id, order: signed.clone(), space: upload.space, root: upload.root, selection, signer: by.device, view })
+    Ok(Transfer {
+        account: by.account.id,
+        order: signed.clone(),
+        space: upload.space,
+        root: upload.root,
+        selection,
+        signer: by.device,
+        view,
+    })
 }
 
 /// A text that can be shown on one line.
 fn shown(what: &str) -> String {
     let end = what.floor_char_boundary(WHAT_MAX.min(what.len()));
-    what[..end].chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+    what[..end]
+        .chars()
+        .map(|letter| if letter.is_control() { '\u{fffd}' } else { letter })
+        .collect()
 }

@@ -32,7 +32,15 @@ pub(crate) async fn machine_came(app: &App, account: &AccountId, device: &Device
     for transfer in open {
         let view = app.live.newest(transfer.view);
         if view.hold == Hold::Away {
-            record(app, account, TransferView { hold: Hold::None, ..view }).await?;
+            record(
+                app,
+                account,
+                TransferView {
+                    hold: Hold::None,
+                    ..view
+                },
+            )
+            .await?;
         }
         frames.push(FromServer::Order(Box::new(transfer.order)));
     }
@@ -69,7 +77,15 @@ async fn wait(app: &App, transfer: Transfer) -> Result<(), Error> {
     let view = app.live.newest(transfer.view);
     // What waits for a person goes on waiting for that person.
     if matches!(view.hold, Hold::None | Hold::NoRoom | Hold::Schedule) {
-        record(app, &transfer.account, TransferView { hold: Hold::Away, ..view }).await?;
+        record(
+            app,
+            &transfer.account,
+            TransferView {
+                hold: Hold::Away,
+                ..view
+            },
+        )
+        .await?;
     }
     Ok(())
 }
@@ -83,7 +99,12 @@ pub(crate) async fn expire(app: &App) -> Result<(), Error> {
                 fail(app, transfer, "the order has expired; give it again").await?;
             }
         } else if is_lost(app, &transfer, now).await? {
-            fail(app, transfer, "the machine did not come back; give the order again when it is here").await?;
+            fail(
+                app,
+                transfer,
+                "the machine did not come back; give the order again when it is here",
+            )
+            .await?;
         }
     }
     Ok(())
@@ -102,7 +123,12 @@ async fn is_lost(app: &App, transfer: &Transfer, now: Timestamp) -> Result<bool,
 /// Ends the transfers of a machine that was revoked.
 pub(crate) async fn withdraw_of_device(app: &App, account: &AccountId, device: &DeviceId) -> Result<(), Error> {
     for transfer in meta::transfer::open_of(app.meta().read(), account, device).await? {
-        fail(app, transfer, "the machine was revoked; join it again and give the order again").await?;
+        fail(
+            app,
+            transfer,
+            "the machine was revoked; join it again and give the order again",
+        )
+        .await?;
     }
     Ok(())
 }
@@ -110,7 +136,13 @@ pub(crate) async fn withdraw_of_device(app: &App, account: &AccountId, device: &
 async fn fail(app: &App, transfer: Transfer, why: &str) -> Result<(), Error> {
     let view = app.live.newest(transfer.view.clone());
     let ended = Some(app.clock.now());
-    let over = TransferView { state: TransferState::Failed, hold: Hold::None, error: Some(why.to_owned()), ended, ..view };
+    let over = TransferView {
+        state: TransferState::Failed,
+        hold: Hold::None,
+        error: Some(why.to_owned()),
+        ended,
+        ..view
+    };
     conclude(app, &transfer, over).await
 }
 

@@ -69,18 +69,28 @@ impl CheckedCommit {
             Content::File(file) => Some(&file.chunks),
             _ => None,
         });
-        files.flatten().filter(|chunk| seen.insert(chunk.id)).map(|chunk| (chunk.id, chunk.len)).collect()
+        files
+            .flatten()
+            .filter(|chunk| seen.insert(chunk.id))
+            .map(|chunk| (chunk.id, chunk.len))
+            .collect()
     }
 }
 
 /// Checks all that can be checked without the database.
 pub(crate) fn check(access: &TransferAccess, key: &PublicKey, upload: CommitUpload) -> Result<CheckedCommit, Refusal> {
-    let commit = upload.commit.verify(key).map_err(|_| bad("the commit's signature does not fit; join the machine again"))?;
+    let commit = upload
+        .commit
+        .verify(key)
+        .map_err(|_| bad("the commit's signature does not fit; join the machine again"))?;
     if commit.suite != 0 {
         return Err(bad("the commit is of an unknown suite; update the server"));
     }
     if (commit.space, commit.device, commit.root) != (access.space, access.device, access.root) {
-        return Err(Refusal::new(ErrorCode::NotAllowed, "the commit is for something else than its transfer; begin the transfer again"));
+        return Err(Refusal::new(
+            ErrorCode::NotAllowed,
+            "the commit is for something else than its transfer; begin the transfer again",
+        ));
     }
     if Hash::of(&upload.changes) != commit.changes {
         return Err(bad("the changes are not those that were signed; commit again"));
@@ -91,17 +101,31 @@ pub(crate) fn check(access: &TransferAccess, key: &PublicKey, upload: CommitUplo
         return Err(bad("a manifest is missing from the commit; commit again"));
     }
     let hash = commit_hash(&upload.commit);
-    Ok(CheckedCommit { commit, signed: upload.commit, hash, changes, manifests })
+    Ok(CheckedCommit {
+        commit,
+        signed: upload.commit,
+        hash,
+        changes,
+        manifests,
+    })
 }
 
 fn check_changes(bytes: &[u8]) -> Result<Vec<CheckedChange>, Refusal> {
-    let malformed = || bad(&format!("the changes are malformed, or more than {CHANGES_MAX}; update the agent"));
+    let malformed = || {
+        bad(&format!(
+            "the changes are malformed, or more than {CHANGES_MAX}; update the agent"
+        ))
+    };
     let changes = decode_changes(bytes).map_err(|_| malformed())?;
     let mut checked = Vec::with_capacity(changes.len());
     for change in changes {
         let bytes = wire::encode(&change);
         match change {
-            Change::Put { path, manifest } => checked.push(CheckedChange { bytes, path, put: manifest }),
+            Change::Put { path, manifest } => checked.push(CheckedChange {
+                bytes,
+                path,
+                put: manifest,
+            }),
             // The signed order is for an upload: a machine that was taken over must not empty its folder with it.
             Change::Remove { .. } => {
                 let message = "an upload deletes nothing in the drive; delete it there, or update the agent";
@@ -123,16 +147,28 @@ fn check_paths(mut paths: Vec<&RootPath>) -> Result<(), Refusal> {
             return Err(bad("a path stands twice in the commit; commit each once"));
         }
         let shared = path.iter().zip(before).take_while(|(one, other)| one == other).count();
-        let slashes = || path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        let slashes = || {
+            path.iter()
+                .enumerate()
+                .filter(|(_, byte)| **byte == b'/')
+                .map(|(at, _)| at)
+        };
         if slashes().count() >= DEPTH_MAX {
-            let message = format!("a path has more than {DEPTH_MAX} names; leave that folder out, or make it less deep");
+            let message =
+                format!("a path has more than {DEPTH_MAX} names; leave that folder out, or make it less deep");
             return Err(Refusal::new(ErrorCode::TooLarge, message));
         }
-        folders += slashes().filter(|end| *end >= shared).map(|end| end + FOLDER_OVERHEAD).sum::<usize>();
+        folders += slashes()
+            .filter(|end| *end >= shared)
+            .map(|end| end + FOLDER_OVERHEAD)
+            .sum::<usize>();
         before = path;
     }
     if folders > FOLDERS_MAX {
-        return Err(Refusal::new(ErrorCode::TooLarge, "the folders of a commit are too many and too deep; commit fewer at once"));
+        return Err(Refusal::new(
+            ErrorCode::TooLarge,
+            "the folders of a commit are too many and too deep; commit fewer at once",
+        ));
     }
     Ok(())
 }
@@ -155,7 +191,10 @@ mod tests {
     use super::*;
 
     fn checked(paths: &[String]) -> Result<(), ErrorCode> {
-        let paths: Vec<RootPath> = paths.iter().map(|path| RootPath::new(path.as_bytes()).unwrap()).collect();
+        let paths: Vec<RootPath> = paths
+            .iter()
+            .map(|path| RootPath::new(path.as_bytes()).unwrap())
+            .collect();
         check_paths(paths.iter().collect()).map_err(|refusal| refusal.code)
     }
 
@@ -178,7 +217,10 @@ mod tests {
     #[test]
     fn a_path_stands_once_in_a_commit() {
         assert_eq!(checked(&[String::new()]), Ok(()));
-        assert_eq!(checked(&["a".to_owned(), "b".to_owned(), "a".to_owned()]), Err(ErrorCode::BadRequest));
+        assert_eq!(
+            checked(&["a".to_owned(), "b".to_owned(), "a".to_owned()]),
+            Err(ErrorCode::BadRequest)
+        );
         assert_eq!(checked(&[String::new(), String::new()]), Err(ErrorCode::BadRequest));
     }
 }

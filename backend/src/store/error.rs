@@ -39,7 +39,10 @@ impl Error {
 
     /// There is no room for more.
     pub(crate) fn no_room() -> Self {
-        Self::refused(ErrorCode::NoRoom, "the server's disk is full; free room on the server, the transfer then goes on by itself")
+        Self::refused(
+            ErrorCode::NoRoom,
+            "the server's disk is full; free room on the server, the transfer then goes on by itself",
+        )
     }
 
     /// A stored value that cannot be what the server wrote.
@@ -67,11 +70,14 @@ impl Error {
             },
             Self::Damaged { node, .. } => Refusal::new(
                 ErrorCode::Damaged,
-                format!("the stored content of file {node} is damaged; upload it again from its machine, or get an older version"),
+                format!(
+                    "the stored content of file {node} is damaged; upload it again from its machine, or get an older version"
+                ),
             ),
-            Self::Database(_) | Self::Io(_) => {
-                Refusal::new(ErrorCode::Internal, "the server could not do this; try again, and look into its log if it stays so")
-            }
+            Self::Database(_) | Self::Io(_) => Refusal::new(
+                ErrorCode::Internal,
+                "the server could not do this; try again, and look into its log if it stays so",
+            ),
         }
     }
 

@@ -25,11 +25,11 @@ mod word;
 
 use std::time::Duration;
 
-pub(crate) use sea_orm::{DatabaseConnection, DatabaseTransaction as Txn, DbErr};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, RuntimeErr, SqliteTransactionMode, SqlxError, Statement, TransactionOptions,
-    TransactionTrait, Value,
+    ConnectOptions, ConnectionTrait, Database, RuntimeErr, SqliteTransactionMode, SqlxError, Statement,
+    TransactionOptions, TransactionTrait, Value,
 };
+pub(crate) use sea_orm::{DatabaseConnection, DatabaseTransaction as Txn, DbErr};
 use sea_orm_migration::MigratorTrait;
 
 use super::error::Error;
@@ -61,7 +61,10 @@ impl Meta {
         }
         let write = Database::connect(options(url, READERS * 2)).await?;
         migration::Migrator::up(&write, None).await?;
-        Ok(Self { read: write.clone(), write })
+        Ok(Self {
+            read: write.clone(),
+            write,
+        })
     }
 
     /// For statements that change nothing.
@@ -71,8 +74,10 @@ impl Meta {
 
     /// Begins a transaction that may write. Dropped without `commit`, it never was.
     pub(crate) async fn write(&self) -> Result<Txn, Error> {
-        let options =
-            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
         Ok(self.write.begin_with_options(options).await?)
     }
 
@@ -94,13 +99,22 @@ impl Meta {
 
     /// The one number that a test's question yields, named `number`.
     pub(crate) async fn number(&self, text: &str) -> i64 {
-        self.read.query_one_raw(sql(text, &self.read, [])).await.unwrap().unwrap().try_get("", "number").unwrap()
+        self.read
+            .query_one_raw(sql(text, &self.read, []))
+            .await
+            .unwrap()
+            .unwrap()
+            .try_get("", "number")
+            .unwrap()
     }
 }
 
 fn options(url: &str, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
-    options.max_connections(connections).acquire_timeout(PATIENCE).sqlx_logging(false);
+    options
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        .sqlx_logging(false);
     options
 }
 
@@ -113,8 +127,16 @@ struct Pool {
 }
 
 /// The index of chunk ids is written at random places: a larger cache saves it from reading pages again and again.
-const WRITER: Pool = Pool { connections: 1, query_only: "OFF", cache: "-8000" };
-const READER: Pool = Pool { connections: READERS, query_only: "ON", cache: "-2000" };
+const WRITER: Pool = Pool {
+    connections: 1,
+    query_only: "OFF",
+    cache: "-8000",
+};
+const READER: Pool = Pool {
+    connections: READERS,
+    query_only: "ON",
+    cache: "-2000",
+};
 
 fn sqlite(url: &str, pool: Pool) -> ConnectOptions {
     let mut options = options(url, pool.connections);
@@ -137,7 +159,13 @@ fn sqlite(url: &str, pool: Pool) -> ConnectOptions {
 /// makes transactions that store something wait for each other on PostgreSQL as they do on SQLite.
 pub(crate) async fn numbers(txn: &Txn, count: usize) -> Result<i64, Error> {
     let count = i64::try_from(count).map_err(|_| Error::bad_row("count"))?;
-    let row = txn.query_one_raw(sql("UPDATE counter SET next = next + $1 WHERE id = 1 RETURNING next", txn, [count.into()])).await?;
+    let row = txn
+        .query_one_raw(sql(
+            "UPDATE counter SET next = next + $1 WHERE id = 1 RETURNING next",
+            txn,
+            [count.into()],
+        ))
+        .await?;
     let next: i64 = row.ok_or_else(|| Error::bad_row("counter"))?.try_get("", "next")?;
     Ok(next - count)
 }
@@ -155,8 +183,12 @@ pub(crate) fn places(from: usize, count: usize) -> String {
 
 /// Whether the database says that its disk is full: SQLITE_FULL, or PostgreSQL's `disk_full`.
 pub(crate) fn is_database_full(error: &DbErr) -> bool {
-    let (DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) = error else { return false };
-    let RuntimeErr::SqlxError(cause) = cause else { return false };
+    let (DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) = error else {
+        return false;
+    };
+    let RuntimeErr::SqlxError(cause) = cause else {
+        return false;
+    };
     match cause.as_ref() {
         SqlxError::Database(cause) => cause.code().is_some_and(|code| matches!(code.as_ref(), "13" | "53100")),
         SqlxError::Io(cause) => super::error::is_disk_full(cause),

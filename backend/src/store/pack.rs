@@ -149,7 +149,11 @@ pub(crate) struct Contents {
 /// Reads a pack. After damage, that of its header too, it goes on at the next record that can be found.
 pub(crate) fn parse(bytes: &[u8]) -> Contents {
     let id = id_in(bytes);
-    let mut contents = Contents { id, records: Vec::new(), complete: false };
+    let mut contents = Contents {
+        id,
+        records: Vec::new(),
+        complete: false,
+    };
     let mut at = if id.is_some() { HEADER_LEN } else { 0 };
     while at < bytes.len() {
         if let Some(record) = record_at(bytes, at) {
@@ -186,7 +190,12 @@ fn record_at(bytes: &[u8], at: usize) -> Option<Record> {
     let start = at + RECORD_LEN;
     let stored = bytes.get(start..start + chunk.stored_len as usize)?;
     let intact = check(&[&head[..CHECKED_LEN], stored]) == head[CHECKED_LEN..];
-    let record = Record { space, chunk, start, intact };
+    let record = Record {
+        space,
+        chunk,
+        start,
+        intact,
+    };
     (intact || is_marker(bytes, record.end())).then_some(record)
 }
 
@@ -197,7 +206,12 @@ fn chunk_header(head: &[u8]) -> Option<ChunkHeader> {
         [1, 0, 0, 0] => Encoding::Zstd,
         _ => return None,
     };
-    let header = ChunkHeader { id: ChunkId::from_slice(&head[24..56]).ok()?, encoding, len: word(60)?, stored_len: word(64)? };
+    let header = ChunkHeader {
+        id: ChunkId::from_slice(&head[24..56]).ok()?,
+        encoding,
+        len: word(60)?,
+        stored_len: word(64)?,
+    };
     let bounded = (1..=CHUNK_MAX).contains(&(header.len as usize)) && (1..=header.len).contains(&header.stored_len);
     bounded.then_some(header)
 }

@@ -71,25 +71,45 @@ impl VersionContent {
 }
 
 /// Opens versions, in the order of their ids, if none has more than `largest` bytes.
-pub(super) async fn open(on: &DatabaseConnection, space: &GrantedSpace, versions: &[VersionId], largest: u64) -> Result<Vec<VersionContent>, Error> {
+pub(super) async fn open(
+    on: &DatabaseConnection,
+    space: &GrantedSpace,
+    versions: &[VersionId],
+    largest: u64,
+) -> Result<Vec<VersionContent>, Error> {
     let manifests = meta::version::manifests_of(on, space, versions, largest).await?;
     let key = meta::space::chunk_key(on, space).await?;
     let opened = manifests.into_iter().map(|(node, bytes)| {
         let manifest = Manifest::parse(&bytes).map_err(|_| Error::bad_row("manifest"))?;
-        Ok(VersionContent { node, manifest: Arc::new(manifest), space: *space, key: key.clone() })
+        Ok(VersionContent {
+            node,
+            manifest: Arc::new(manifest),
+            space: *space,
+            key: key.clone(),
+        })
     });
     opened.collect()
 }
 
 impl Store {
     /// The bytes of a version in `range`, in pieces of at most 1 MiB. Dropping the stream stops the reading.
-    pub(crate) fn read_chunks(&self, content: &VersionContent, range: Range<u64>) -> impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + use<> {
+    pub(crate) fn read_chunks(
+        &self,
+        content: &VersionContent,
+        range: Range<u64>,
+    ) -> impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + use<> {
         self.read_wanted(content, content.wanted(&range))
     }
 
     /// The bytes of several versions of one space, one after the other, in pieces of at most 1 MiB.
-    pub(crate) fn read_all(&self, contents: &[VersionContent]) -> impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + use<> {
-        let wanted = contents.iter().flat_map(|content| content.wanted(&(0..content.size()))).collect();
+    pub(crate) fn read_all(
+        &self,
+        contents: &[VersionContent],
+    ) -> impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + use<> {
+        let wanted = contents
+            .iter()
+            .flat_map(|content| content.wanted(&(0..content.size())))
+            .collect();
         match contents.first() {
             Some(first) => Either::Left(self.read_wanted(first, wanted)),
             None => Either::Right(stream::empty()),
@@ -103,7 +123,12 @@ impl Store {
         wanted: VecDeque<Wanted>,
     ) -> impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + use<> {
         let (pieces, read) = mpsc::channel(AHEAD);
-        let reading = Reading { store: self.clone(), space: content.space, key: content.key.clone(), pieces };
+        let reading = Reading {
+            store: self.clone(),
+            space: content.space,
+            key: content.key.clone(),
+            pieces,
+        };
         tokio::spawn(reading.run(wanted));
         ReceiverStream::new(read)
     }
@@ -121,7 +146,10 @@ struct Wanted {
 
 impl Wanted {
     fn damaged(&self) -> Error {
-        Error::Damaged { node: self.node, chunk: self.id }
+        Error::Damaged {
+            node: self.node,
+            chunk: self.id,
+        }
     }
 }
 
@@ -131,9 +159,17 @@ fn wanted(node: NodeId, chunks: &[ChunkRef], range: &Range<u64>) -> VecDeque<Wan
     let mut wanted = VecDeque::new();
     for chunk in chunks {
         let end = start + u64::from(chunk.len);
-        let (from, to) = (range.start.clamp(start, end) - start, range.end.clamp(start, end) - start);
+        let (from, to) = (
+            range.start.clamp(start, end) - start,
+            range.end.clamp(start, end) - start,
+        );
         if from < to {
-            wanted.push_back(Wanted { node, id: chunk.id, from: from as usize, to: to as usize });
+            wanted.push_back(Wanted {
+                node,
+                id: chunk.id,
+                from: from as usize,
+                to: to as usize,
+            });
         }
         start = end;
         if start >= range.end {
@@ -207,7 +243,9 @@ impl Reading {
     /// The inner result says whether the bytes are good.
     async fn load(&self, run: Vec<(Wanted, Place)>) -> Result<Result<Vec<Bytes>, BadBytes>, Error> {
         let (blobs, key) = (self.store.blobs.clone(), self.key.clone());
-        spawn_blocking(move || load(&*blobs, &key, &run)).await.map_err(io::Error::other)?
+        spawn_blocking(move || load(&*blobs, &key, &run))
+            .await
+            .map_err(io::Error::other)?
     }
 
     async fn note_damage(&self, wanted: Wanted, place: Place) -> Error {
@@ -249,13 +287,19 @@ pub(crate) fn is_gone(error: &io::Error) -> bool {
 }
 
 fn load(blobs: &dyn Blobs, key: &ChunkKey, run: &[(Wanted, Place)]) -> Result<Result<Vec<Bytes>, BadBytes>, Error> {
-    let (Some((_, first)), Some((_, last))) = (run.first(), run.last()) else { return Ok(Ok(Vec::new())) };
+    let (Some((_, first)), Some((_, last))) = (run.first(), run.last()) else {
+        return Ok(Ok(Vec::new()));
+    };
     let end = last.start + u64::from(last.header.stored_len);
     match blobs.read(first.pack, first.start..end) {
         Ok(stored) => Ok(unpack(&stored.into(), key, run, first.start)),
         Err(error) => {
             tracing::warn!(%error, pack = %first.pack, "a pack could not be read");
-            if is_gone(&error) { Ok(Err(BadBytes)) } else { Err(error.into()) }
+            if is_gone(&error) {
+                Ok(Err(BadBytes))
+            } else {
+                Err(error.into())
+            }
         }
     }
 }
@@ -265,7 +309,11 @@ fn unpack(stored: &Bytes, key: &ChunkKey, run: &[(Wanted, Place)], first: u64) -
     run.iter()
         .map(|(wanted, place)| {
             let at = (place.start - first) as usize;
-            let content = content(stored.slice(at..at + place.header.stored_len as usize), place.header.encoding, place.header.len)?;
+            let content = content(
+                stored.slice(at..at + place.header.stored_len as usize),
+                place.header.encoding,
+                place.header.len,
+            )?;
             let sound = key.id(&content) == wanted.id && wanted.to <= content.len();
             sound.then(|| content.slice(wanted.from..wanted.to)).ok_or(BadBytes)
         })
@@ -280,5 +328,9 @@ pub(crate) fn content(stored: Bytes, encoding: Encoding, len: u32) -> Result<Byt
         Encoding::Zstd if len <= CHUNK_MAX => Bytes::from(zstd::bulk::decompress(&stored, len).map_err(|_| BadBytes)?),
         Encoding::Zstd => return Err(BadBytes),
     };
-    if content.len() == len { Ok(content) } else { Err(BadBytes) }
+    if content.len() == len {
+        Ok(content)
+    } else {
+        Err(BadBytes)
+    }
 }

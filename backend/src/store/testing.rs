@@ -55,8 +55,20 @@ impl Fixture {
             Err(_) => format!("sqlite:{}", folder.path().join("meta.db").display()),
         };
         let meta = Meta::open(&database).await.unwrap();
-        let store = Store::over(Parts { blobs: blobs.clone(), meta, clock: clock.clone(), reserve: RESERVE }).unwrap();
-        Self { folder, database, clock, blobs, store }
+        let store = Store::over(Parts {
+            blobs: blobs.clone(),
+            meta,
+            clock: clock.clone(),
+            reserve: RESERVE,
+        })
+        .unwrap();
+        Self {
+            folder,
+            database,
+            clock,
+            blobs,
+            store,
+        }
     }
 
     /// A new account with a space.
@@ -65,7 +77,11 @@ impl Fixture {
         let txn = self.store.meta.write().await.unwrap();
         let space = meta::space::create(&txn, &*self.clock, account).await.unwrap();
         txn.commit().await.unwrap();
-        Access { account, admin: false, spaces: vec![(space, Right::Write)] }
+        Access {
+            account,
+            admin: false,
+            spaces: vec![(space, Right::Write)],
+        }
     }
 
     /// A machine of an account that has begun a transfer.
@@ -73,9 +89,21 @@ impl Fixture {
         let keys = DeviceKeys::from_bytes(&[seed; DeviceKeys::LEN]);
         let space = access.own_space(Right::Write).unwrap();
         let transfer = TransferId::new(self.clock.now(), [seed; 10]);
-        let access =
-            TransferAccess { account: access.account, device: keys.id(), transfer, space: space.id(), root: RootId([seed; 16]) };
-        let mut machine = Machine { store: self.store.clone(), keys, access, key: ChunkKey([0; 32]), head: ChainHead::EMPTY, epoch: 0 };
+        let access = TransferAccess {
+            account: access.account,
+            device: keys.id(),
+            transfer,
+            space: space.id(),
+            root: RootId([seed; 16]),
+        };
+        let mut machine = Machine {
+            store: self.store.clone(),
+            keys,
+            access,
+            key: ChunkKey([0; 32]),
+            head: ChainHead::EMPTY,
+            epoch: 0,
+        };
         machine.begin().await;
         machine
     }
@@ -159,7 +187,11 @@ impl Machine {
             changes: Hash::of(&changes),
             at: Timestamp(1),
         };
-        CommitUpload { commit: Signed::sign(&commit, self.keys.signing()), changes, manifests }
+        CommitUpload {
+            commit: Signed::sign(&commit, self.keys.signing()),
+            changes,
+            manifests,
+        }
     }
 
     pub(crate) async fn commit(&mut self, upload: CommitUpload) -> Result<CommitReply, Error> {
@@ -174,7 +206,10 @@ impl Machine {
     pub(crate) async fn upload(&mut self, files: &[(&str, &[u8])]) -> CommitReply {
         let contents: Vec<&[u8]> = files.iter().map(|(_, content)| *content).collect();
         self.send(&contents).await.unwrap();
-        let changes: Vec<_> = files.iter().map(|(path, content)| (*path, Some(self.file(content)))).collect();
+        let changes: Vec<_> = files
+            .iter()
+            .map(|(path, content)| (*path, Some(self.file(content))))
+            .collect();
         self.commit(self.sign(&changes)).await.unwrap()
     }
 
@@ -188,7 +223,9 @@ impl Machine {
     /// The node and the id of the newest version of a path.
     pub(crate) async fn version_of(&self, path: &str) -> Option<(meta::entity::node::Model, VersionId)> {
         let (source, path) = ((self.access.device, self.access.root), RootPath::new(path).unwrap());
-        meta::check::head_of(self.store.meta.read(), &self.space(), source, &path).await.unwrap()
+        meta::check::head_of(self.store.meta.read(), &self.space(), source, &path)
+            .await
+            .unwrap()
     }
 
     /// What a path holds.
@@ -201,7 +238,9 @@ impl Machine {
 
     /// The names of the live nodes in a folder of the space, from the top.
     pub(crate) async fn names(&self, folder: &[&str]) -> Vec<String> {
-        meta::check::live_names(self.store.meta.read(), &self.space(), folder).await.unwrap()
+        meta::check::live_names(self.store.meta.read(), &self.space(), folder)
+            .await
+            .unwrap()
     }
 }
 
@@ -218,25 +257,68 @@ pub(crate) fn pieces(mut content: &[u8]) -> Vec<&[u8]> {
 pub(crate) fn chunk(id: ChunkId, content: &[u8]) -> VerifiedChunk {
     let len = content.len() as u32;
     let packed = zstd::bulk::compress(content, 1).unwrap();
-    let (encoding, stored) =
-        if packed.len() < content.len() { (Encoding::Zstd, packed) } else { (Encoding::Plain, content.to_vec()) };
-    VerifiedChunk { header: ChunkHeader { id, encoding, len, stored_len: stored.len() as u32 }, stored: stored.into() }
+    let (encoding, stored) = if packed.len() < content.len() {
+        (Encoding::Zstd, packed)
+    } else {
+        (Encoding::Plain, content.to_vec())
+    };
+    VerifiedChunk {
+        header: ChunkHeader {
+            id,
+            encoding,
+            len,
+            stored_len: stored.len() as u32,
+        },
+        stored: stored.into(),
+    }
 }
 
 pub(crate) fn file(key: &ChunkKey, content: &[u8]) -> Manifest {
-    let chunks = pieces(content).into_iter().map(|piece| ChunkRef { id: key.id(piece), len: piece.len() as u32 }).collect();
-    let stamp = SourceStamp { size: content.len() as u64, mtime_ns: 1_000_000_000, ctime_ns: 1_000_000_000, file_id: 7 };
-    let content = FileContent { stamp, read_ns: 9_000_000_000, hash: Hash::of(content), crc32: 0, torn: false, sparse: false, chunks };
-    Manifest { suite: 0, mode: 0o644, mtime_ns: 1_000_000_000, content: Content::File(content) }
+    let chunks = pieces(content)
+        .into_iter()
+        .map(|piece| ChunkRef {
+            id: key.id(piece),
+            len: piece.len() as u32,
+        })
+        .collect();
+    let stamp = SourceStamp {
+        size: content.len() as u64,
+        mtime_ns: 1_000_000_000,
+        ctime_ns: 1_000_000_000,
+        file_id: 7,
+    };
+    let content = FileContent {
+        stamp,
+        read_ns: 9_000_000_000,
+        hash: Hash::of(content),
+        crc32: 0,
+        torn: false,
+        sparse: false,
+        chunks,
+    };
+    Manifest {
+        suite: 0,
+        mode: 0o644,
+        mtime_ns: 1_000_000_000,
+        content: Content::File(content),
+    }
 }
 
 pub(crate) fn folder() -> Manifest {
-    Manifest { suite: 0, mode: 0o755, mtime_ns: 5, content: Content::Folder }
+    Manifest {
+        suite: 0,
+        mode: 0o755,
+        mtime_ns: 5,
+        content: Content::Folder,
+    }
 }
 
 /// Bytes that do not compress, the same for the same seed.
 pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    blake3::Hasher::new()
+        .update(&seed.to_le_bytes())
+        .finalize_xof()
+        .fill(&mut bytes);
     bytes
 }

@@ -156,16 +156,30 @@ impl Writer {
         let (filled, to_seal) = mpsc::channel(1);
         let health = Arc::new(Health(AtomicBool::new(true)));
         let assembly = assembly::Assembly::new(parts.clone(), health.clone(), filled);
-        std::thread::Builder::new().name("pack-writer".to_owned()).spawn(move || assembly.run(queued))?;
+        std::thread::Builder::new()
+            .name("pack-writer".to_owned())
+            .spawn(move || assembly.run(queued))?;
         let task = tokio::spawn(seal::run(parts, health.clone(), to_seal, queue.clone().downgrade()));
         let room = Arc::new(Semaphore::new(QUEUED_MAX as usize));
-        Ok(Self { queue, room, health, task: Arc::new(Mutex::new(Some(task))) })
+        Ok(Self {
+            queue,
+            room,
+            health,
+            task: Arc::new(Mutex::new(Some(task))),
+        })
     }
 
     /// Begins to take chunks for a transfer, for which they are pinned.
     pub(crate) fn batch(&self, space: SpaceId, transfer: TransferId) -> Batch {
-        let state = BatchState { space, transfer, failure: Mutex::new(None) };
-        Batch { writer: self.clone(), state: Arc::new(state) }
+        let state = BatchState {
+            space,
+            transfer,
+            failure: Mutex::new(None),
+        };
+        Batch {
+            writer: self.clone(),
+            state: Arc::new(state),
+        }
     }
 
     /// Whether the disk did what it was told the last time.
@@ -199,15 +213,31 @@ impl Batch {
             return Err(error);
         }
         let permits = chunk.header.stored_len.saturating_add(OVERHEAD).min(QUEUED_MAX);
-        let permit = self.writer.room.clone().acquire_many_owned(permits).await.map_err(|_| stopped())?;
-        let queued = Queued { chunk, batch: self.state.clone(), permit };
+        let permit = self
+            .writer
+            .room
+            .clone()
+            .acquire_many_owned(permits)
+            .await
+            .map_err(|_| stopped())?;
+        let queued = Queued {
+            chunk,
+            batch: self.state.clone(),
+            permit,
+        };
         self.writer.queue.send(Message::Chunk(queued)).map_err(|_| stopped())
     }
 
     /// Waits until all that was pushed is durable.
     pub(crate) async fn durable(self) -> Result<(), Error> {
         let (answer, answered) = oneshot::channel();
-        self.writer.queue.send(Message::Flush(Waiter { batch: self.state, answer })).map_err(|_| stopped())?;
+        self.writer
+            .queue
+            .send(Message::Flush(Waiter {
+                batch: self.state,
+                answer,
+            }))
+            .map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
 }

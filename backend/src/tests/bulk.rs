@@ -38,14 +38,29 @@ impl Upload {
         let device = ann.add_machine("laptop").await;
         let (mut controller, _) = Control::open(&server.url, &ann.device).await;
         let (mut machine, _) = Control::open(&server.url, &device).await;
-        let Ok(Reply::Transfer(placed)) = place(&mut controller, &order(ann, device.id(), everything())).await else { panic!("placed") };
-        let Ok(Reply::Grant(grant)) = machine.ask(Request::BeginTransfer { transfer: placed.id }).await else { panic!("a grant") };
-        Self { url: server.url.clone(), device, transfer: placed.id, grant: *grant, _machine: machine }
+        let Ok(Reply::Transfer(placed)) = place(&mut controller, &order(ann, device.id(), everything())).await else {
+            panic!("placed")
+        };
+        let Ok(Reply::Grant(grant)) = machine.ask(Request::BeginTransfer { transfer: placed.id }).await else {
+            panic!("a grant")
+        };
+        Self {
+            url: server.url.clone(),
+            device,
+            transfer: placed.id,
+            grant: *grant,
+            _machine: machine,
+        }
     }
 
     async fn post(&self, verb: &str, body: impl Into<Body>) -> Response {
         let url = format!("{}/bulk/{}/{verb}", self.url, self.transfer);
-        bare(Method::POST, &url).bearer_auth(hex::encode(self.grant.ticket)).body(body).send().await.unwrap()
+        bare(Method::POST, &url)
+            .bearer_auth(hex::encode(self.grant.ticket))
+            .body(body)
+            .send()
+            .await
+            .unwrap()
     }
 
     async fn refused(&self, verb: &str, body: Vec<u8>) -> ErrorCode {
@@ -58,7 +73,10 @@ impl Upload {
 
     /// What of this content is missing.
     async fn missing(&self, content: &[u8]) -> usize {
-        let chunks: Vec<ChunkId> = pieces(content).iter().map(|piece| self.grant.chunk_key.id(piece)).collect();
+        let chunks: Vec<ChunkId> = pieces(content)
+            .iter()
+            .map(|piece| self.grant.chunk_key.id(piece))
+            .collect();
         let count = chunks.len();
         let response = self.post("have", wire::encode(&HaveRequest { chunks })).await;
         let missing: Bitmap = wire::decode(&response.bytes().await.unwrap()).unwrap();
@@ -67,12 +85,18 @@ impl Upload {
     }
 
     fn body(&self, content: &[u8]) -> Vec<u8> {
-        pieces(content).into_iter().flat_map(|piece| framed(self.grant.chunk_key.id(piece), piece, piece.len())).collect()
+        pieces(content)
+            .into_iter()
+            .flat_map(|piece| framed(self.grant.chunk_key.id(piece), piece, piece.len()))
+            .collect()
     }
 
     fn commit(&self, path: &str, content: &[u8]) -> Vec<u8> {
         let manifest = wire::encode(&file(&self.grant.chunk_key, content));
-        let changes = wire::encode(&vec![Change::Put { path: RootPath::new(path).unwrap(), manifest: Hash::of(&manifest) }]);
+        let changes = wire::encode(&vec![Change::Put {
+            path: RootPath::new(path).unwrap(),
+            manifest: Hash::of(&manifest),
+        }]);
         let commit = Commit {
             suite: 0,
             space: self.grant.space,
@@ -84,14 +108,27 @@ impl Upload {
             at: now(),
         };
         let commit = Signed::sign(&commit, self.device.keys.signing());
-        wire::encode(&CommitUpload { commit, changes, manifests: vec![manifest] })
+        wire::encode(&CommitUpload {
+            commit,
+            changes,
+            manifests: vec![manifest],
+        })
     }
 }
 
 /// A chunk as it stands in a body; compressed if `len` is not that of the stored bytes.
 fn framed(id: ChunkId, stored: &[u8], len: usize) -> Vec<u8> {
-    let encoding = if stored.len() == len { Encoding::Plain } else { Encoding::Zstd };
-    let header = ChunkHeader { id, encoding, len: len as u32, stored_len: stored.len() as u32 };
+    let encoding = if stored.len() == len {
+        Encoding::Plain
+    } else {
+        Encoding::Zstd
+    };
+    let header = ChunkHeader {
+        id,
+        encoding,
+        len: len as u32,
+        stored_len: stored.len() as u32,
+    };
     [&header.to_bytes(), stored].concat()
 }
 
@@ -105,10 +142,15 @@ async fn what_is_sent_and_committed_comes_back_equal() {
     let early = upload.post("commit", upload.commit("docs/big", &content)).await;
     let early: CommitReply = wire::decode(&early.bytes().await.unwrap()).unwrap();
     assert!(matches!(early, CommitReply::Missing(chunks) if chunks.len() == pieces(&content).len()));
-    assert_eq!(upload.post("chunks", upload.body(&content)).await.status(), StatusCode::OK);
+    assert_eq!(
+        upload.post("chunks", upload.body(&content)).await.status(),
+        StatusCode::OK
+    );
     assert_eq!(upload.missing(&content).await, 0);
     let reply = upload.post("commit", upload.commit("docs/big", &content)).await;
-    assert!(matches!(wire::decode(&reply.bytes().await.unwrap()).unwrap(), CommitReply::Committed(head) if head.number == 1));
+    assert!(
+        matches!(wire::decode(&reply.bytes().await.unwrap()).unwrap(), CommitReply::Committed(head) if head.number == 1)
+    );
     let got = ann.get("/api/drive/file?path=laptop/home/docs/big").await;
     assert_eq!(got.status(), StatusCode::OK);
     assert!(got.bytes().await.unwrap() == content);
@@ -122,7 +164,12 @@ async fn chunks_that_are_not_what_they_say_are_refused() {
     let upload = Upload::begin(&server, &ann).await;
     let content = noise(1, 50_000);
     let id = upload.grant.chunk_key.id(&content);
-    assert_eq!(upload.refused("chunks", framed(ChunkId([1; 32]), &content, 50_000)).await, ErrorCode::BadRequest);
+    assert_eq!(
+        upload
+            .refused("chunks", framed(ChunkId([1; 32]), &content, 50_000))
+            .await,
+        ErrorCode::BadRequest
+    );
     let mut cut = upload.body(&content);
     cut.pop();
     assert_eq!(upload.refused("chunks", cut).await, ErrorCode::BadRequest);
@@ -131,7 +178,10 @@ async fn chunks_that_are_not_what_they_say_are_refused() {
     assert_eq!(upload.refused("chunks", unknown).await, ErrorCode::BadRequest);
     // A frame that unpacks to far more than it says is not unpacked.
     let bomb = zstd::bulk::compress(&vec![0; 100_000_000], 1).unwrap();
-    assert_eq!(upload.refused("chunks", framed(id, &bomb, 1 << 20)).await, ErrorCode::BadRequest);
+    assert_eq!(
+        upload.refused("chunks", framed(id, &bomb, 1 << 20)).await,
+        ErrorCode::BadRequest
+    );
     assert_eq!(upload.missing(&content).await, 1, "nothing of it was stored");
     assert_eq!(upload.refused("have", vec![0xff; 20]).await, ErrorCode::BadRequest);
     assert_eq!(upload.refused("have", vec![0; 600_000]).await, ErrorCode::TooLarge);
@@ -150,7 +200,12 @@ async fn a_ticket_opens_its_own_transfer_and_nothing_without_one() {
     upload.transfer = own;
     upload.grant.ticket[0] ^= 1;
     assert_eq!(upload.refused("chunks", vec![]).await, ErrorCode::NotSignedIn);
-    let cookie = ann.request(Method::POST, &format!("/bulk/{own}/have")).body(vec![0]).send().await.unwrap();
+    let cookie = ann
+        .request(Method::POST, &format!("/bulk/{own}/have"))
+        .body(vec![0])
+        .send()
+        .await
+        .unwrap();
     assert_eq!(cookie.status(), StatusCode::UNAUTHORIZED, "a cookie is no ticket");
     server.stop().await;
 }
@@ -160,7 +215,10 @@ async fn a_full_disk_is_told_before_anything_is_taken() {
     let server = TestServer::with(&["--reserve", "1000000TiB"]).await;
     let ann = Person::sign_up(&server).await;
     let upload = Upload::begin(&server, &ann).await;
-    assert_eq!(upload.refused("chunks", upload.body(&noise(1, 4_000_000))).await, ErrorCode::NoRoom);
+    assert_eq!(
+        upload.refused("chunks", upload.body(&noise(1, 4_000_000))).await,
+        ErrorCode::NoRoom
+    );
     server.stop().await;
 }
 
@@ -176,8 +234,14 @@ async fn revoking_the_machine_ends_a_running_body_at_once() {
     let revoked = async {
         assert!(ann.revoke(upload.device.id(), 1).await.status().is_success());
     };
-    let (response, ()) = tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(sent, revoked) }).await.unwrap();
-    assert!([StatusCode::FORBIDDEN, StatusCode::UNAUTHORIZED].contains(&response.status()), "{}", response.status());
+    let (response, ()) = tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(sent, revoked) })
+        .await
+        .unwrap();
+    assert!(
+        [StatusCode::FORBIDDEN, StatusCode::UNAUTHORIZED].contains(&response.status()),
+        "{}",
+        response.status()
+    );
     drop(pieces);
     assert_eq!(upload.refused("have", vec![0]).await, ErrorCode::NotSignedIn);
     server.stop().await;

@@ -28,9 +28,15 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub(super) const ROOT: RootId = RootId([7; 16]);
 
 /// Opens a WebSocket with a sub-protocol.
-pub(super) async fn dial(url: &str, path: &str, protocol: &str) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, tungstenite::Error> {
+pub(super) async fn dial(
+    url: &str,
+    path: &str,
+    protocol: &str,
+) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, tungstenite::Error> {
     let mut request = format!("{}{path}", url.replacen("http", "ws", 1)).into_client_request()?;
-    request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
+    request
+        .headers_mut()
+        .insert("sec-websocket-protocol", protocol.parse().unwrap());
     connect_async(request).await.map(|(socket, _)| socket)
 }
 
@@ -44,7 +50,11 @@ pub(super) fn hello(kind: DeviceKind) -> Hello {
         platform: Platform::Unix,
         addresses: Vec::new(),
         lan_port: None,
-        roots: vec![RootView { id: ROOT, name: Label::new("home").unwrap(), writable: false }],
+        roots: vec![RootView {
+            id: ROOT,
+            name: Label::new("home").unwrap(),
+            writable: false,
+        }],
         statement: 0,
     }
 }
@@ -60,7 +70,9 @@ impl Control {
     pub(super) async fn challenged(url: &str) -> (Self, [u8; 32]) {
         let socket = dial(url, "/socket", "beckon.control.v1").await.unwrap();
         let mut control = Self { socket, next: 0 };
-        let FromServer::Challenge { nonce } = control.frame().await else { panic!("a challenge comes first") };
+        let FromServer::Challenge { nonce } = control.frame().await else {
+            panic!("a challenge comes first")
+        };
         (control, nonce)
     }
 
@@ -73,14 +85,22 @@ impl Control {
             own_nonce: random(&SystemClock),
             version: ControlVersion::V1,
         };
-        Auth { chain: device.chain.clone(), claim: Signed::sign(&claim, device.keys.signing()), hello: hello(device.kind) }
+        Auth {
+            chain: device.chain.clone(),
+            claim: Signed::sign(&claim, device.keys.signing()),
+            hello: hello(device.kind),
+        }
     }
 
     /// Connects and is let in.
     pub(super) async fn open(url: &str, device: &Device) -> (Self, Welcome) {
         let (mut control, nonce) = Self::challenged(url).await;
-        control.send(&ToServer::Auth(Box::new(Self::proof(url, device, nonce)))).await;
-        let FromServer::Welcome(welcome) = control.frame().await else { panic!("the device is welcome") };
+        control
+            .send(&ToServer::Auth(Box::new(Self::proof(url, device, nonce))))
+            .await;
+        let FromServer::Welcome(welcome) = control.frame().await else {
+            panic!("the device is welcome")
+        };
         (control, *welcome)
     }
 
@@ -93,7 +113,9 @@ impl Control {
     }
 
     async fn message(&mut self) -> Option<Message> {
-        let next = tokio::time::timeout(LIMIT, self.socket.next()).await.expect("something comes within 5 s");
+        let next = tokio::time::timeout(LIMIT, self.socket.next())
+            .await
+            .expect("something comes within 5 s");
         next.transpose().ok().flatten()
     }
 
@@ -130,7 +152,11 @@ impl Control {
     pub(super) async fn ask(&mut self, body: Request) -> Result<Reply, Refusal> {
         self.next += 1;
         let wanted = self.next;
-        self.send(&ToServer::Request { id: wanted, body: Box::new(body) }).await;
+        self.send(&ToServer::Request {
+            id: wanted,
+            body: Box::new(body),
+        })
+        .await;
         let result = self.until(|frame| match frame {
             FromServer::Reply { id, result } if id == wanted => Some(result),
             _ => None,
@@ -143,9 +169,14 @@ impl Control {
         let mut shown = None;
         loop {
             match self.frame().await {
-                FromServer::GoAway { reason, back_in_ms: None } => return (shown.expect("no statement came before"), reason.code),
+                FromServer::GoAway {
+                    reason,
+                    back_in_ms: None,
+                } => return (shown.expect("no statement came before"), reason.code),
                 FromServer::Statement(statement) => {
-                    let Statement::Revocation(revocation) = statement.peek().unwrap() else { panic!("{statement:?}") };
+                    let Statement::Revocation(revocation) = statement.peek().unwrap() else {
+                        panic!("{statement:?}")
+                    };
                     shown = Some(revocation.number);
                 }
                 _ => shown = None,

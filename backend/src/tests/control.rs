@@ -16,7 +16,9 @@ use super::{
 #[tokio::test]
 async fn an_unknown_sub_protocol_is_refused_with_what_the_server_speaks() {
     let server = TestServer::start().await;
-    let Err(tungstenite::Error::Http(response)) = dial(&server.url, "/socket", "beckon.control.v9").await else { panic!("refused") };
+    let Err(tungstenite::Error::Http(response)) = dial(&server.url, "/socket", "beckon.control.v9").await else {
+        panic!("refused")
+    };
     assert_eq!(response.status().as_u16(), 426);
     let refusal: Refusal = serde_json::from_slice(response.body().as_ref().unwrap()).unwrap();
     assert!(refusal.code == ErrorCode::BadVersion && refusal.message.contains("beckon.control.v1"));
@@ -58,7 +60,9 @@ async fn a_bad_frame_ends_its_own_socket_and_nobody_else_notices() {
     let (mut malformed, _) = Control::open(&server.url, &machine).await;
     malformed.send_bytes(vec![0xff; 40]).await;
     assert_eq!(malformed.end().await, (Some((ErrorCode::BadRequest, None)), Some(1002)));
-    let answer = witness.ask(beckon_shared::wire::Request::OpenSession { device: machine.id() }).await;
+    let answer = witness
+        .ask(beckon_shared::wire::Request::OpenSession { device: machine.id() })
+        .await;
     assert_eq!(answer.unwrap_err().code, ErrorCode::Away);
     server.stop().await;
 }
@@ -74,19 +78,33 @@ async fn a_controller_gets_a_snapshot_and_then_sees_machines_come_and_go() {
         FromServer::Devices(part) if part.place == Place::Whole => Some(part.rows),
         _ => None,
     });
-    assert_eq!(snapshot.await.iter().map(|row| (row.name.as_str().to_owned(), row.online)).collect::<Vec<_>>(), [("terminal".into(), true), ("laptop".into(), false)]);
+    assert_eq!(
+        snapshot
+            .await
+            .iter()
+            .map(|row| (row.name.as_str().to_owned(), row.online))
+            .collect::<Vec<_>>(),
+        [("terminal".into(), true), ("laptop".into(), false)]
+    );
     let (socket, _) = Control::open(&server.url, &machine).await;
     let online = |wanted: bool| {
         move |frame| match frame {
-            FromServer::Devices(part) => part.rows.into_iter().find(|row| row.kind == beckon_shared::device::DeviceKind::Agent && row.online == wanted),
+            FromServer::Devices(part) => part
+                .rows
+                .into_iter()
+                .find(|row| row.kind == beckon_shared::device::DeviceKind::Agent && row.online == wanted),
             _ => None,
         }
     };
     let row = controller.until(online(true)).await;
-    assert_eq!((row.roots.len(), row.address.as_str(), row.version.as_str()), (1, "127.0.0.1", "1"));
+    assert_eq!(
+        (row.roots.len(), row.address.as_str(), row.version.as_str()),
+        (1, "127.0.0.1", "1")
+    );
     drop(socket);
     controller.until(online(false)).await;
-    let visits: Vec<beckon_shared::api::device::VisitView> = ann.read(&format!("/api/devices/{}/visits", machine.id())).await;
+    let visits: Vec<beckon_shared::api::device::VisitView> =
+        ann.read(&format!("/api/devices/{}/visits", machine.id())).await;
     assert!(visits.len() == 1 && visits[0].ended.is_some() && visits[0].port > 0);
     server.stop().await;
 }
@@ -101,7 +119,13 @@ async fn a_revoked_device_is_cut_off_and_stays_out() {
     assert_eq!(socket.end_after_statement().await, (1, ErrorCode::Revoked));
     assert_eq!(lost.get("/api/devices").await.status(), StatusCode::UNAUTHORIZED);
     let (mut again, nonce) = Control::challenged(&server.url).await;
-    again.send(&ToServer::Auth(Box::new(Control::proof(&server.url, &lost.device, nonce)))).await;
+    again
+        .send(&ToServer::Auth(Box::new(Control::proof(
+            &server.url,
+            &lost.device,
+            nonce,
+        ))))
+        .await;
     assert_eq!(again.end_after_statement().await, (1, ErrorCode::Revoked));
     // The same number again, and one that forgets who was revoked.
     assert_eq!(ann.revoke(lost.device.id(), 1).await.status(), StatusCode::CONFLICT);

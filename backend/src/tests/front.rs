@@ -20,12 +20,19 @@ async fn a_change_needs_the_custom_header_and_the_own_origin() {
     for refused in [
         with_cookie().header("origin", &server.url),
         with_cookie().header("x-beckon", "1"),
-        with_cookie().header("x-beckon", "1").header("origin", "http://evil.example"),
+        with_cookie()
+            .header("x-beckon", "1")
+            .header("origin", "http://evil.example"),
         with_cookie().header("x-beckon", "1").header("origin", "null"),
     ] {
         assert_eq!(refused.send().await.unwrap().status(), StatusCode::FORBIDDEN);
     }
-    let allowed = with_cookie().header("x-beckon", "1").header("origin", &server.url).send().await.unwrap();
+    let allowed = with_cookie()
+        .header("x-beckon", "1")
+        .header("origin", &server.url)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(allowed.status(), StatusCode::NO_CONTENT);
     assert_eq!(ann.get("/api/sessions").await.status(), StatusCode::UNAUTHORIZED);
     server.stop().await;
@@ -34,11 +41,27 @@ async fn a_change_needs_the_custom_header_and_the_own_origin() {
 #[tokio::test]
 async fn every_answer_carries_the_security_headers_and_every_error_is_a_refusal() {
     let server = TestServer::start().await;
-    for path in ["/", "/api/status", "/nowhere", "/api/sessions", "/api/transfers/no-id", "/bulk/x/have"] {
+    for path in [
+        "/",
+        "/api/status",
+        "/nowhere",
+        "/api/sessions",
+        "/api/transfers/no-id",
+        "/bulk/x/have",
+    ] {
         let response = request(&server.url, Method::GET, path).send().await.unwrap();
         let headers = response.headers().clone();
-        assert!(headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"), "{path}");
-        assert_eq!((&headers["x-content-type-options"], &headers["referrer-policy"]), (&"nosniff".parse().unwrap(), &"no-referrer".parse().unwrap()));
+        assert!(
+            headers["content-security-policy"]
+                .to_str()
+                .unwrap()
+                .starts_with("default-src 'none'"),
+            "{path}"
+        );
+        assert_eq!(
+            (&headers["x-content-type-options"], &headers["referrer-policy"]),
+            (&"nosniff".parse().unwrap(), &"no-referrer".parse().unwrap())
+        );
         if response.status().is_client_error() {
             let refusal: Refusal = response.json().await.unwrap();
             assert!(!refusal.message.is_empty(), "{path}");
@@ -50,7 +73,11 @@ async fn every_answer_carries_the_security_headers_and_every_error_is_a_refusal(
 #[tokio::test]
 async fn with_a_public_url_another_host_is_not_answered() {
     let server = TestServer::with(&["--public-url", "https://beckon.example"]).await;
-    let ask = |host: &'static str| bare(Method::GET, &format!("{}/api/status", server.url)).header("host", host).send();
+    let ask = |host: &'static str| {
+        bare(Method::GET, &format!("{}/api/status", server.url))
+            .header("host", host)
+            .send()
+    };
     assert_eq!(ask("rebound.example").await.unwrap().status(), StatusCode::BAD_REQUEST);
     let known = ask("beckon.example").await.unwrap();
     assert!(known.headers().contains_key("strict-transport-security"));
@@ -61,7 +88,11 @@ async fn with_a_public_url_another_host_is_not_answered() {
 #[tokio::test]
 async fn without_a_public_url_a_name_that_points_here_is_not_answered() {
     let server = TestServer::start().await;
-    let ask = |host: &'static str| bare(Method::GET, &format!("{}/api/status", server.url)).header("host", host).send();
+    let ask = |host: &'static str| {
+        bare(Method::GET, &format!("{}/api/status", server.url))
+            .header("host", host)
+            .send()
+    };
     assert_eq!(ask("rebound.example").await.unwrap().status(), StatusCode::BAD_REQUEST);
     assert_eq!(ask("localhost:8440").await.unwrap().status(), StatusCode::OK);
     server.stop().await;
@@ -70,12 +101,29 @@ async fn without_a_public_url_a_name_that_points_here_is_not_answered() {
 #[tokio::test]
 async fn who_is_not_signed_in_may_send_little() {
     let server = TestServer::start().await;
-    let guess = Prove { name: "A".repeat(40_000), auth: Bytes([1; 32]) };
-    for path in ["/api/sign-up", "/api/sign-in/start", "/api/sign-in", "/api/recover", "/api/sign-in/finish", "/api/recover/finish"] {
-        assert_eq!(post(&server.url, path, &guess).await.status(), StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+    let guess = Prove {
+        name: "A".repeat(40_000),
+        auth: Bytes([1; 32]),
+    };
+    for path in [
+        "/api/sign-up",
+        "/api/sign-in/start",
+        "/api/sign-in",
+        "/api/recover",
+        "/api/sign-in/finish",
+        "/api/recover/finish",
+    ] {
+        assert_eq!(
+            post(&server.url, path, &guess).await.status(),
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "{path}"
+        );
     }
     let join = format!("/api/join/{}", "ab".repeat(32));
-    assert_eq!(post(&server.url, &join, &guess).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(
+        post(&server.url, &join, &guess).await.status(),
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
     server.stop().await;
 }
 
@@ -83,8 +131,16 @@ async fn who_is_not_signed_in_may_send_little() {
 async fn guess_from(server: &TestServer, address: &str) -> usize {
     let mut guessed = 0;
     loop {
-        let guess = Prove { name: "Ann".into(), auth: Bytes([1; 32]) };
-        let answer = request(&server.url, Method::POST, "/api/sign-in").header("x-forwarded-for", address).json(&guess).send().await.unwrap();
+        let guess = Prove {
+            name: "Ann".into(),
+            auth: Bytes([1; 32]),
+        };
+        let answer = request(&server.url, Method::POST, "/api/sign-in")
+            .header("x-forwarded-for", address)
+            .json(&guess)
+            .send()
+            .await
+            .unwrap();
         if answer.status() == StatusCode::TOO_MANY_REQUESTS {
             return guessed;
         }
@@ -98,25 +154,51 @@ async fn strangers_who_guess_do_not_lock_the_owner_out() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1/32"]).await;
     let ann = Person::sign_up(&server).await;
     assert!(guess_from(&server, "6.6.6.0").await >= 20);
-    assert_eq!(ann.prove(ann.secret).await.status(), StatusCode::OK, "from where she is known");
+    assert_eq!(
+        ann.prove(ann.secret).await.status(),
+        StatusCode::OK,
+        "from where she is known"
+    );
     let mut stranger = 0;
     while guess_from(&server, &format!("6.6.6.{stranger}")).await > 5 || stranger == 0 {
         stranger += 1;
         assert!(stranger < 100, "many strangers together are slowed down too");
     }
-    assert_eq!(ann.prove(ann.secret).await.status(), StatusCode::OK, "from where she is known");
-    let words = Prove { name: "Ann".into(), auth: Bytes([9; 32]) };
-    let recovered = request(&server.url, Method::POST, "/api/recover").header("x-forwarded-for", "7.7.7.7").json(&words).send().await.unwrap();
-    assert_eq!(recovered.status(), StatusCode::OK, "by the recovery words from anywhere");
+    assert_eq!(
+        ann.prove(ann.secret).await.status(),
+        StatusCode::OK,
+        "from where she is known"
+    );
+    let words = Prove {
+        name: "Ann".into(),
+        auth: Bytes([9; 32]),
+    };
+    let recovered = request(&server.url, Method::POST, "/api/recover")
+        .header("x-forwarded-for", "7.7.7.7")
+        .json(&words)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        recovered.status(),
+        StatusCode::OK,
+        "by the recovery words from anywhere"
+    );
     server.stop().await;
 }
 
 #[tokio::test]
 async fn guessing_a_password_is_slowed_down() {
     let server = TestServer::start().await;
-    let guess = Prove { name: "Ann".into(), auth: Bytes([1; 32]) };
+    let guess = Prove {
+        name: "Ann".into(),
+        auth: Bytes([1; 32]),
+    };
     for _ in 0..20 {
-        assert_eq!(post(&server.url, "/api/sign-in", &guess).await.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(
+            post(&server.url, "/api/sign-in", &guess).await.status(),
+            StatusCode::UNAUTHORIZED
+        );
     }
     // Attempts come back by and by, so a slow machine gets a few more.
     let refused = loop {
@@ -126,7 +208,14 @@ async fn guessing_a_password_is_slowed_down() {
         }
     };
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 0);
+    assert!(
+        refused.headers()["retry-after"]
+            .to_str()
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            > 0
+    );
     assert_eq!(refused.json::<Refusal>().await.unwrap().code, ErrorCode::TooMany);
     server.stop().await;
 }
@@ -135,10 +224,18 @@ async fn guessing_a_password_is_slowed_down() {
 async fn a_second_server_on_the_same_data_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let path = data.path().display().to_string();
-    let config = || crate::config::Cli::load(["beckon-server", "--data", &path, "--listen", "127.0.0.1:0"]).unwrap().config;
+    let config = || {
+        crate::config::Cli::load(["beckon-server", "--data", &path, "--listen", "127.0.0.1:0"])
+            .unwrap()
+            .config
+    };
     let stop = tokio_util::sync::CancellationToken::new();
     let (lines, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let first = tokio::spawn(crate::run(config(), move |line| lines.send(line).unwrap(), stop.clone().cancelled_owned()));
+    let first = tokio::spawn(crate::run(
+        config(),
+        move |line| lines.send(line).unwrap(),
+        stop.clone().cancelled_owned(),
+    ));
     told.recv().await.unwrap();
     let second = crate::run(config(), |_| {}, std::future::ready(())).await;
     assert!(second.unwrap_err().to_string().contains("another beckon-server"));
@@ -149,7 +246,13 @@ async fn a_second_server_on_the_same_data_is_refused() {
 #[test]
 fn the_description_names_every_resource() {
     let document = crate::openapi();
-    for path in ["/api/sign-up", "/api/devices/{id}/visits", "/api/join/{lookup}", "/api/transfers/{id}/problems", "/api/drive/list"] {
+    for path in [
+        "/api/sign-up",
+        "/api/devices/{id}/visits",
+        "/api/join/{lookup}",
+        "/api/transfers/{id}/problems",
+        "/api/drive/list",
+    ] {
         assert!(document.contains(&format!("\"{path}\"")), "{path}");
     }
 }

@@ -17,9 +17,17 @@ async fn sixty_four_machines_at_once_get_one_use_of_a_single_use_code() {
     let ann = Person::sign_up(&server).await;
     let code = ann.join_code(1).await;
     let tries = (0..64).map(|_| join_with(&server.url, &code, "laptop"));
-    let statuses: Vec<StatusCode> = join_all(tries).await.iter().map(|(_, response)| response.status()).collect();
+    let statuses: Vec<StatusCode> = join_all(tries)
+        .await
+        .iter()
+        .map(|(_, response)| response.status())
+        .collect();
     assert_eq!(statuses.iter().filter(|status| **status == StatusCode::OK).count(), 1);
-    assert_eq!(statuses.iter().filter(|status| **status == StatusCode::GONE).count(), 63, "{statuses:?}");
+    assert_eq!(
+        statuses.iter().filter(|status| **status == StatusCode::GONE).count(),
+        63,
+        "{statuses:?}"
+    );
     server.stop().await;
 }
 
@@ -30,7 +38,10 @@ async fn a_machine_that_lost_the_answer_asks_again_and_uses_nothing_up() {
     let code = ann.join_code(2).await;
     let (machine, first) = join_with(&server.url, &code, "laptop").await;
     let again = join_as(&server.url, &code, &machine, "laptop").await;
-    assert_eq!((joined(first).await.device, joined(again).await.name.as_str()), (machine.id(), "laptop"));
+    assert_eq!(
+        (joined(first).await.device, joined(again).await.name.as_str()),
+        (machine.id(), "laptop")
+    );
     let (_, second) = join_with(&server.url, &code, "laptop").await;
     assert_eq!(joined(second).await.name, "laptop (2)");
     server.stop().await;
@@ -59,7 +70,10 @@ async fn a_code_that_was_withdrawn_makes_no_machine() {
     let (_, response) = join_with(&server.url, &code, "laptop").await;
     assert_eq!(response.status(), StatusCode::OK);
     let path = format!("/api/join-codes/{}", code.lookup());
-    assert_eq!(ann.request(Method::DELETE, &path).send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    assert_eq!(
+        ann.request(Method::DELETE, &path).send().await.unwrap().status(),
+        StatusCode::NO_CONTENT
+    );
     let gone = ann.get(&format!("/api/join/{}", code.lookup())).await;
     assert_eq!(gone.json::<Refusal>().await.unwrap().code, ErrorCode::CodeSpent);
     server.stop().await;

@@ -62,7 +62,11 @@ impl Device {
             not_after: Some(now() + Duration::from_secs(86_400)),
             epoch: 0,
         };
-        Self { chain: Chain::by_account(&certificate, account), kind: DeviceKind::Cli, keys }
+        Self {
+            chain: Chain::by_account(&certificate, account),
+            kind: DeviceKind::Cli,
+            keys,
+        }
     }
 
     pub(super) fn id(&self) -> DeviceId {
@@ -86,7 +90,12 @@ fn wrapped() -> WrappedKey {
 }
 
 fn new_password(secret: [u8; 32]) -> NewPassword {
-    NewPassword { salt: Bytes([5; 16]), params: KdfParams::STANDARD, auth: Bytes(secret), wrapped: Packed(wrapped()) }
+    NewPassword {
+        salt: Bytes([5; 16]),
+        params: KdfParams::STANDARD,
+        auth: Bytes(secret),
+        wrapped: Packed(wrapped()),
+    }
 }
 
 /// The cookie that an answer sets, as `name=value`.
@@ -107,7 +116,9 @@ pub(super) fn bare(method: Method, url: &str) -> reqwest::RequestBuilder {
 
 /// A request as programs other than browsers send it.
 pub(super) fn request(url: &str, method: Method, path: &str) -> reqwest::RequestBuilder {
-    bare(method, &format!("{url}{path}")).header("x-beckon", "1").header("origin", url)
+    bare(method, &format!("{url}{path}"))
+        .header("x-beckon", "1")
+        .header("origin", url)
 }
 
 pub(super) async fn post(url: &str, path: &str, body: &impl Serialize) -> Response {
@@ -133,7 +144,14 @@ impl Person {
         assert_eq!(response.status(), StatusCode::OK, "{:?}", response.text().await);
         let cookie = cookie_of(&response);
         let signed_in = response.json().await.unwrap();
-        Self { url: server.url.clone(), account, device, cookie, signed_in, secret }
+        Self {
+            url: server.url.clone(),
+            account,
+            device,
+            cookie,
+            signed_in,
+            secret,
+        }
     }
 
     pub(super) fn id(&self) -> AccountId {
@@ -145,7 +163,15 @@ impl Person {
     }
 
     pub(super) async fn prove(&self, secret: [u8; 32]) -> Response {
-        post(&self.url, "/api/sign-in", &Prove { name: "ann".into(), auth: Bytes(secret) }).await
+        post(
+            &self.url,
+            "/api/sign-in",
+            &Prove {
+                name: "ann".into(),
+                auth: Bytes(secret),
+            },
+        )
+        .await
     }
 
     /// Signs another device of the same person in.
@@ -153,12 +179,22 @@ impl Person {
         let account = AccountKey::from_bytes(&self.account.to_bytes());
         let device = Device::certified(&account);
         let proved: Proved = self.prove(self.secret).await.json().await.unwrap();
-        let body = SignInFinish { ticket: proved.ticket, device: device.new_device("terminal") };
+        let body = SignInFinish {
+            ticket: proved.ticket,
+            device: device.new_device("terminal"),
+        };
         let response = post(&self.url, "/api/sign-in/finish", &body).await;
         assert_eq!(response.status(), StatusCode::OK);
         let cookie = cookie_of(&response);
         let signed_in = response.json().await.unwrap();
-        Self { url: self.url.clone(), account, device, cookie, signed_in, secret: self.secret }
+        Self {
+            url: self.url.clone(),
+            account,
+            device,
+            cookie,
+            signed_in,
+            secret: self.secret,
+        }
     }
 
     /// A request with the session's cookie.
@@ -181,10 +217,23 @@ impl Person {
     /// Makes a join code.
     pub(super) async fn join_code(&self, uses: u32) -> JoinCode {
         let code = JoinCode::new(random(&SystemClock));
-        let terms = Terms { role: Role::Source, issued: now(), not_after: now() + Duration::from_secs(900), uses, epoch: 0 };
+        let terms = Terms {
+            role: Role::Source,
+            issued: now(),
+            not_after: now() + Duration::from_secs(900),
+            uses,
+            epoch: 0,
+        };
         let (offer, mac) = code.offer(&self.account, &terms).unwrap();
-        let body = NewJoinCode { lookup: code.lookup(), offer: Packed(offer), mac: Bytes(mac) };
-        assert_eq!(self.post("/api/join-codes", &body).await.status(), StatusCode::NO_CONTENT);
+        let body = NewJoinCode {
+            lookup: code.lookup(),
+            offer: Packed(offer),
+            mac: Bytes(mac),
+        };
+        assert_eq!(
+            self.post("/api/join-codes", &body).await.status(),
+            StatusCode::NO_CONTENT
+        );
         code
     }
 
@@ -199,9 +248,21 @@ impl Person {
     /// Revokes a device.
     pub(super) async fn revoke(&self, device: DeviceId, number: u64) -> Response {
         let account = self.id();
-        let revocation = Revocation { account, number, at: now(), revoked: vec![device], lowest_epoch: 0 };
+        let revocation = Revocation {
+            account,
+            number,
+            at: now(),
+            revoked: vec![device],
+            lowest_epoch: 0,
+        };
         let statement = Signed::sign(&Statement::Revocation(revocation), self.account.signing());
-        self.post("/api/statements", &NewStatement { statement: Packed(statement) }).await
+        self.post(
+            "/api/statements",
+            &NewStatement {
+                statement: Packed(statement),
+            },
+        )
+        .await
     }
 
     /// Sets a new password, signed by `key`.
@@ -217,25 +278,52 @@ impl Person {
             wrap_hash: password.wrapped.0.hash(),
         };
         let statement = Packed(Signed::sign(&Statement::NewPassword(said), key.signing()));
-        self.post("/api/password", &ChangePassword { ticket: proved.ticket, password, statement }).await
+        self.post(
+            "/api/password",
+            &ChangePassword {
+                ticket: proved.ticket,
+                password,
+                statement,
+            },
+        )
+        .await
     }
 }
 
 /// Joins a new machine as the program does: it learns the offer from the server.
 pub(super) async fn join_with(url: &str, code: &JoinCode, name: &str) -> (Device, Response) {
     let path = format!("/api/join/{}", code.lookup());
-    let offer: beckon_shared::api::join::OfferView = request(url, Method::GET, &path).send().await.unwrap().json().await.unwrap();
+    let offer: beckon_shared::api::join::OfferView = request(url, Method::GET, &path)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     code.check(&offer.offer.0, &offer.mac.0, now()).unwrap();
     let keys = DeviceKeys::from_bytes(&random(&SystemClock));
-    let chain = code.certify(&offer.offer.0, keys.public(), Role::Source, now()).unwrap();
-    let machine = Device { keys, kind: DeviceKind::Agent, chain };
+    let chain = code
+        .certify(&offer.offer.0, keys.public(), Role::Source, now())
+        .unwrap();
+    let machine = Device {
+        keys,
+        kind: DeviceKind::Agent,
+        chain,
+    };
     let response = join_as(url, code, &machine, name).await;
     (machine, response)
 }
 
 /// Joins a machine that has its keys.
 pub(super) async fn join_as(url: &str, code: &JoinCode, machine: &Device, name: &str) -> Response {
-    post(url, &format!("/api/join/{}", code.lookup()), &Join { device: machine.new_device(name) }).await
+    post(
+        url,
+        &format!("/api/join/{}", code.lookup()),
+        &Join {
+            device: machine.new_device(name),
+        },
+    )
+    .await
 }
 
 /// The answer to a join that worked.

@@ -14,7 +14,9 @@ use super::{
 };
 
 async fn tickets(controller: &mut Control, machine: &mut Control, device: DeviceId) -> [String; 2] {
-    let Ok(Reply::Ticket(own)) = controller.ask(Request::OpenSession { device }).await else { panic!("a ticket") };
+    let Ok(Reply::Ticket(own)) = controller.ask(Request::OpenSession { device }).await else {
+        panic!("a ticket")
+    };
     let pushed = machine.until(|frame| match frame {
         FromServer::Session { ticket } => Some(ticket),
         _ => None,
@@ -40,7 +42,9 @@ async fn two_ends_are_joined_once_and_cut_when_one_is_revoked() {
     let again = dial(&server.url, &own, SESSION_PROTOCOL).await;
     assert!(matches!(again, Err(tungstenite::Error::Http(response)) if response.status().as_u16() == 404));
     ann.revoke(device.id(), 1).await;
-    let closed = tokio::time::timeout(std::time::Duration::from_secs(5), one.next()).await.unwrap();
+    let closed = tokio::time::timeout(std::time::Duration::from_secs(5), one.next())
+        .await
+        .unwrap();
     assert!(matches!(closed, Some(Ok(Message::Close(Some(close)))) if u16::from(close.code) == 1008));
     server.stop().await;
 }

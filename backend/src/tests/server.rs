@@ -33,22 +33,46 @@ impl TestServer {
         let data = tempfile::tempdir().unwrap();
         let path = data.path().display().to_string();
         let args = ["beckon-server", "--data", &path, "--listen", "127.0.0.1:0"];
-        let config = Cli::load(args.iter().chain(options).collect::<Vec<_>>()).unwrap().config;
+        let config = Cli::load(args.iter().chain(options).collect::<Vec<_>>())
+            .unwrap()
+            .config;
         let kept = config.clone();
         let (lines, mut told) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let running = tokio::spawn(async move {
-            crate::run(config, move |line| lines.send(line).unwrap(), stopped).await.unwrap();
+            crate::run(config, move |line| lines.send(line).unwrap(), stopped)
+                .await
+                .unwrap();
         });
-        let url = told.recv().await.unwrap().strip_prefix("listening on ").unwrap().to_owned();
+        let url = told
+            .recv()
+            .await
+            .unwrap()
+            .strip_prefix("listening on ")
+            .unwrap()
+            .to_owned();
         let setup_code = told.recv().await.unwrap().split_once('#').unwrap().1.to_owned();
-        Self { url, setup_code, stop, running, config: kept, data }
+        Self {
+            url,
+            setup_code,
+            stop,
+            running,
+            config: kept,
+            data,
+        }
     }
 
     /// Its data as another process sees it, for tests that put something in its way or let rows grow old.
     pub(super) async fn beside(&self) -> App {
-        crate::serve::open(self.config.clone(), self.data.path(), "127.0.0.1:1".parse().unwrap(), false).await.unwrap()
+        crate::serve::open(
+            self.config.clone(),
+            self.data.path(),
+            "127.0.0.1:1".parse().unwrap(),
+            false,
+        )
+        .await
+        .unwrap()
     }
 
     /// Stops it and waits until it has ended.

@@ -89,12 +89,23 @@ pub(crate) async fn plan(store: &Store) -> Result<Plan, Error> {
     let listed = spawn_blocking(move || blobs.list()).await.map_err(io::Error::other)??;
     let packs = collect::packs(on).await?;
     let known: HashSet<PackId> = packs.iter().map(|pack| pack.id).collect();
-    let orphans = listed.into_iter().filter(|id| !known.contains(id) && is_old(*id, now)).collect();
+    let orphans = listed
+        .into_iter()
+        .filter(|id| !known.contains(id) && is_old(*id, now))
+        .collect();
     Ok(Plan {
         mark: collect::to_mark(on, ROUND).await?,
         delete: collect::to_delete(on, marked_before, ROUND).await?,
-        empty: packs.iter().filter(|pack| pack.chunks == 0 && pack.created <= marked_before).copied().collect(),
-        rewrite: groups(packs.into_iter().filter(|pack| pack.sound > 0 && pack.created <= marked_before)),
+        empty: packs
+            .iter()
+            .filter(|pack| pack.chunks == 0 && pack.created <= marked_before)
+            .copied()
+            .collect(),
+        rewrite: groups(
+            packs
+                .into_iter()
+                .filter(|pack| pack.sound > 0 && pack.created <= marked_before),
+        ),
         orphans,
         marked_before,
     })
@@ -102,7 +113,9 @@ pub(crate) async fn plan(store: &Store) -> Result<Plan, Error> {
 
 /// By the time in its id.
 fn is_old(pack: PackId, now: Timestamp) -> bool {
-    let Some((seconds, _)) = pack.0.get_timestamp().map(|time| time.to_unix()) else { return false };
+    let Some((seconds, _)) = pack.0.get_timestamp().map(|time| time.to_unix()) else {
+        return false;
+    };
     let made = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
     now.since(Timestamp(made)) >= GRACE
 }
@@ -134,7 +147,9 @@ pub(crate) async fn execute(store: &Store, plan: &Plan) -> Result<(), Error> {
     let gone = collect::forget_empty(&store.meta, &plan.empty).await?;
     let dropped = gone.len();
     let blobs = store.blobs.clone();
-    spawn_blocking(move || drop_all(&*blobs, &gone)).await.map_err(io::Error::other)?;
+    spawn_blocking(move || drop_all(&*blobs, &gone))
+        .await
+        .map_err(io::Error::other)?;
     if !plan.orphans.is_empty() {
         let keys = Arc::new(keys(store.meta.read()).await?);
         for pack in plan.orphans.iter().copied() {
@@ -176,8 +191,16 @@ async fn adopt(store: &Store, pack: PackId, keys: Arc<HashMap<SpaceId, ChunkKey>
         tracing::warn!(%pack, "nothing could be read of an unknown pack; it lies in packs/lost now");
         return Ok(());
     }
-    let (holders, blobs) = (chunk::holders(store.meta.read(), &found.chunks).await?, store.blobs.clone());
-    let lost = spawn_blocking(move || holders.into_iter().filter(|pack| is_lost(&*blobs, *pack)).collect::<Vec<_>>());
+    let (holders, blobs) = (
+        chunk::holders(store.meta.read(), &found.chunks).await?,
+        store.blobs.clone(),
+    );
+    let lost = spawn_blocking(move || {
+        holders
+            .into_iter()
+            .filter(|pack| is_lost(&*blobs, *pack))
+            .collect::<Vec<_>>()
+    });
     let lost = lost.await.map_err(io::Error::other)?;
     chunk::adopt(&store.meta, &*store.clock, found.pack, &found.chunks, &lost).await?;
     tracing::warn!(%pack, chunks = found.chunks.len(), whole = found.is_whole, "took up a pack that the index did not name");
@@ -185,14 +208,20 @@ async fn adopt(store: &Store, pack: PackId, keys: Arc<HashMap<SpaceId, ChunkKey>
 }
 
 fn is_lost(blobs: &dyn Blobs, pack: PackId) -> bool {
-    blobs.len(pack).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    blobs
+        .len(pack)
+        .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Copies what is needed of some packs into a new one.
 async fn rewrite(store: &Store, group: &[PackFill]) -> Result<(), Error> {
     let blobs = store.blobs.clone();
     let room = spawn_blocking(move || blobs.room()).await.map_err(io::Error::other)??;
-    let needed = group.iter().map(|pack| pack.live).sum::<u64>().saturating_add(store.reserve);
+    let needed = group
+        .iter()
+        .map(|pack| pack.live)
+        .sum::<u64>()
+        .saturating_add(store.reserve);
     if room.is_some_and(|free| free < needed) {
         return Err(Error::no_room());
     }
@@ -202,11 +231,19 @@ async fn rewrite(store: &Store, group: &[PackFill]) -> Result<(), Error> {
         kept.extend(chunks.into_iter().map(|kept| (pack.no, kept)));
     }
     let (blobs, id) = (store.blobs.clone(), PackId::new(&*store.clock));
-    let copied = spawn_blocking(move || copy(&*blobs, id, &kept)).await.map_err(io::Error::other)??;
+    let copied = spawn_blocking(move || copy(&*blobs, id, &kept))
+        .await
+        .map_err(io::Error::other)??;
     for place in &copied.damaged {
         chunk::mark_damaged(&store.meta, &*store.clock, place).await?;
     }
-    collect::move_chunks(&store.meta, &*store.clock, NewPack { id, len: copied.len }, &copied.moves).await
+    collect::move_chunks(
+        &store.meta,
+        &*store.clock,
+        NewPack { id, len: copied.len },
+        &copied.moves,
+    )
+    .await
 }
 
 struct Copied {
@@ -218,7 +255,11 @@ struct Copied {
 fn copy(blobs: &dyn Blobs, id: PackId, kept: &[(i64, Kept)]) -> Result<Copied, Error> {
     let mut sink = blobs.begin(id)?;
     sink.write(&pack::header(id))?;
-    let mut copied = Copied { len: pack::HEADER_LEN as u64, moves: Vec::new(), damaged: Vec::new() };
+    let mut copied = Copied {
+        len: pack::HEADER_LEN as u64,
+        moves: Vec::new(),
+        damaged: Vec::new(),
+    };
     for (from, kept) in kept {
         let Some(record) = sound_record(blobs, kept)? else {
             copied.damaged.push(kept.place);
@@ -226,7 +267,11 @@ fn copy(blobs: &dyn Blobs, id: PackId, kept: &[(i64, Kept)]) -> Result<Copied, E
         };
         sink.write(&record)?;
         let start = copied.len + pack::RECORD_LEN as u64;
-        copied.moves.push(Move { chunk: kept.place.no, from: *from, start });
+        copied.moves.push(Move {
+            chunk: kept.place.no,
+            from: *from,
+            start,
+        });
         copied.len += record.len() as u64;
     }
     let count = u32::try_from(copied.moves.len()).unwrap_or(u32::MAX);
@@ -239,7 +284,9 @@ fn copy(blobs: &dyn Blobs, id: PackId, kept: &[(i64, Kept)]) -> Result<Copied, E
 /// A record as it stands in its pack; nothing where it is damaged, which must not be copied under a new check.
 fn sound_record(blobs: &dyn Blobs, kept: &Kept) -> Result<Option<Vec<u8>>, Error> {
     let place = &kept.place;
-    let Some(start) = place.start.checked_sub(pack::RECORD_LEN as u64) else { return Ok(None) };
+    let Some(start) = place.start.checked_sub(pack::RECORD_LEN as u64) else {
+        return Ok(None);
+    };
     let end = place.start + u64::from(place.header.stored_len);
     let bytes = match blobs.read(place.pack, start..end) {
         Ok(bytes) => bytes,

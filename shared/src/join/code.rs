@@ -109,9 +109,7 @@ fn place(at: usize) -> (usize, usize) {
 }
 
 fn value(symbol: char) -> Result<u16, BadCode> {
-    let known = (0..)
-        .zip(ALPHABET)
-        .find(|(_, known)| char::from(**known) == symbol);
+    let known = (0..).zip(ALPHABET).find(|(_, known)| char::from(**known) == symbol);
     known.map(|(value, _)| value).ok_or(BadCode::Symbol(symbol))
 }
 

@@ -226,10 +226,7 @@ mod tests {
             (RECORD_MAX, PIECE_MAX, MESSAGE_MAX, REKEY_EVERY),
             (65_535, 65_518, 1_048_576, 1_048_576)
         );
-        assert_eq!(
-            [Tag::More as u8, Tag::Last as u8, Tag::Close as u8],
-            [0, 1, 2]
-        );
+        assert_eq!([Tag::More as u8, Tag::Last as u8, Tag::Close as u8], [0, 1, 2]);
     }
 
     #[test]
@@ -255,10 +252,7 @@ mod tests {
     #[test]
     fn a_message_that_is_too_large_is_refused_and_harms_nothing() {
         let (mut here, mut there) = pair();
-        assert_eq!(
-            here.seal(&vec![0; MESSAGE_MAX + 1]),
-            Err(BadRecord::TooLarge)
-        );
+        assert_eq!(here.seal(&vec![0; MESSAGE_MAX + 1]), Err(BadRecord::TooLarge));
         assert_eq!(
             transmit(&mut here, &mut there, b"less"),
             Ok(Opened::Message(b"less".to_vec()))
@@ -286,9 +280,7 @@ mod tests {
             assert_eq!(there.open(&record), Err(BadRecord::Damaged));
         }
         let (mut here, mut there) = pair();
-        there
-            .open(&here.seal_record(b"x", Tag::More).unwrap())
-            .unwrap();
+        there.open(&here.seal_record(b"x", Tag::More).unwrap()).unwrap();
         assert_eq!(there.open(&here.close().unwrap()), Err(BadRecord::Damaged));
     }
 
@@ -359,18 +351,13 @@ mod tests {
         for _ in 0..3 {
             assert!(transmit(&mut here, &mut there, b"old key").is_ok());
         }
-        assert_eq!(
-            transmit(&mut here, &mut there, b"new key"),
-            Err(BadRecord::Damaged)
-        );
+        assert_eq!(transmit(&mut here, &mut there, b"new key"), Err(BadRecord::Damaged));
     }
 
     #[test]
     fn debug_output_holds_no_message() {
         let (mut here, mut there) = pair();
-        there
-            .open(&here.seal_record(b"secret", Tag::More).unwrap())
-            .unwrap();
+        there.open(&here.seal_record(b"secret", Tag::More).unwrap()).unwrap();
         assert_eq!(format!("{there:?}"), "Channel { sent: 0, received: 1, .. }");
     }
 

@@ -70,9 +70,7 @@ pub struct Established {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadHandshake {
     /// The other end speaks another version.
-    #[error(
-        "the two devices speak different versions of the session protocol; update the older one"
-    )]
+    #[error("the two devices speak different versions of the session protocol; update the older one")]
     Version,
     /// A message has over [`HANDSHAKE_MAX`] bytes or is none at all.
     #[error("the other device did not speak the session protocol; check the address")]
@@ -116,11 +114,7 @@ pub struct Initiator {
 
 impl Initiator {
     /// Makes the first message for the device that holds `peer`. Take these keys from a certificate that was verified, and from nowhere else.
-    pub fn new(
-        me: &Me<'_>,
-        peer_account: AccountId,
-        peer: &DevicePublicKeys,
-    ) -> Result<(Self, Vec<u8>), BadHandshake> {
+    pub fn new(me: &Me<'_>, peer_account: AccountId, peer: &DevicePublicKeys) -> Result<(Self, Vec<u8>), BadHandshake> {
         let prologue = prologue((me.account, me.keys.id()), (peer_account, peer.id()));
         let mut noise = builder(me, &prologue)?
             .remote_public_key(&peer.session)?
@@ -133,11 +127,7 @@ impl Initiator {
     }
 
     /// Takes the reply. The session stands if the device that was asked for made it and its certificate proves the role.
-    pub fn finish(
-        mut self,
-        reply: &[u8],
-        expected: &Expected<'_>,
-    ) -> Result<Established, BadHandshake> {
+    pub fn finish(mut self, reply: &[u8], expected: &Expected<'_>) -> Result<Established, BadHandshake> {
         let introduction = read(&mut self.noise, reply)?;
         establish(self.noise, introduction, self.peer.id(), expected)
     }
@@ -185,11 +175,7 @@ fn establish(
     finish(noise, certificate, introduction.statement)
 }
 
-fn finish(
-    noise: HandshakeState,
-    peer: DeviceCertificate,
-    statement: u64,
-) -> Result<Established, BadHandshake> {
+fn finish(noise: HandshakeState, peer: DeviceCertificate, statement: u64) -> Result<Established, BadHandshake> {
     let channel = Channel::new(noise.into_transport_mode()?, REKEY_EVERY);
     Ok(Established {
         channel,
@@ -206,20 +192,11 @@ fn verify(
     expected: &Expected<'_>,
 ) -> Result<DeviceCertificate, BadHandshake> {
     let chain = &introduction.chain;
-    let certificate = chain.verify(
-        expected.account_key,
-        Some(device),
-        expected.now,
-        expected.standing,
-    )?;
+    let certificate = chain.verify(expected.account_key, Some(device), expected.now, expected.standing)?;
     if noise.get_remote_static() != Some(certificate.keys.session.as_slice()) {
         return Err(BadHandshake::Keys);
     }
-    if !expected
-        .roles
-        .iter()
-        .any(|needed| certificate.role.includes(*needed))
-    {
+    if !expected.roles.iter().any(|needed| certificate.role.includes(*needed)) {
         return Err(BadHandshake::Role);
     }
     Ok(certificate)
@@ -348,9 +325,7 @@ pub(super) mod tests {
         };
         let (offer, _) = code.offer(&account(), &terms).unwrap();
         Party {
-            chain: code
-                .certify(&offer, keys.public(), Role::Source, NOW)
-                .unwrap(),
+            chain: code.certify(&offer, keys.public(), Role::Source, NOW).unwrap(),
             keys,
         }
     }
@@ -439,21 +414,14 @@ pub(super) mod tests {
         assert_eq!(there.peer.keys, browser().keys.public());
         assert_eq!((here.statement, there.statement), (4, 4));
         let records = here.channel.seal(b"list").unwrap();
-        assert_eq!(
-            there.channel.open(&records[0]),
-            Ok(Opened::Message(b"list".to_vec()))
-        );
+        assert_eq!(there.channel.open(&records[0]), Ok(Opened::Message(b"list".to_vec())));
         let records = there.channel.seal(b"entries").unwrap();
-        assert_eq!(
-            here.channel.open(&records[0]),
-            Ok(Opened::Message(b"entries".to_vec()))
-        );
+        assert_eq!(here.channel.open(&records[0]), Ok(Opened::Message(b"entries".to_vec())));
     }
 
     #[test]
     fn a_handshake_message_has_at_most_a_kibibyte() {
-        let (_, by_account) =
-            Initiator::new(&browser().me(), account().id(), &machine().keys.public()).unwrap();
+        let (_, by_account) = Initiator::new(&browser().me(), account().id(), &machine().keys.public()).unwrap();
         assert!(by_account.len() < 400, "{}", by_account.len());
         let joined = joined_machine();
         let me = Me {
@@ -471,33 +439,17 @@ pub(super) mod tests {
 
     #[test]
     fn a_role_that_is_not_required_is_refused() {
-        let refused = |result: Result<_, BadHandshake>| {
-            result.map(|_: (Established, Established)| ()) == Err(BadHandshake::Role)
-        };
-        assert!(refused(shake(
-            &machine(),
-            &joined_machine(),
-            source(),
-            controller()
-        )));
-        assert!(refused(shake(
-            &browser(),
-            &browser(),
-            source(),
-            controller()
-        )));
+        let refused =
+            |result: Result<_, BadHandshake>| result.map(|_: (Established, Established)| ()) == Err(BadHandshake::Role);
+        assert!(refused(shake(&machine(), &joined_machine(), source(), controller())));
+        assert!(refused(shake(&browser(), &browser(), source(), controller())));
         assert!(refused(shake(
             &browser(),
             &machine(),
             Demand::role(&[Role::Copy]),
             controller()
         )));
-        assert!(refused(shake(
-            &browser(),
-            &machine(),
-            source(),
-            Demand::role(&[])
-        )));
+        assert!(refused(shake(&browser(), &machine(), source(), Demand::role(&[]))));
     }
 
     #[test]
@@ -532,20 +484,14 @@ pub(super) mod tests {
             chain: browser().chain,
         };
         let result = shake(&thief, &machine(), source(), controller());
-        assert_eq!(
-            result.err(),
-            Some(BadHandshake::Certificate(BadCertificate::Device))
-        );
+        assert_eq!(result.err(), Some(BadHandshake::Certificate(BadCertificate::Device)));
     }
 
     #[test]
     fn a_certificate_under_its_own_id_does_not_work_with_another_x25519_key() {
         let (thief, to) = (device(99), machine());
         let stolen = browser();
-        let ids = (
-            (account().id(), stolen.keys.id()),
-            (account().id(), to.keys.id()),
-        );
+        let ids = ((account().id(), stolen.keys.id()), (account().id(), to.keys.id()));
         let prologue = prologue(ids.0, ids.1);
         let me = Me {
             keys: &thief,
@@ -571,8 +517,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_impostor_at_the_address_gets_nothing() {
-        let (_, first) =
-            Initiator::new(&browser().me(), account().id(), &machine().keys.public()).unwrap();
+        let (_, first) = Initiator::new(&browser().me(), account().id(), &machine().keys.public()).unwrap();
         let impostor = joined_machine();
         let key = account().public();
         let result = Responder::new(impostor.me(), controller().expected(&key)).accept(&first);
@@ -601,16 +546,12 @@ pub(super) mod tests {
             ..me
         };
         let (_, first) = Initiator::new(&me, account().id(), &machine().keys.public()).unwrap();
-        assert!(matches!(
-            accept(&first).err(),
-            Some(BadHandshake::Certificate(_))
-        ));
+        assert!(matches!(accept(&first).err(), Some(BadHandshake::Certificate(_))));
     }
 
     #[test]
     fn a_replayed_first_message_opens_nothing_more() {
-        let (initiator, first) =
-            Initiator::new(&browser().me(), account().id(), &machine().keys.public()).unwrap();
+        let (initiator, first) = Initiator::new(&browser().me(), account().id(), &machine().keys.public()).unwrap();
         let (reply, mut real) = accept(&first).unwrap();
         let (_, mut replayed) = accept(&first).unwrap();
         let key = account().public();
@@ -622,8 +563,7 @@ pub(super) mod tests {
 
     #[test]
     fn another_version_is_told_apart() {
-        let (_, mut first) =
-            Initiator::new(&browser().me(), account().id(), &machine().keys.public()).unwrap();
+        let (_, mut first) = Initiator::new(&browser().me(), account().id(), &machine().keys.public()).unwrap();
         first[0] = 2;
         assert_eq!(accept(&first).err(), Some(BadHandshake::Version));
         assert_eq!(accept(&[]).err(), Some(BadHandshake::Malformed));

@@ -190,10 +190,7 @@ mod tests {
     #[test]
     fn the_bytes_of_a_stream_never_change() {
         let [first, _, last] = records();
-        assert_eq!(
-            hex::encode(first),
-            "b054fd25098a6cc764024063856599523f3feec0"
-        );
+        assert_eq!(hex::encode(first), "b054fd25098a6cc764024063856599523f3feec0");
         assert_eq!(hex::encode(last), "693042e8f7b5222d6464a0209762a46be7");
     }
 
@@ -213,20 +210,14 @@ mod tests {
         let mut opener = StreamOpener::new(&key());
         opener.open(first).unwrap();
         assert_eq!(opener.finish(), Err(BadStream::Truncated));
-        assert_eq!(
-            StreamOpener::new(&key()).finish(),
-            Err(BadStream::Truncated)
-        );
+        assert_eq!(StreamOpener::new(&key()).finish(), Err(BadStream::Truncated));
     }
 
     #[test]
     fn lost_repeated_and_swapped_records_end_the_stream() {
         for order in [&[1][..], &[0, 0], &[0, 2], &[0, 1, 2, 2], &[0, 1, 2, 0]] {
             let mut opener = StreamOpener::new(&key());
-            let last = order
-                .iter()
-                .map(|at| opener.open(records()[*at].clone()))
-                .last();
+            let last = order.iter().map(|at| opener.open(records()[*at].clone())).last();
             assert_eq!(last, Some(Err(BadStream::Damaged)), "{order:?}");
         }
     }
@@ -252,15 +243,10 @@ mod tests {
     #[test]
     fn a_piece_has_at_most_64_kibibytes() {
         let mut sealer = StreamSealer::new(&key());
-        assert_eq!(
-            sealer.seal(vec![0; STREAM_PIECE_MAX + 1]),
-            Err(BadStream::TooLarge)
-        );
+        assert_eq!(sealer.seal(vec![0; STREAM_PIECE_MAX + 1]), Err(BadStream::TooLarge));
         let record = sealer.seal(vec![9; STREAM_PIECE_MAX]).unwrap();
         assert_eq!(record.len(), STREAM_PIECE_MAX + OVERHEAD);
-        assert!(
-            StreamOpener::new(&key()).open(record) == Ok(Piece::More(vec![9; STREAM_PIECE_MAX]))
-        );
+        assert!(StreamOpener::new(&key()).open(record) == Ok(Piece::More(vec![9; STREAM_PIECE_MAX])));
         assert_eq!(
             StreamOpener::new(&key()).open(vec![0; STREAM_PIECE_MAX + OVERHEAD + 1]),
             Err(BadStream::Damaged)

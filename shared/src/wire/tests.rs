@@ -27,52 +27,221 @@ macro_rules! for_each_sample {
     ($visit:ident) => {
         $visit!("ToServer::Auth", ToServer::Auth(Box::new(auth())));
         $visit!("ToServer::Hello", ToServer::Hello(Box::new(hello())));
-        $visit!("ToServer::Request OpenSession", request(Request::OpenSession { device: machine().id() }));
-        $visit!("ToServer::Request PlaceOrder", request(Request::PlaceOrder { order: Box::new(signed_order()), what: "Tender".into() }));
-        $visit!("ToServer::Request BeginTransfer", request(Request::BeginTransfer { transfer: transfer() }));
-        $visit!("ToServer::Request ReportProblems", request(Request::ReportProblems { transfer: transfer(), offset: 3, problems: vec![problem()] }));
-        $visit!("ToServer::Request EndTransfer", request(Request::EndTransfer { transfer: transfer(), state: TransferState::Partly, progress: progress(), error: Some(refusal()) }));
-        $visit!("ToServer::Progress", ToServer::Progress { transfer: transfer(), hold: Hold::NoRoom, progress: progress() });
+        $visit!(
+            "ToServer::Request OpenSession",
+            request(Request::OpenSession {
+                device: machine().id()
+            })
+        );
+        $visit!(
+            "ToServer::Request PlaceOrder",
+            request(Request::PlaceOrder {
+                order: Box::new(signed_order()),
+                what: "Tender".into()
+            })
+        );
+        $visit!(
+            "ToServer::Request BeginTransfer",
+            request(Request::BeginTransfer { transfer: transfer() })
+        );
+        $visit!(
+            "ToServer::Request ReportProblems",
+            request(Request::ReportProblems {
+                transfer: transfer(),
+                offset: 3,
+                problems: vec![problem()]
+            })
+        );
+        $visit!(
+            "ToServer::Request EndTransfer",
+            request(Request::EndTransfer {
+                transfer: transfer(),
+                state: TransferState::Partly,
+                progress: progress(),
+                error: Some(refusal())
+            })
+        );
+        $visit!(
+            "ToServer::Progress",
+            ToServer::Progress {
+                transfer: transfer(),
+                hold: Hold::NoRoom,
+                progress: progress()
+            }
+        );
         $visit!("FromServer::Challenge", FromServer::Challenge { nonce: [9; 32] });
         $visit!("FromServer::Welcome", FromServer::Welcome(Box::new(welcome())));
-        $visit!("FromServer::Reply Done", FromServer::Reply { id: 7, result: Ok(Box::new(Reply::Done)) });
-        $visit!("FromServer::Reply Ticket", FromServer::Reply { id: 7, result: Ok(Box::new(Reply::Ticket([5; 32]))) });
-        $visit!("FromServer::Reply Transfer", FromServer::Reply { id: 7, result: Ok(Box::new(Reply::Transfer(Box::new(transfer_view())))) });
-        $visit!("FromServer::Reply Grant", FromServer::Reply { id: 7, result: Ok(Box::new(Reply::Grant(Box::new(grant())))) });
-        $visit!("FromServer::Reply refused", FromServer::Reply { id: 300, result: Err(refusal()) });
-        $visit!("FromServer::Devices", FromServer::Devices(Part { place: Place::Whole, rows: vec![device_view()] }));
-        $visit!("FromServer::Transfers", FromServer::Transfers(Part { place: Place::Change, rows: vec![transfer_view()] }));
-        $visit!("FromServer::DriveChanged", FromServer::DriveChanged { space: space(), revision: 12 });
+        $visit!(
+            "FromServer::Reply Done",
+            FromServer::Reply {
+                id: 7,
+                result: Ok(Box::new(Reply::Done))
+            }
+        );
+        $visit!(
+            "FromServer::Reply Ticket",
+            FromServer::Reply {
+                id: 7,
+                result: Ok(Box::new(Reply::Ticket([5; 32])))
+            }
+        );
+        $visit!(
+            "FromServer::Reply Transfer",
+            FromServer::Reply {
+                id: 7,
+                result: Ok(Box::new(Reply::Transfer(Box::new(transfer_view()))))
+            }
+        );
+        $visit!(
+            "FromServer::Reply Grant",
+            FromServer::Reply {
+                id: 7,
+                result: Ok(Box::new(Reply::Grant(Box::new(grant()))))
+            }
+        );
+        $visit!(
+            "FromServer::Reply refused",
+            FromServer::Reply {
+                id: 300,
+                result: Err(refusal())
+            }
+        );
+        $visit!(
+            "FromServer::Devices",
+            FromServer::Devices(Part {
+                place: Place::Whole,
+                rows: vec![device_view()]
+            })
+        );
+        $visit!(
+            "FromServer::Transfers",
+            FromServer::Transfers(Part {
+                place: Place::Change,
+                rows: vec![transfer_view()]
+            })
+        );
+        $visit!(
+            "FromServer::DriveChanged",
+            FromServer::DriveChanged {
+                space: space(),
+                revision: 12
+            }
+        );
         $visit!("FromServer::Order", FromServer::Order(Box::new(signed_order())));
         $visit!("FromServer::Session", FromServer::Session { ticket: [6; 32] });
-        $visit!("FromServer::Statement", FromServer::Statement(Box::new(statement())));
-        $visit!("FromServer::GoAway", FromServer::GoAway { reason: refusal(), back_in_ms: Some(1500) });
-        $visit!("ToMachine::Open", ToMachine::Open { statement: Some(Box::new(statement())) });
+        $visit!(
+            "FromServer::Statement",
+            FromServer::Statement(Box::new(statement()))
+        );
+        $visit!(
+            "FromServer::GoAway",
+            FromServer::GoAway {
+                reason: refusal(),
+                back_in_ms: Some(1500)
+            }
+        );
+        $visit!(
+            "ToMachine::Open",
+            ToMachine::Open {
+                statement: Some(Box::new(statement()))
+            }
+        );
         $visit!("ToMachine::Ask Roots", ask(Ask::Roots));
         $visit!("ToMachine::Ask List", ask(Ask::List(list_ask())));
-        $visit!("ToMachine::Ask Stat", ask(Ask::Stat { root: root(), path: path() }));
-        $visit!("ToMachine::Ask Read", ask(Ask::Read { root: root(), path: path(), offset: 1 << 33, len: 4096 }));
-        $visit!("ToMachine::Ask States", ask(Ask::States { root: root(), folders: vec![path()] }));
+        $visit!(
+            "ToMachine::Ask Stat",
+            ask(Ask::Stat {
+                root: root(),
+                path: path()
+            })
+        );
+        $visit!(
+            "ToMachine::Ask Read",
+            ask(Ask::Read {
+                root: root(),
+                path: path(),
+                offset: 1 << 33,
+                len: 4096
+            })
+        );
+        $visit!(
+            "ToMachine::Ask States",
+            ask(Ask::States {
+                root: root(),
+                folders: vec![path()]
+            })
+        );
         $visit!("ToMachine::Ask Order", ask(Ask::Order(Box::new(signed_order()))));
-        $visit!("FromMachine::Opened", FromMachine::Opened { statement: None, platform: Platform::Unix });
-        $visit!("FromMachine::Reply Roots", answer(Ok(Answer::Roots(vec![root_view()]))));
+        $visit!(
+            "FromMachine::Opened",
+            FromMachine::Opened {
+                statement: None,
+                platform: Platform::Unix
+            }
+        );
+        $visit!(
+            "FromMachine::Reply Roots",
+            answer(Ok(Answer::Roots(vec![root_view()])))
+        );
         $visit!("FromMachine::Reply Page", answer(Ok(Answer::Page(page()))));
-        $visit!("FromMachine::Reply Bytes", answer(Ok(Answer::Bytes(vec![1, 2, 3]))));
-        $visit!("FromMachine::Reply States", answer(Ok(Answer::States(vec![InDrive::Safe, InDrive::Unknown]))));
+        $visit!(
+            "FromMachine::Reply Bytes",
+            answer(Ok(Answer::Bytes(vec![1, 2, 3])))
+        );
+        $visit!(
+            "FromMachine::Reply States",
+            answer(Ok(Answer::States(vec![InDrive::Safe, InDrive::Unknown])))
+        );
         $visit!("FromMachine::Reply Done", answer(Ok(Answer::Done)));
         $visit!("FromMachine::Reply refused", answer(Err(refusal())));
         $visit!("Order", order());
         $visit!("Commit", commit());
-        $visit!("Change::Put", Change::Put { path: path(), manifest: Hash([3; 32]) });
+        $visit!(
+            "Change::Put",
+            Change::Put {
+                path: path(),
+                manifest: Hash([3; 32])
+            }
+        );
         $visit!("Change::Remove", Change::Remove { path: path() });
         $visit!("Manifest of a file", file_manifest());
-        $visit!("Manifest of a folder", Manifest { suite: 0, mode: 0o755, mtime_ns: 5, content: Content::Folder });
-        $visit!("Manifest of a symlink", Manifest { suite: 0, mode: 0o777, mtime_ns: -5, content: Content::Symlink(b"../x".to_vec()) });
-        $visit!("HaveRequest", HaveRequest { chunks: vec![ChunkId([1; 32])] });
+        $visit!(
+            "Manifest of a folder",
+            Manifest {
+                suite: 0,
+                mode: 0o755,
+                mtime_ns: 5,
+                content: Content::Folder
+            }
+        );
+        $visit!(
+            "Manifest of a symlink",
+            Manifest {
+                suite: 0,
+                mode: 0o777,
+                mtime_ns: -5,
+                content: Content::Symlink(b"../x".to_vec())
+            }
+        );
+        $visit!(
+            "HaveRequest",
+            HaveRequest {
+                chunks: vec![ChunkId([1; 32])]
+            }
+        );
         $visit!("CommitUpload", commit_upload());
-        $visit!("CommitReply::Committed", CommitReply::Committed(ChainHead { number: 2, hash: Hash([4; 32]) }));
+        $visit!(
+            "CommitReply::Committed",
+            CommitReply::Committed(ChainHead {
+                number: 2,
+                hash: Hash([4; 32])
+            })
+        );
         $visit!("CommitReply::Behind", CommitReply::Behind(ChainHead::EMPTY));
-        $visit!("CommitReply::Missing", CommitReply::Missing(vec![ChunkId([1; 32])]));
+        $visit!(
+            "CommitReply::Missing",
+            CommitReply::Missing(vec![ChunkId([1; 32])])
+        );
     };
 }
 
@@ -112,7 +281,11 @@ fn every_control_frame_keeps_to_its_limit() {
     let rows: Vec<_> = (0..500).map(|_| device_view()).collect();
     let parts = snapshot_parts(rows.clone());
     assert!(parts.len() > 2);
-    assert!(parts.iter().all(|part| encode(&FromServer::Devices(part.clone())).len() <= FRAME_MAX));
+    assert!(
+        parts
+            .iter()
+            .all(|part| encode(&FromServer::Devices(part.clone())).len() <= FRAME_MAX)
+    );
     assert_eq!(parts.first().map(|part| part.place), Some(Place::First));
     assert_eq!(parts.last().map(|part| part.place), Some(Place::Last));
     assert_eq!(parts.into_iter().flat_map(|part| part.rows).collect::<Vec<_>>(), rows);
@@ -121,7 +294,10 @@ fn every_control_frame_keeps_to_its_limit() {
 
 #[test]
 fn only_a_version_that_both_ends_speak_is_chosen() {
-    assert_eq!(negotiate("beckon.control.v9, beckon.control.v1"), Some(("beckon.control.v1", ControlVersion::V1)));
+    assert_eq!(
+        negotiate("beckon.control.v9, beckon.control.v1"),
+        Some(("beckon.control.v1", ControlVersion::V1))
+    );
     assert_eq!(negotiate("beckon.control.v10"), None);
     assert_eq!(negotiate(""), None);
 }
@@ -148,7 +324,12 @@ proptest! {
     }
 }
 
-fn damage_it<T: Serialize + DeserializeOwned>(sample: T, flip: prop::sample::Index, value: u8, cut: prop::sample::Index) {
+fn damage_it<T: Serialize + DeserializeOwned>(
+    sample: T,
+    flip: prop::sample::Index,
+    value: u8,
+    cut: prop::sample::Index,
+) {
     let mut bytes = encode(&sample);
     let at = flip.index(bytes.len());
     bytes[at] = value;
@@ -208,7 +389,10 @@ fn refusal() -> Refusal {
 }
 
 fn request(body: Request) -> ToServer {
-    ToServer::Request { id: 7, body: Box::new(body) }
+    ToServer::Request {
+        id: 7,
+        body: Box::new(body),
+    }
 }
 
 fn ask(body: Ask) -> ToMachine {
@@ -220,15 +404,32 @@ fn answer(result: Result<Answer, Refusal>) -> FromMachine {
 }
 
 fn problem() -> Problem {
-    Problem { path: path(), code: ErrorCode::NotReadable, message: "give the right".into() }
+    Problem {
+        path: path(),
+        code: ErrorCode::NotReadable,
+        message: "give the right".into(),
+    }
 }
 
 fn progress() -> Progress {
-    Progress { files_total: 1, files_done: 2, bytes_total: 300, bytes_done: 70_000, bytes_sent: 5, failed: 6, torn: 7, walked: true }
+    Progress {
+        files_total: 1,
+        files_done: 2,
+        bytes_total: 300,
+        bytes_done: 70_000,
+        bytes_sent: 5,
+        failed: 6,
+        torn: 7,
+        walked: true,
+    }
 }
 
 fn root_view() -> RootView {
-    RootView { id: root(), name: label("Documents"), writable: false }
+    RootView {
+        id: root(),
+        name: label("Documents"),
+        writable: false,
+    }
 }
 
 fn hello() -> Hello {
@@ -246,7 +447,13 @@ fn hello() -> Hello {
 }
 
 fn address() -> NetAddress {
-    NetAddress { address: "192.168.1.7".into(), prefix: 24, interface: "eth0".into(), kind: InterfaceKind::Ethernet, mac: Some("aa:bb:cc:dd:ee:ff".into()) }
+    NetAddress {
+        address: "192.168.1.7".into(),
+        prefix: 24,
+        interface: "eth0".into(),
+        kind: InterfaceKind::Ethernet,
+        mac: Some("aa:bb:cc:dd:ee:ff".into()),
+    }
 }
 
 fn auth() -> Auth {
@@ -257,11 +464,17 @@ fn auth() -> Auth {
         own_nonce: [10; 32],
         version: ControlVersion::V1,
     };
-    Auth { chain: chain(&machine(), DeviceKind::Agent, Role::Source), claim: Signed::sign(&claim, machine().signing()), hello: hello() }
+    Auth {
+        chain: chain(&machine(), DeviceKind::Agent, Role::Source),
+        claim: Signed::sign(&claim, machine().signing()),
+        hello: hello(),
+    }
 }
 
 fn statement() -> Signed<Statement> {
-    let revocation: Revocation = Standing::default().revoke(&account().public(), &[controller().id()], Timestamp(2_000)).unwrap();
+    let revocation: Revocation = Standing::default()
+        .revoke(&account().public(), &[controller().id()], Timestamp(2_000))
+        .unwrap();
     Signed::sign(&Statement::Revocation(revocation), account().signing())
 }
 
@@ -286,12 +499,20 @@ fn order() -> Order {
         id: transfer(),
         issued: Timestamp(1_700_000_000_000),
         expires: Timestamp(1_700_000_600_000),
-        body: OrderBody::Upload(UploadOrder { root: root(), root_name: label("Documents"), space: space(), selection: Selection::Inline(vec![path()]) }),
+        body: OrderBody::Upload(UploadOrder {
+            root: root(),
+            root_name: label("Documents"),
+            space: space(),
+            selection: Selection::Inline(vec![path()]),
+        }),
     }
 }
 
 fn signed_order() -> SignedOrder {
-    SignedOrder { order: Signed::sign(&order(), controller().signing()), signer: chain(&controller(), DeviceKind::Cli, Role::Controller) }
+    SignedOrder {
+        order: Signed::sign(&order(), controller().signing()),
+        signer: chain(&controller(), DeviceKind::Cli, Role::Controller),
+    }
 }
 
 fn transfer_view() -> TransferView {
@@ -313,7 +534,13 @@ fn transfer_view() -> TransferView {
 }
 
 fn grant() -> UploadGrant {
-    UploadGrant { ticket: [7; 32], space: space(), chunk_key: ChunkKey([8; 32]), head: ChainHead::EMPTY, epoch: 4 }
+    UploadGrant {
+        ticket: [7; 32],
+        space: space(),
+        chunk_key: ChunkKey([8; 32]),
+        head: ChainHead::EMPTY,
+        epoch: 4,
+    }
 }
 
 fn device_view() -> DeviceView {
@@ -339,22 +566,62 @@ fn device_view() -> DeviceView {
 }
 
 fn list_ask() -> ListAsk {
-    ListAsk { root: root(), path: path(), sort: SortKey::Size, direction: Direction::Descending, offset: 500, max_bytes: 65_536, snapshot: Some(2) }
+    ListAsk {
+        root: root(),
+        path: path(),
+        sort: SortKey::Size,
+        direction: Direction::Descending,
+        offset: 500,
+        max_bytes: 65_536,
+        snapshot: Some(2),
+    }
 }
 
 fn stamp() -> SourceStamp {
-    SourceStamp { size: 5, mtime_ns: -6, ctime_ns: 7, file_id: 8 }
+    SourceStamp {
+        size: 5,
+        mtime_ns: -6,
+        ctime_ns: 7,
+        file_id: 8,
+    }
 }
 
 fn page() -> Page {
-    let entry = Entry { name: Name::new(&b"\xfe"[..]).unwrap(), kind: EntryKind::Symlink, stamp: stamp(), target: Some(b"/etc".to_vec()) };
-    Page { snapshot: 2, total: 1, offset: 0, entries: vec![entry], next: 1 }
+    let entry = Entry {
+        name: Name::new(&b"\xfe"[..]).unwrap(),
+        kind: EntryKind::Symlink,
+        stamp: stamp(),
+        target: Some(b"/etc".to_vec()),
+    };
+    Page {
+        snapshot: 2,
+        total: 1,
+        offset: 0,
+        entries: vec![entry],
+        next: 1,
+    }
 }
 
 fn file_manifest() -> Manifest {
-    let chunks = vec![ChunkRef { id: ChunkId([1; 32]), len: 5 }];
-    let file = FileContent { stamp: stamp(), read_ns: 9, hash: Hash([2; 32]), crc32: 0xdead_beef, torn: false, sparse: true, chunks };
-    Manifest { suite: 0, mode: 0o644, mtime_ns: -6, content: Content::File(file) }
+    let chunks = vec![ChunkRef {
+        id: ChunkId([1; 32]),
+        len: 5,
+    }];
+    let file = FileContent {
+        stamp: stamp(),
+        read_ns: 9,
+        hash: Hash([2; 32]),
+        crc32: 0xdead_beef,
+        torn: false,
+        sparse: true,
+        chunks,
+    };
+    Manifest {
+        suite: 0,
+        mode: 0o644,
+        mtime_ns: -6,
+        content: Content::File(file),
+    }
 }
 
 fn commit() -> Commit {
@@ -371,9 +638,16 @@ fn commit() -> Commit {
 }
 
 fn changes() -> Vec<Change> {
-    vec![Change::Put { path: path(), manifest: Hash::of(&encode(&file_manifest())) }]
+    vec![Change::Put {
+        path: path(),
+        manifest: Hash::of(&encode(&file_manifest())),
+    }]
 }
 
 fn commit_upload() -> CommitUpload {
-    CommitUpload { commit: Signed::sign(&commit(), machine().signing()), changes: encode(&changes()), manifests: vec![encode(&file_manifest())] }
+    CommitUpload {
+        commit: Signed::sign(&commit(), machine().signing()),
+        changes: encode(&changes()),
+        manifests: vec![encode(&file_manifest())],
+    }
 }

@@ -20,7 +20,8 @@ use beckon_shared::{
 };
 
 const JSON: &str = "content-type: application/json\r\n";
-const JSON_AND_COOKIE: &str = "content-type: application/json\r\nset-cookie: beckon_session=0; Path=/; HttpOnly; SameSite=Strict\r\n";
+const JSON_AND_COOKIE: &str =
+    "content-type: application/json\r\nset-cookie: beckon_session=0; Path=/; HttpOnly; SameSite=Strict\r\n";
 
 pub(super) fn answer(state: &State, request: &Request) -> Response {
     let path = request.path.split('?').next().unwrap_or_default();

@@ -46,10 +46,7 @@ fn assert_signs_nothing_else(claim: &Signed<AuthClaim>, bytes: &[u8], key: &Publ
     assert!(!stands::<Order>(claim, bytes, key), "an order");
     assert!(!stands::<Commit>(claim, bytes, key), "a commit");
     assert!(!stands::<Statement>(claim, bytes, key), "a statement");
-    assert!(
-        !stands::<DeviceCertificate>(claim, bytes, key),
-        "a certificate"
-    );
+    assert!(!stands::<DeviceCertificate>(claim, bytes, key), "a certificate");
     assert!(
         !stands::<EnrolmentCertificate>(claim, bytes, key),
         "an enrolment certificate"
@@ -69,11 +66,7 @@ fn a_challenge_that_holds_a_whole_order_is_not_answered() {
     let order = scene.owner.sign(&scene.order(&scene.owner, SECRET));
     let honest = wire::encode(&FromServer::Challenge { nonce: [4; 32] });
     let longer = [honest[..1].to_vec(), order.order.bytes.clone()].concat();
-    for first in [
-        longer,
-        wire::encode(&FromServer::Order(Box::new(order))),
-        Vec::new(),
-    ] {
+    for first in [longer, wire::encode(&FromServer::Order(Box::new(order))), Vec::new()] {
         let (auths, ended) = scene.server.seen(|seen| (seen.auths.len(), seen.ended));
         scene.server.lie(|lies| lies.challenge = first);
         scene.machine.launch();
@@ -81,11 +74,7 @@ fn a_challenge_that_holds_a_whole_order_is_not_answered() {
         wait_until("the machine hangs up", LIMIT, || {
             scene.server.seen(|seen| seen.ended >= ended + 2)
         });
-        assert_eq!(
-            scene.server.seen(|seen| seen.auths.len()),
-            auths,
-            "nothing is signed"
-        );
+        assert_eq!(scene.server.seen(|seen| seen.auths.len()), auths, "nothing is signed");
         scene.server.lie(|lies| lies.challenge.clone_from(&honest));
         scene.machine.restart();
     }

@@ -110,9 +110,7 @@ fn reply(state: &State, request: &Request) -> Option<Reply> {
         Request::OpenSession { .. } => Some(Reply::Ticket(open_session(state))),
         Request::BeginTransfer { .. } if state.lies().withholds_grants => None,
         Request::BeginTransfer { .. } => Some(Reply::Grant(Box::new(grant(state)))),
-        Request::PlaceOrder { .. }
-        | Request::ReportProblems { .. }
-        | Request::EndTransfer { .. } => Some(Reply::Done),
+        Request::PlaceOrder { .. } | Request::ReportProblems { .. } | Request::EndTransfer { .. } => Some(Reply::Done),
     }
 }
 

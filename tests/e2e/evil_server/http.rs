@@ -64,11 +64,7 @@ async fn line(reader: &mut BufReader<&mut TcpStream>) -> Option<String> {
 }
 
 pub(super) async fn write(stream: &mut TcpStream, response: Response) {
-    let Response {
-        status,
-        headers,
-        body,
-    } = response;
+    let Response { status, headers, body } = response;
     let head = format!(
         "HTTP/1.1 {status} Said\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
         body.len()

@@ -47,8 +47,7 @@ fn a_machine_does_not_join_another_account_than_the_codes() {
             mac: Bytes(mac),
         };
         scene.server.lie(|lies| lies.offer = view);
-        let output =
-            Machine::join_with(scene.server.url(), &ours.text(), "lab").redeem(&Cli::new());
+        let output = Machine::join_with(scene.server.url(), &ours.text(), "lab").redeem(&Cli::new());
         assert!(matches!(output.code(), 1 | 3), "{what}: {output}");
     }
     assert_eq!(count(&scene, &joined), before, "no certificate was sent");

@@ -45,10 +45,7 @@ impl Opens {
                 Err(Errno::AGAIN) => return opened,
                 Err(error) => panic!("the kernel tells nothing more: {error}"),
             };
-            assert!(
-                !event.events().contains(ReadFlags::QUEUE_OVERFLOW),
-                "events were lost"
-            );
+            assert!(!event.events().contains(ReadFlags::QUEUE_OVERFLOW), "events were lost");
             let name = event
                 .file_name()
                 .map_or(OsStr::new(""), |name| OsStr::from_bytes(name.to_bytes()));

@@ -25,15 +25,10 @@ fn an_order_that_no_controller_of_the_account_signed_opens_no_file() {
     let stranger = Account::new(66);
     let foreign = stranger.controller(67);
     let posing = stranger.device(67, |certificate| certificate.account = scene.ann.id());
-    let elsewhere = scene
-        .ann
-        .device(68, |certificate| certificate.account = stranger.id());
+    let elsewhere = scene.ann.device(68, |certificate| certificate.account = stranger.id());
     let own_word = Device {
         chain: Chain {
-            device: Signed::sign(
-                &scene.ann.certificate(&device_keys(67)),
-                device_keys(67).signing(),
-            ),
+            device: Signed::sign(&scene.ann.certificate(&device_keys(67)), device_keys(67).signing()),
             enrolment: None,
         },
         keys: device_keys(67),
@@ -46,10 +41,7 @@ fn an_order_that_no_controller_of_the_account_signed_opens_no_file() {
     scene.refuse(&[
         ("of a foreign account", by(&foreign)),
         ("of a foreign account, certified for this one", by(&posing)),
-        (
-            "of this account, certified for a foreign one",
-            by(&elsewhere),
-        ),
+        ("of this account, certified for a foreign one", by(&elsewhere)),
         ("certified by itself", by(&own_word)),
         ("with the certificate of another device", by(&borrowed)),
         (
@@ -60,10 +52,7 @@ fn an_order_that_no_controller_of_the_account_signed_opens_no_file() {
             "in the name of another device",
             foreign.sign(&scene.order(&scene.owner, SECRET)),
         ),
-        (
-            "of an account that names itself",
-            by_account_of(&scene, &foreign),
-        ),
+        ("of an account that names itself", by_account_of(&scene, &foreign)),
     ]);
 }
 
@@ -89,11 +78,7 @@ fn an_order_of_a_device_that_is_no_controller_opens_no_file() {
         ));
     }
     for (role, allowed, what) in [
-        (
-            Role::Source,
-            Role::Source,
-            "of a machine that joined by a code",
-        ),
+        (Role::Source, Role::Source, "of a machine that joined by a code"),
         (
             Role::Controller,
             Role::Source,
@@ -141,31 +126,21 @@ fn an_order_whose_signer_was_no_controller_when_it_signed_opens_no_file() {
         certificate.issued = now().before(40 * DAY);
         certificate.not_after = Some(now().before(10 * DAY));
     });
-    let later = scene
-        .ann
-        .device(32, |certificate| certificate.issued = now());
+    let later = scene.ann.device(32, |certificate| certificate.issued = now());
     let backdated = Order {
         issued: now().before(5 * HOUR),
         ..scene.order(&later, SECRET)
     };
     scene.refuse(&[
-        (
-            "of an expired controller",
-            expired.sign(&scene.order(&expired, SECRET)),
-        ),
-        (
-            "from before the signer was certified",
-            later.sign(&backdated),
-        ),
+        ("of an expired controller", expired.sign(&scene.order(&expired, SECRET))),
+        ("from before the signer was certified", later.sign(&backdated)),
     ]);
 }
 
 #[test]
 fn an_order_of_a_past_epoch_opens_no_file() {
     let scene = Scene::new();
-    let old = scene
-        .ann
-        .device(34, |certificate| certificate.epoch = EPOCH - 1);
+    let old = scene.ann.device(34, |certificate| certificate.epoch = EPOCH - 1);
     let raise = Revocation {
         account: scene.ann.id(),
         number: 1,
@@ -182,17 +157,9 @@ fn an_order_of_a_past_epoch_opens_no_file() {
 fn an_order_altered_anywhere_opens_no_file() {
     let scene = Scene::new();
     let mut orders = Vec::new();
-    let len = scene
-        .owner
-        .sign(&scene.order(&scene.owner, SECRET))
-        .order
-        .bytes
-        .len();
+    let len = scene.owner.sign(&scene.order(&scene.owner, SECRET)).order.bytes.len();
     // Suite, signer, both accounts, machine, id, times, and every byte of what is to be done.
-    for at in [0, 1, 33, 65, 97, 129, 145, 150]
-        .into_iter()
-        .chain(len - 34..len)
-    {
+    for at in [0, 1, 33, 65, 97, 129, 145, 150].into_iter().chain(len - 34..len) {
         let mut order = scene.owner.sign(&scene.order(&scene.owner, SECRET));
         order.order.bytes[at] ^= 1;
         orders.push(order);
@@ -307,13 +274,7 @@ fn an_order_for_another_machine_or_account_opens_no_file() {
                 ..order()
             }),
         ),
-        (
-            "of an unknown suite",
-            sign(Order {
-                suite: 1,
-                ..order()
-            }),
-        ),
+        ("of an unknown suite", sign(Order { suite: 1, ..order() })),
     ]);
     let elsewhere = sign(Order {
         body: body(RootId([7; 16]), secret),

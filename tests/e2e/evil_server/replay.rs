@@ -80,11 +80,7 @@ fn the_id_of_an_order_that_is_under_way_is_not_used_for_another_one() {
         body: scene.order(&scene.owner, SECRET).body,
         ..narrow.clone()
     };
-    let (id, narrow, wide) = (
-        narrow.id,
-        scene.owner.sign(&narrow),
-        scene.owner.sign(&wide),
-    );
+    let (id, narrow, wide) = (narrow.id, scene.owner.sign(&narrow), scene.owner.sign(&wide));
     scene.allow(id);
     scene.server.lie(|lies| lies.withholds_grants = true);
     scene.push(&narrow);
@@ -123,9 +119,7 @@ fn a_forged_order_does_not_use_up_the_id_of_an_honest_one() {
     scene.allow(honest.id);
     scene.push(&scene.owner.sign(&honest));
     let honest = honest.id;
-    wait_until("the honest order is begun", LIMIT, || {
-        scene.times_begun(honest) > 0
-    });
+    wait_until("the honest order is begun", LIMIT, || scene.times_begun(honest) > 0);
     scene.assert_untouched();
 }
 

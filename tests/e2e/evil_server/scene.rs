@@ -75,9 +75,7 @@ impl Scene {
     pub(super) fn auth(&self) -> Auth {
         let newest = |seen: &Seen| {
             let mut newest_first = seen.auths.iter().rev();
-            newest_first
-                .find(|auth| auth.hello.kind == DeviceKind::Agent)
-                .cloned()
+            newest_first.find(|auth| auth.hello.kind == DeviceKind::Agent).cloned()
         };
         self.server.wait_for("the machine has come", newest)
     }
@@ -144,8 +142,7 @@ impl Scene {
 
     #[track_caller]
     pub(super) fn push(&self, order: &SignedOrder) {
-        self.server
-            .push(&FromServer::Order(Box::new(order.clone())));
+        self.server.push(&FromServer::Order(Box::new(order.clone())));
     }
 
     /// Pushes an order that the machine has to carry out, and waits until it has.
@@ -168,9 +165,7 @@ impl Scene {
     pub(super) fn end_of(&self, id: TransferId) -> TransferState {
         self.server.wait_for("the machine ends the order", |seen| {
             seen.requests.iter().find_map(|request| match request {
-                Request::EndTransfer {
-                    transfer, state, ..
-                } if *transfer == id => Some(*state),
+                Request::EndTransfer { transfer, state, .. } if *transfer == id => Some(*state),
                 _ => None,
             })
         })

@@ -273,27 +273,16 @@ async fn serve(state: Arc<State>, mut stream: TcpStream) {
 struct TakeOffer;
 
 impl Callback for TakeOffer {
-    fn on_request(
-        self,
-        request: &Upgrade,
-        mut response: Upgraded,
-    ) -> Result<Upgraded, ErrorResponse> {
+    fn on_request(self, request: &Upgrade, mut response: Upgraded) -> Result<Upgraded, ErrorResponse> {
         const HEADER: &str = "sec-websocket-protocol";
-        let offered = request
-            .headers()
-            .get(HEADER)
-            .and_then(|offered| offered.to_str().ok());
+        let offered = request.headers().get(HEADER).and_then(|offered| offered.to_str().ok());
         if let Some(first) = offered.and_then(|offered| offered.split(',').next()) {
-            response
-                .headers_mut()
-                .insert(HEADER, first.trim().parse().unwrap());
+            response.headers_mut().insert(HEADER, first.trim().parse().unwrap());
         }
         Ok(response)
     }
 }
 
 async fn accept(stream: TcpStream) -> Option<WebSocketStream<TcpStream>> {
-    tokio_tungstenite::accept_hdr_async(stream, TakeOffer)
-        .await
-        .ok()
+    tokio_tungstenite::accept_hdr_async(stream, TakeOffer).await.ok()
 }

@@ -35,20 +35,13 @@ impl Session {
 
     /// Opens a session and tells a statement.
     #[track_caller]
-    pub(super) fn open_knowing(
-        scene: &Scene,
-        device: &Device,
-        statement: Option<Signed<Statement>>,
-    ) -> Self {
+    pub(super) fn open_knowing(scene: &Scene, device: &Device, statement: Option<Signed<Statement>>) -> Self {
         let mut session = Self::shake(scene, device);
         session.say(&ToMachine::Open {
             statement: statement.map(Box::new),
         });
         let opened = session.hear();
-        assert!(
-            matches!(opened, Some(FromMachine::Opened { .. })),
-            "{opened:?}"
-        );
+        assert!(matches!(opened, Some(FromMachine::Opened { .. })), "{opened:?}");
         session
     }
 
@@ -73,12 +66,9 @@ impl Session {
     #[track_caller]
     fn shake(scene: &Scene, device: &Device) -> Self {
         let mut line = scene.server.dial_machine();
-        let (initiator, first) =
-            Initiator::new(&me(device), scene.ann.id(), &scene.keys()).unwrap();
+        let (initiator, first) = Initiator::new(&me(device), scene.ann.id(), &scene.keys()).unwrap();
         line.send(first);
-        let reply = line
-            .receive()
-            .expect("the machine replies to an honest handshake");
+        let reply = line.receive().expect("the machine replies to an honest handshake");
         let expected = Expected {
             account_key: &scene.ann.public(),
             standing: &Standing::default(),
@@ -122,9 +112,7 @@ fn me(device: &Device) -> Me<'_> {
 
 /// What the device sends first.
 pub(super) fn first_message(scene: &Scene, device: &Device) -> Vec<u8> {
-    Initiator::new(&me(device), scene.ann.id(), &scene.keys())
-        .unwrap()
-        .1
+    Initiator::new(&me(device), scene.ann.id(), &scene.keys()).unwrap().1
 }
 
 /// Panics unless the machine hangs up on this first message without a word.
@@ -136,36 +124,19 @@ pub(super) fn assert_refused(scene: &Scene, first: Vec<u8>) {
 }
 
 /// A first message in which nothing need belong together: the ids in front, the certificate, the key of the handshake.
-fn forged(
-    scene: &Scene,
-    (account, device): (AccountId, DeviceId),
-    chain: &Chain,
-    keys: &DeviceKeys,
-) -> Vec<u8> {
+fn forged(scene: &Scene, (account, device): (AccountId, DeviceId), chain: &Chain, keys: &DeviceKeys) -> Vec<u8> {
     let to = [scene.ann.id().0, scene.desk().0];
     let prologue = [PROLOGUE, &[VERSION], &account.0, &to[0], &device.0, &to[1]].concat();
     let secret = &keys.to_bytes()[32..];
-    let builder = snow::Builder::new(NOISE.parse().unwrap())
-        .prologue(&prologue)
-        .unwrap();
+    let builder = snow::Builder::new(NOISE.parse().unwrap()).prologue(&prologue).unwrap();
     let builder = builder.local_private_key(secret).unwrap();
     let peer = scene.keys().session;
-    let mut noise = builder
-        .remote_public_key(&peer)
-        .unwrap()
-        .build_initiator()
-        .unwrap();
+    let mut noise = builder.remote_public_key(&peer).unwrap().build_initiator().unwrap();
     let mut message = vec![0; 1024];
     let len = noise
         .write_message(&wire::encode(&(chain, 0_u64)), &mut message)
         .unwrap();
-    [
-        &[VERSION],
-        account.as_bytes(),
-        device.as_bytes(),
-        &message[..len],
-    ]
-    .concat()
+    [&[VERSION], account.as_bytes(), device.as_bytes(), &message[..len]].concat()
 }
 
 fn list(scene: &Scene) -> Ask {
@@ -226,10 +197,7 @@ fn a_session_with_keys_that_the_account_did_not_certify_is_refused() {
         (ann, owner.id(), &posing.chain),
         (ann, foreign.id(), &owner.chain),
     ] {
-        assert_refused(
-            &scene,
-            forged(&scene, (account, device), chain, &foreign.keys),
-        );
+        assert_refused(&scene, forged(&scene, (account, device), chain, &foreign.keys));
     }
     scene.assert_untouched();
 }
@@ -256,19 +224,13 @@ fn a_session_with_a_swapped_x25519_key_is_refused() {
     let at = position(&owner.chain.device.bytes, &owner.keys.public().session);
     let mut chain = owner.chain.clone();
     chain.device.bytes[at..at + 32].copy_from_slice(&evil.public().session);
-    assert_refused(
-        &scene,
-        forged(&scene, (scene.ann.id(), mixed.id()), &chain, &mixed),
-    );
+    assert_refused(&scene, forged(&scene, (scene.ann.id(), mixed.id()), &chain, &mixed));
     scene.assert_untouched();
 }
 
 /// Where `part` begins in `bytes`.
 pub(super) fn position(bytes: &[u8], part: &[u8]) -> usize {
-    bytes
-        .windows(part.len())
-        .position(|window| window == part)
-        .unwrap()
+    bytes.windows(part.len()).position(|window| window == part).unwrap()
 }
 
 #[test]
@@ -278,9 +240,9 @@ fn a_session_of_a_device_that_is_no_controller_is_refused() {
         let machine = scene.ann.device(21, |certificate| certificate.role = role);
         assert_refused(&scene, first_message(&scene, &machine));
     }
-    let expired = scene.ann.device(22, |certificate| {
-        certificate.not_after = Some(now().before(DAY))
-    });
+    let expired = scene
+        .ann
+        .device(22, |certificate| certificate.not_after = Some(now().before(DAY)));
     assert_refused(&scene, first_message(&scene, &expired));
     scene.assert_untouched();
 }
@@ -291,9 +253,7 @@ fn a_session_of_a_revoked_controller_is_refused() {
     let thief = scene.ann.controller(33);
     Session::open(&scene, &thief);
     let statement = scene.ann.revocation(1, &[thief.id()]);
-    scene
-        .server
-        .push(&FromServer::Statement(Box::new(statement)));
+    scene.server.push(&FromServer::Statement(Box::new(statement)));
     scene.assert_untouched();
     assert_refused(&scene, first_message(&scene, &thief));
     scene.assert_untouched();
@@ -303,8 +263,7 @@ fn a_session_of_a_revoked_controller_is_refused() {
 fn a_handshake_that_was_recorded_gets_nothing_done() {
     let scene = Scene::new();
     let mut honest = scene.server.dial_machine();
-    let (initiator, first) =
-        Initiator::new(&me(&scene.owner), scene.ann.id(), &scene.keys()).unwrap();
+    let (initiator, first) = Initiator::new(&me(&scene.owner), scene.ann.id(), &scene.keys()).unwrap();
     honest.send(first.clone());
     let reply = honest.receive().unwrap();
     let expected = Expected {
@@ -314,10 +273,7 @@ fn a_handshake_that_was_recorded_gets_nothing_done() {
         now: now(),
     };
     let channel = initiator.finish(&reply, &expected).unwrap().channel;
-    let mut session = Session {
-        line: honest,
-        channel,
-    };
+    let mut session = Session { line: honest, channel };
     let mut recorded = session.records(&ToMachine::Open { statement: None });
     recorded.extend(session.records(&ToMachine::Ask {
         id: 1,
@@ -387,13 +343,7 @@ fn an_order_in_a_session_is_checked_as_any_other() {
     });
     let answer = session.hear();
     assert!(
-        matches!(
-            answer,
-            Some(FromMachine::Reply {
-                id: 1,
-                result: Err(_)
-            })
-        ),
+        matches!(answer, Some(FromMachine::Reply { id: 1, result: Err(_) })),
         "{answer:?}"
     );
     scene.assert_untouched();

@@ -14,17 +14,12 @@ use super::{
 };
 
 fn push(scene: &Scene, statement: &Signed<Statement>) {
-    scene
-        .server
-        .push(&FromServer::Statement(Box::new(statement.clone())));
+    scene.server.push(&FromServer::Statement(Box::new(statement.clone())));
 }
 
 #[track_caller]
 fn assert_revoked(scene: &Scene, thief: &Device) {
-    scene.refuse(&[(
-        "of a revoked controller",
-        thief.sign(&scene.order(thief, SECRET)),
-    )]);
+    scene.refuse(&[("of a revoked controller", thief.sign(&scene.order(thief, SECRET)))]);
     assert_refused(scene, first_message(scene, thief));
     scene.assert_untouched();
 }

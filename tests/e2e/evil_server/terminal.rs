@@ -44,11 +44,7 @@ impl Terminal {
         scene.server.lie(|lies| lies.proved = Some(proved));
         let cli = Cli::new();
         let password = cli.secret_file("password", &format!("{PASSWORD}\n"));
-        Self {
-            scene,
-            cli,
-            password,
-        }
+        Self { scene, cli, password }
     }
 
     #[track_caller]
@@ -133,19 +129,13 @@ fn weak_or_ruinous_costs_of_the_password_are_refused_before_it_is_proved() {
             passes: 1,
             lanes: 1,
         },
-        KdfParams {
-            passes: 2,
-            ..honest
-        },
+        KdfParams { passes: 2, ..honest },
         KdfParams {
             memory_kib: 0,
             passes: 0,
             lanes: 0,
         },
-        KdfParams {
-            lanes: 64,
-            ..honest
-        },
+        KdfParams { lanes: 64, ..honest },
         KdfParams {
             memory_kib: u32::MAX,
             ..honest
@@ -155,10 +145,7 @@ fn weak_or_ruinous_costs_of_the_password_are_refused_before_it_is_proved() {
             ..honest
         },
     ] {
-        terminal
-            .scene
-            .server
-            .lie(|lies| lies.sign_in.params = params);
+        terminal.scene.server.lie(|lies| lies.sign_in.params = params);
         terminal.assert_failed(&format!("{params:?}"), &terminal.login());
     }
     assert_eq!(terminal.told("POST /api/sign-in/start"), 7);
@@ -167,15 +154,9 @@ fn weak_or_ruinous_costs_of_the_password_are_refused_before_it_is_proved() {
         0,
         "nothing that follows from the password was sent"
     );
-    terminal
-        .scene
-        .server
-        .lie(|lies| lies.sign_in.params = honest);
+    terminal.scene.server.lie(|lies| lies.sign_in.params = honest);
     terminal.login().expect_ok();
-    terminal
-        .scene
-        .server
-        .lie(|lies| lies.sign_in.params.passes = 1);
+    terminal.scene.server.lie(|lies| lies.sign_in.params.passes = 1);
     let password = terminal.password.to_str().unwrap();
     let output = terminal.cli.run(["join-code", "--password-file", password]);
     terminal.assert_failed("later, for a join code", &output);
@@ -198,21 +179,16 @@ fn a_server_cannot_put_another_account_in_the_place_of_ones_own() {
         ("another key", |proved, stranger, _| {
             proved.account_key = Packed(stranger.public())
         }),
-        ("another id", |proved, stranger, _| {
-            proved.account = stranger.id()
-        }),
+        ("another id", |proved, stranger, _| proved.account = stranger.id()),
         ("another account", |proved, stranger, _| {
             proved.account_key = Packed(stranger.public());
             proved.account = stranger.id();
         }),
-        (
-            "another account with its key",
-            |proved, stranger, theirs| {
-                proved.account_key = Packed(stranger.public());
-                proved.account = stranger.id();
-                proved.wrapped = Packed(theirs);
-            },
-        ),
+        ("another account with its key", |proved, stranger, theirs| {
+            proved.account_key = Packed(stranger.public());
+            proved.account = stranger.id();
+            proved.wrapped = Packed(theirs);
+        }),
     ];
     for (what, lie) in lies {
         let mut answer = proved(&terminal.scene);
@@ -266,21 +242,13 @@ fn a_swapped_machine_certificate_is_refused_and_nothing_is_asked() {
         ("certified by itself", evil.id(), own_word),
         ("with another X25519 key", honest, swapped.clone()),
         ("with another X25519 key and id", mixed, swapped),
-        (
-            "another device of the account under this one's id",
-            honest,
-            other.chain,
-        ),
+        ("another device of the account under this one's id", honest, other.chain),
     ] {
         terminal.lie_about_desk(|row| (row.id, row.certificate) = (id, certificate));
         scene.server.lie(|lies| lies.relay = Relay::ToServer);
         terminal.assert_failed(what, &terminal.list());
         // Whether it dials at all is left to it; what counts is that it says nothing there.
-        scene
-            .server
-            .taken_lines()
-            .iter_mut()
-            .for_each(Line::assert_mute);
+        scene.server.taken_lines().iter_mut().for_each(Line::assert_mute);
     }
     scene.assert_untouched();
 }
@@ -305,9 +273,7 @@ fn a_server_that_welcomes_to_another_account_is_left() {
     let terminal = Terminal::signed_in();
     let scene = &terminal.scene;
     let asked = scene.server.seen(|seen| seen.requests.len());
-    scene
-        .server
-        .lie(|lies| lies.account_key = Account::new(66).public());
+    scene.server.lie(|lies| lies.account_key = Account::new(66).public());
     terminal.assert_failed("another account key", &terminal.list());
     assert_eq!(
         scene.server.seen(|seen| seen.requests.len()),
@@ -328,10 +294,7 @@ fn a_relay_that_answers_in_the_machines_place_learns_nothing() {
     let evil = device_keys(67);
     for (what, reply) in [
         ("the controller's own message", None),
-        (
-            "a reply that the machine gave before",
-            Some(recorded.clone()),
-        ),
+        ("a reply that the machine gave before", Some(recorded.clone())),
         ("random bytes", Some(vec![7; recorded.len()])),
         ("nothing at all", Some(Vec::new())),
         ("a reply of other keys", Some(reply_of(scene, &evil))),
@@ -432,9 +395,6 @@ fn certificates_are_made_for_the_epoch_that_the_account_signed() {
     let password = terminal.password.to_str().unwrap();
     let code = terminal.cli.run(["join-code", "--password-file", password]);
     code.expect_ok();
-    let code = terminal
-        .scene
-        .server
-        .seen(|seen| seen.join_codes[0].clone());
+    let code = terminal.scene.server.seen(|seen| seen.join_codes[0].clone());
     assert_eq!(code.offer.0.enrolment.peek().unwrap().epoch, 0);
 }

@@ -4,10 +4,7 @@ use std::fmt::Write;
 
 /// A page with these lines. They must be ASCII without parentheses or backslashes.
 pub(crate) fn pdf(lines: &[&str]) -> Vec<u8> {
-    let shown: String = lines
-        .iter()
-        .map(|line| format!("({line}) Tj T*\n"))
-        .collect();
+    let shown: String = lines.iter().map(|line| format!("({line}) Tj T*\n")).collect();
     let content = format!("BT /F1 14 Tf 20 TL 72 770 Td\n{shown}ET");
     let page = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R \
         /Resources << /Font << /F1 5 0 R >> >> >>";
@@ -15,10 +12,7 @@ pub(crate) fn pdf(lines: &[&str]) -> Vec<u8> {
         "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
         "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
         page.to_owned(),
-        format!(
-            "<< /Length {} >>\nstream\n{content}\nendstream",
-            content.len()
-        ),
+        format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()),
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
     ];
     assemble(&objects).into_bytes()
@@ -51,10 +45,7 @@ mod tests {
         let (_, table) = file.split_once("xref\n0 6\n").unwrap();
         for (index, entry) in table.lines().take(6).enumerate().skip(1) {
             let offset: usize = entry[..10].parse().unwrap();
-            assert!(
-                file[offset..].starts_with(&format!("{index} 0 obj\n")),
-                "{entry}"
-            );
+            assert!(file[offset..].starts_with(&format!("{index} 0 obj\n")), "{entry}");
         }
     }
 }

@@ -23,15 +23,9 @@ pub(crate) fn write(folder: &Path) -> io::Result<()> {
         recording::wav(RECORDING_BYTES),
     )?;
     put(&folder.join("bin/hello.sh"), "#!/bin/sh\necho hello\n")?;
-    fs::set_permissions(
-        folder.join("bin/hello.sh"),
-        fs::Permissions::from_mode(0o755),
-    )?;
+    fs::set_permissions(folder.join("bin/hello.sh"), fs::Permissions::from_mode(0o755))?;
     fs::create_dir(folder.join("empty folder"))?;
-    symlink(
-        "invoices/invoice-2026-03.pdf",
-        folder.join("newest invoice.pdf"),
-    )
+    symlink("invoices/invoice-2026-03.pdf", folder.join("newest invoice.pdf"))
 }
 
 fn notes(folder: &Path) -> io::Result<()> {
@@ -57,17 +51,9 @@ fn expenses() -> String {
             ("food", 31_250 + month * 173),
             ("trains", 4_900 + month * 37),
         ];
-        kinds.map(|(kind, cents)| {
-            format!(
-                "2026-{month:02}-01,{kind},{}.{:02}\n",
-                cents / 100,
-                cents % 100
-            )
-        })
+        kinds.map(|(kind, cents)| format!("2026-{month:02}-01,{kind},{}.{:02}\n", cents / 100, cents % 100))
     });
-    std::iter::once("date,what,amount\n".to_owned())
-        .chain(rows)
-        .collect()
+    std::iter::once("date,what,amount\n".to_owned()).chain(rows).collect()
 }
 
 fn invoices(folder: &Path) -> io::Result<()> {
@@ -81,14 +67,8 @@ fn invoices(folder: &Path) -> io::Result<()> {
 }
 
 fn pictures(folder: &Path) -> io::Result<()> {
-    for (number, name) in ["日落 1.png", "日落 2.png", "日落 3.png"]
-        .iter()
-        .enumerate()
-    {
-        put(
-            &folder.join(name),
-            picture::png(480, 320, number as f32 / 2.0),
-        )?;
+    for (number, name) in ["日落 1.png", "日落 2.png", "日落 3.png"].iter().enumerate() {
+        put(&folder.join(name), picture::png(480, 320, number as f32 / 2.0))?;
     }
     Ok(())
 }

@@ -79,7 +79,11 @@ pub(super) async fn download(
             }
         };
         sink.pause().await?;
-        (tries, pause) = if sink.len() > before { (TRIES, SHORTEST_PAUSE) } else { (tries - 1, pause) };
+        (tries, pause) = if sink.len() > before {
+            (TRIES, SHORTEST_PAUSE)
+        } else {
+            (tries - 1, pause)
+        };
         if tries == 0 {
             return Err(failure.into());
         }
@@ -102,9 +106,17 @@ async fn once(
             return Ok(sink.len());
         }
         sink.restart().await?;
-        return Err(Failure { retry: true, ..changed() }.into());
+        return Err(Failure {
+            retry: true,
+            ..changed()
+        }
+        .into());
     }
-    if let Some(etag) = response.headers().get(ETAG).filter(|etag| !etag.as_bytes().starts_with(b"W/")) {
+    if let Some(etag) = response
+        .headers()
+        .get(ETAG)
+        .filter(|etag| !etag.as_bytes().starts_with(b"W/"))
+    {
         told(etag)?;
         source.etag = Some(etag.clone());
     }
@@ -112,19 +124,29 @@ async fn once(
     if start_of(&response) != sink.len() {
         sink.restart().await?;
         if start_of(&response) != 0 {
-            return Err(Failure { retry: true, ..changed() }.into());
+            return Err(Failure {
+                retry: true,
+                ..changed()
+            }
+            .into());
         }
     }
     pour(api, response, sink).await?;
     match total {
-        Some(total) if total != sink.len() => Err(Failure { retry: true, ..cut(api) }.into()),
+        Some(total) if total != sink.len() => Err(Failure {
+            retry: true,
+            ..cut(api)
+        }
+        .into()),
         _ => Ok(sink.len()),
     }
 }
 
 async fn pour(api: &Api, mut response: Response, sink: &mut impl Sink) -> Result<(), Broken> {
     loop {
-        let piece = tokio::time::timeout(SILENCE, response.chunk()).await.map_err(|_| api.silent())?;
+        let piece = tokio::time::timeout(SILENCE, response.chunk())
+            .await
+            .map_err(|_| api.silent())?;
         match piece.map_err(|error| api.transport(&error))? {
             Some(piece) => sink.write(&piece).await?,
             None => return Ok(()),
@@ -160,19 +182,30 @@ fn total_of(response: &Response) -> Option<u64> {
 
 /// `bytes 5-9/10` or `bytes */10` (RFC 9110, 14.4): the first byte and the length of the whole.
 fn content_range(response: &Response) -> Option<(Option<u64>, Option<u64>)> {
-    let text = response.headers().get(CONTENT_RANGE)?.to_str().ok()?.strip_prefix("bytes ")?;
+    let text = response
+        .headers()
+        .get(CONTENT_RANGE)?
+        .to_str()
+        .ok()?
+        .strip_prefix("bytes ")?;
     let (range, total) = text.split_once('/')?;
     let start = range.split_once('-').and_then(|(start, _)| start.parse().ok());
     Some((start, total.parse().ok()))
 }
 
 fn changed() -> Failure {
-    Refusal::new(ErrorCode::Conflict, "what was fetched changed on the server meanwhile; fetch it again").into()
+    Refusal::new(
+        ErrorCode::Conflict,
+        "what was fetched changed on the server meanwhile; fetch it again",
+    )
+    .into()
 }
 
 fn cut(api: &Api) -> Failure {
     let mut failure = api.silent();
-    failure.message = failure.message.replace("it does not answer in time", "the download was cut off");
+    failure.message = failure
+        .message
+        .replace("it does not answer in time", "the download was cut off");
     failure
 }
 

@@ -12,7 +12,10 @@ use beckon_shared::{
     id::Hash,
 };
 use cap_std::fs::Dir;
-use reqwest::{StatusCode, header::{HeaderMap, HeaderValue, RANGE}};
+use reqwest::{
+    StatusCode,
+    header::{HeaderMap, HeaderValue, RANGE},
+};
 
 use super::{
     Args, Wanted,
@@ -40,14 +43,19 @@ pub(super) async fn get(here: &Here, api: &Api, wanted: &Wanted, args: &Args) ->
     };
     done.map_err(|failure| with_name(failure, wanted))?;
     if wanted.torn {
-        let name = wanted.name.as_ref().map(|name| visible(name.as_bytes())).unwrap_or_default();
+        let name = wanted
+            .name
+            .as_ref()
+            .map(|name| visible(name.as_bytes()))
+            .unwrap_or_default();
         remark(here.out, &format!("beckon: {name}: {TORN}"));
     }
     Ok(Exit::Done)
 }
 
 /// What is said of a torn version beside its name.
-pub(super) const TORN: &str = "this version is torn: the file changed while it was read; upload it again when it is at rest";
+pub(super) const TORN: &str =
+    "this version is torn: the file changed while it was read; upload it again when it is at rest";
 
 async fn to_disk(here: &Here, api: &Api, wanted: &Wanted, place: Place, args: &Args) -> Result<(), Failure> {
     let (range, clash) = (args.range, args.clash());
@@ -61,7 +69,9 @@ async fn to_disk(here: &Here, api: &Api, wanted: &Wanted, place: Place, args: &A
 
 /// The server knows a damaged file by its id, people by its name.
 fn with_name(failure: Failure, wanted: &Wanted) -> Failure {
-    let Some(name) = wanted.name.as_ref().filter(|_| failure.is(ErrorCode::Damaged)) else { return failure };
+    let Some(name) = wanted.name.as_ref().filter(|_| failure.is(ErrorCode::Damaged)) else {
+        return failure;
+    };
     let message = format!("{}: {}", visible(name.as_bytes()), failure.message);
     Failure { message, ..failure }
 }
@@ -71,8 +81,16 @@ fn place(wanted: &Wanted, output: Option<&Path>) -> Result<Place, Failure> {
     Place::of(output, name).map_err(|error| Failure::file(output.unwrap_or(Path::new(".")), &error))
 }
 
-fn report(here: &Here, wanted: &Wanted, path: &Path, range: Option<ByteRange>, fetched: Fetched) -> Result<(), Failure> {
-    let bytes = range.map_or(Some(wanted.size), |range| range.len_of(wanted.size)).unwrap_or(0);
+fn report(
+    here: &Here,
+    wanted: &Wanted,
+    path: &Path,
+    range: Option<ByteRange>,
+    fetched: Fetched,
+) -> Result<(), Failure> {
+    let bytes = range
+        .map_or(Some(wanted.size), |range| range.len_of(wanted.size))
+        .unwrap_or(0);
     let result = serde_json::json!({
         "path": path.to_string_lossy(), "size": bytes, "hash": range.is_none().then(|| wanted.hash.to_string()),
         "node": wanted.node, "version": wanted.version, "torn": wanted.torn, "skipped": fetched == Fetched::Same,
@@ -114,14 +132,21 @@ pub(super) async fn fetch(
         return Ok(Fetched::Same);
     }
     local::may_take(&folder, name, clash)?;
-    let finish = Finish { mode: wanted.mode, mtime: Some(wanted.mtime), sync };
+    let finish = Finish {
+        mode: wanted.mode,
+        mtime: Some(wanted.mtime),
+        sync,
+    };
     let mut leftover = Leftover::Keep;
     loop {
         let mut part = Part::open(Arc::clone(&folder), name, leftover).await?;
         let resumed = part.len() > 0;
         let is_whole = part.len() == wanted.size && part.hash() == wanted.hash;
         if !is_whole {
-            let mut source = Source { url: wanted.url(), etag: None };
+            let mut source = Source {
+                url: wanted.url(),
+                etag: None,
+            };
             download(api, &mut source, &mut part, |_| Ok(())).await?;
         }
         if part.hash() == wanted.hash {
@@ -138,7 +163,11 @@ pub(super) async fn fetch(
 }
 
 pub(super) fn damaged() -> Failure {
-    Refusal::new(ErrorCode::Damaged, "what came does not match its hash; upload it again, or get an older version (beckon drive versions)").into()
+    Refusal::new(
+        ErrorCode::Damaged,
+        "what came does not match its hash; upload it again, or get an older version (beckon drive versions)",
+    )
+    .into()
 }
 
 /// Standard output as a place for bytes: what went out cannot be taken back.
@@ -177,14 +206,21 @@ impl Sink for Stdout {
 
 async fn to_standard_output(api: &Api, wanted: &Wanted) -> Result<(), Failure> {
     let mut out = Stdout::default();
-    let mut source = Source { url: wanted.url(), etag: None };
+    let mut source = Source {
+        url: wanted.url(),
+        etag: None,
+    };
     let done = download(api, &mut source, &mut out, |_| Ok(())).await;
     let done = match done {
         Ok(_) => out.pause().await.map_err(Broken::Local),
         Err(broken) => Err(broken),
     };
     done.map_err(written)?;
-    if Hash(*out.hasher.finalize().as_bytes()) == wanted.hash { Ok(()) } else { Err(damaged()) }
+    if Hash(*out.hasher.finalize().as_bytes()) == wanted.hash {
+        Ok(())
+    } else {
+        Err(damaged())
+    }
 }
 
 fn written(broken: Broken) -> Failure {
@@ -194,15 +230,27 @@ fn written(broken: Broken) -> Failure {
     }
 }
 
-async fn range_to_place(api: &Api, wanted: &Wanted, range: ByteRange, place: Place, clash: Clash) -> Result<Fetched, Failure> {
+async fn range_to_place(
+    api: &Api,
+    wanted: &Wanted,
+    range: ByteRange,
+    place: Place,
+    clash: Clash,
+) -> Result<Fetched, Failure> {
     let at = |error: io::Error| Failure::file(&place.path, &error);
     local::may_take(&place.folder, &place.name, clash).map_err(at)?;
-    let mut part = Part::open(Arc::new(place.folder), &place.name, Leftover::Forget).await.map_err(at)?;
+    let mut part = Part::open(Arc::new(place.folder), &place.name, Leftover::Forget)
+        .await
+        .map_err(at)?;
     if let Err(failure) = copy_range(api, wanted, range, &mut part).await {
         part.discard();
         return Err(failure);
     }
-    let finish = Finish { mode: wanted.mode, mtime: None, sync: Sync::Each };
+    let finish = Finish {
+        mode: wanted.mode,
+        mtime: None,
+        sync: Sync::Each,
+    };
     part.finish(finish).await.map_err(at)?;
     Ok(Fetched::New)
 }
@@ -225,7 +273,11 @@ async fn copy_range(api: &Api, wanted: &Wanted, range: ByteRange, sink: &mut imp
         sink.write(&piece).await.map_err(Failure::output)?;
     }
     sink.pause().await.map_err(Failure::output)?;
-    if sink.len() == len { Ok(()) } else { Err(Failure::unreachable("the server", "the range was cut off")) }
+    if sink.len() == len {
+        Ok(())
+    } else {
+        Err(Failure::unreachable("the server", "the range was cut off"))
+    }
 }
 
 /// A symlink comes as a symlink.
@@ -234,8 +286,10 @@ pub(super) fn get_symlink(here: &Here, node: &NodeView, output: Option<&Path>, c
     let at = |error: io::Error| Failure::file(output.unwrap_or(Path::new(".")), &error);
     let place = Place::of(output, name_of(node).as_ref().and_then(local::os_name)).map_err(at)?;
     local::make_symlink(&place.folder, &place.name, &target.0, clash).map_err(at)?;
-    let result = serde_json::json!({ "path": place.path.to_string_lossy(), "target": String::from_utf8_lossy(&target.0) });
-    here.out.one(&result, || format!("{} -> {}", shown_name(node), visible(&target.0)))?;
+    let result =
+        serde_json::json!({ "path": place.path.to_string_lossy(), "target": String::from_utf8_lossy(&target.0) });
+    here.out
+        .one(&result, || format!("{} -> {}", shown_name(node), visible(&target.0)))?;
     Ok(Exit::Done)
 }
 

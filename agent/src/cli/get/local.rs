@@ -45,7 +45,8 @@ pub(super) fn may_take(folder: &Dir, name: &OsStr, clash: Clash) -> io::Result<(
     match clash {
         _ if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         _ if !kind.is_file() && !kind.is_symlink() => {
-            let advice = "it is no regular file and is not replaced; to write into it use -o - and redirect standard output";
+            let advice =
+                "it is no regular file and is not replaced; to write into it use -o - and redirect standard output";
             Err(io::Error::new(io::ErrorKind::Unsupported, advice))
         }
         Clash::Refuse => Err(io::ErrorKind::AlreadyExists.into()),
@@ -56,7 +57,9 @@ pub(super) fn may_take(folder: &Dir, name: &OsStr, clash: Clash) -> io::Result<(
 /// The folder that a tree becomes: `output`, or one of its own name below it where that is written `.`, `..` or `DIR/`
 /// and is there, or in the working directory if there is no `output`.
 pub(super) fn tree_target(output: Option<&Path>, own_name: Option<OsString>) -> Option<PathBuf> {
-    let Some(output) = output else { return own_name.map(PathBuf::from) };
+    let Some(output) = output else {
+        return own_name.map(PathBuf::from);
+    };
     let text = output.as_os_str().as_encoded_bytes();
     let is_above = text.ends_with(b"/") || text.ends_with(b"/.") || text == b"." || output.file_name().is_none();
     match own_name {
@@ -67,7 +70,11 @@ pub(super) fn tree_target(output: Option<&Path>, own_name: Option<OsString>) -> 
 
 /// Opens a folder that the user named.
 pub(super) fn open_folder(path: &Path) -> io::Result<Dir> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
     Dir::open_ambient_dir(path, ambient_authority())
 }
 
@@ -90,17 +97,34 @@ pub(super) struct Place {
 impl Place {
     /// At `output`; below its own name if that is a folder, or in the working directory if there is none.
     pub(super) fn of(output: Option<&Path>, own_name: Option<OsString>) -> io::Result<Self> {
-        let nameless = || io::Error::new(io::ErrorKind::InvalidInput, "this has no name of its own here: name a file with -o");
+        let nameless = || {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "this has no name of its own here: name a file with -o",
+            )
+        };
         let output = output.unwrap_or(Path::new("."));
         let ends_as_folder = output.as_os_str().as_encoded_bytes().ends_with(b"/");
         let folder = open_folder(output);
         if let (Ok(folder), name) = (folder, &own_name) {
             let name = name.clone().ok_or_else(nameless)?;
-            return Ok(Self { folder, path: output.join(&name), name });
+            return Ok(Self {
+                folder,
+                path: output.join(&name),
+                name,
+            });
         }
-        let name = output.file_name().filter(|_| !ends_as_folder).ok_or(io::ErrorKind::NotFound)?.to_owned();
+        let name = output
+            .file_name()
+            .filter(|_| !ends_as_folder)
+            .ok_or(io::ErrorKind::NotFound)?
+            .to_owned();
         let folder = open_folder(output.parent().unwrap_or(Path::new(".")))?;
-        Ok(Self { folder, name, path: output.to_owned() })
+        Ok(Self {
+            folder,
+            name,
+            path: output.to_owned(),
+        })
     }
 }
 
@@ -149,7 +173,10 @@ pub(super) fn folder_below(top: &Dir, path: &RootPath) -> io::Result<Dir> {
 }
 
 pub(super) fn unusable() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidFilename, "this name cannot be used on this system; fetch the folder with --zip FILE")
+    io::Error::new(
+        io::ErrorKind::InvalidFilename,
+        "this name cannot be used on this system; fetch the folder with --zip FILE",
+    )
 }
 
 /// Options to open a file by its name in a folder, not following a symlink there.
@@ -189,7 +216,9 @@ pub(super) fn system_time(at: Timestamp) -> SystemTime {
 
 /// Gives a folder its time and permissions, once all that goes into it is there.
 pub(super) fn finish_folder(top: &Dir, path: &RootPath, mtime: Timestamp, mode: u32) -> io::Result<()> {
-    let Some((above, name)) = path.split_last() else { return Ok(()) };
+    let Some((above, name)) = path.split_last() else {
+        return Ok(());
+    };
     let above = folder_below(top, &above)?;
     let name = os_name(&name).ok_or_else(unusable)?;
     let folder = above.open_dir_nofollow(&name)?;
@@ -218,7 +247,10 @@ pub(super) fn make_symlink(folder: &Dir, name: &OsStr, target: &[u8], clash: Cla
 /// Windows tells links to files and folders apart and asks for a privilege.
 #[cfg(not(unix))]
 pub(super) fn make_symlink(_: &Dir, _: &OsStr, _: &[u8], _: Clash) -> io::Result<Fetched> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "symbolic links are not made on this system; fetch the folder with --zip FILE"))
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "symbolic links are not made on this system; fetch the folder with --zip FILE",
+    ))
 }
 
 /// The temporary name beside a file; a hash stands for a name that would get too long by it.
@@ -243,12 +275,27 @@ mod tests {
         assert_eq!(part_name(OsStr::new("a.txt")), ".a.txt.beckon-part");
         let long = "x".repeat(255);
         assert!(part_name(OsStr::new(&long)).len() <= 255);
-        assert_ne!(part_name(OsStr::new(&long)), part_name(OsStr::new(&format!("y{}", &long[1..]))));
+        assert_ne!(
+            part_name(OsStr::new(&long)),
+            part_name(OsStr::new(&format!("y{}", &long[1..])))
+        );
     }
 
     #[test]
     fn windows_is_not_led_to_devices_streams_or_other_names() {
-        for name in ["con", "NUL.txt", "com1", "LPT¹.log", "a:b", "a\\b", "a.", "a ", "what?", "a\tb", "aux .txt"] {
+        for name in [
+            "con",
+            "NUL.txt",
+            "com1",
+            "LPT¹.log",
+            "a:b",
+            "a\\b",
+            "a.",
+            "a ",
+            "what?",
+            "a\tb",
+            "aux .txt",
+        ] {
             assert!(!is_safe_on_windows(name), "{name}");
         }
         for name in ["console", "a.b.c", "com", "com10", "résumé.pdf", ".hidden"] {
@@ -262,7 +309,13 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         let inside = tempfile::tempdir().unwrap();
         let top = open_folder(inside.path()).unwrap();
-        make_symlink(&top, OsStr::new("out"), outside.path().as_os_str().as_encoded_bytes(), Clash::Refuse).unwrap();
+        make_symlink(
+            &top,
+            OsStr::new("out"),
+            outside.path().as_os_str().as_encoded_bytes(),
+            Clash::Refuse,
+        )
+        .unwrap();
         let path = |text: &str| RootPath::new(text).unwrap();
         assert!(folder_below(&top, &path("out")).is_err());
         assert!(folder_below(&top, &path("out/deep")).is_err());

@@ -69,9 +69,17 @@ impl Part {
         let options = options.read(true).write(true).create(true);
         let mut file = folder.open_with(part_name(&name), options)?.into_std();
         if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else has the temporary file's name"));
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "something else has the temporary file's name",
+            ));
         }
-        file.try_lock().map_err(|_| io::Error::new(io::ErrorKind::ResourceBusy, "another beckon get writes this file; wait for it to end"))?;
+        file.try_lock().map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "another beckon get writes this file; wait for it to end",
+            )
+        })?;
         let mut hasher = blake3::Hasher::new();
         let len = match leftover {
             Leftover::Keep => hash_all(&mut file, &mut hasher)?,
@@ -80,7 +88,14 @@ impl Part {
                 0
             }
         };
-        Ok(Self { folder, name, file: Some(file), buffer: Vec::new(), hasher, len })
+        Ok(Self {
+            folder,
+            name,
+            file: Some(file),
+            buffer: Vec::new(),
+            hasher,
+            len,
+        })
     }
 
     /// The hash of all that is there.
@@ -95,7 +110,9 @@ impl Part {
     }
 
     fn finish_now(self, finish: Finish) -> io::Result<()> {
-        let Some(file) = &self.file else { return Err(io::ErrorKind::NotFound.into()) };
+        let Some(file) = &self.file else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
         if let Some(permissions) = local::permissions(finish.mode) {
             file.set_permissions(permissions)?;
         }
@@ -144,7 +161,9 @@ impl Sink for Part {
         self.buffer.clear();
         self.hasher.reset();
         self.len = 0;
-        let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
+        let Some(file) = &mut self.file else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
         file.set_len(0)?;
         file.seek(SeekFrom::Start(0)).map(drop)
     }
@@ -153,7 +172,11 @@ impl Sink for Part {
         self.hasher.update(bytes);
         self.len += bytes.len() as u64;
         self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= WRITE_SIZE { self.flush().await } else { Ok(()) }
+        if self.buffer.len() >= WRITE_SIZE {
+            self.flush().await
+        } else {
+            Ok(())
+        }
     }
 
     async fn pause(&mut self) -> io::Result<()> {
@@ -199,6 +222,10 @@ pub(super) async fn hash_of(mut file: std::fs::File) -> io::Result<Hash> {
 }
 
 /// Runs what waits for the disk where nobody else is kept waiting.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(io::Error::other("the work was stopped")))
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(io::Error::other("the work was stopped")))
 }

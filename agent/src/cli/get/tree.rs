@@ -78,24 +78,56 @@ struct FolderEnd {
 }
 
 /// Fetches all that lies below `place` into the folder `target`.
-pub(super) async fn get(here: &Here, api: &Api, place: &DrivePlace, target: &Path, clash: Clash) -> Result<Exit, Failure> {
+pub(super) async fn get(
+    here: &Here,
+    api: &Api,
+    place: &DrivePlace,
+    target: &Path,
+    clash: Clash,
+) -> Result<Exit, Failure> {
     let at = |error: io::Error| Failure::file(target, &error);
     let top = local::make_folder(target).map_err(at)?;
-    let report = Mutex::new(Report { path: target.to_string_lossy().into_owned(), ..Report::default() });
-    let fetch = Fetch { here, api, target, top, clash, report };
+    let report = Mutex::new(Report {
+        path: target.to_string_lossy().into_owned(),
+        ..Report::default()
+    });
+    let fetch = Fetch {
+        here,
+        api,
+        target,
+        top,
+        clash,
+        report,
+    };
     let folders = fetch.all(place).await?;
     sync(&fetch.top).map_err(at)?;
     fetch.finish_folders(folders);
     let report = fetch.report.into_inner().unwrap_or_else(PoisonError::into_inner);
     here.out.one(&report, || text(&report))?;
-    Ok(if report.problems.is_empty() { Exit::Done } else { Exit::Partly })
+    Ok(if report.problems.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Partly
+    })
 }
 
 fn text(report: &Report) -> String {
-    let skipped = if report.skipped > 0 { format!(", {} were there already", report.skipped) } else { String::new() };
-    let failed = if report.problems.is_empty() { String::new() } else { format!(", {} failed (named above)", report.problems.len()) };
+    let skipped = if report.skipped > 0 {
+        format!(", {} were there already", report.skipped)
+    } else {
+        String::new()
+    };
+    let failed = if report.problems.is_empty() {
+        String::new()
+    } else {
+        format!(", {} failed (named above)", report.problems.len())
+    };
     let files = count(report.files, "file");
-    format!("{}: {files}, {}{skipped}{failed}", visible(report.path.as_bytes()), size(report.bytes))
+    format!(
+        "{}: {files}, {}{skipped}{failed}",
+        visible(report.path.as_bytes()),
+        size(report.bytes)
+    )
 }
 
 impl Fetch<'_> {
@@ -106,14 +138,21 @@ impl Fetch<'_> {
         let mut url = base.clone();
         loop {
             let page: Tree = self.api.get(&url).await?;
-            let (inner, leaves): (Vec<_>, Vec<_>) = page.rows.into_iter().partition(|row| row.node.kind == EntryKind::Folder);
+            let (inner, leaves): (Vec<_>, Vec<_>) = page
+                .rows
+                .into_iter()
+                .partition(|row| row.node.kind == EntryKind::Folder);
             for row in inner {
                 folders.extend(self.folder(row)?);
             }
             let (small, leaves): (Vec<_>, Vec<_>) = leaves.into_iter().partition(together::is_small);
             let groups = together::groups(small).into_iter().map(Ok);
-            stream::iter(groups).try_for_each_concurrent(GROUPS, |group| self.group(group)).await?;
-            stream::iter(leaves.into_iter().map(Ok)).try_for_each_concurrent(PARALLEL, |row| self.leaf(row)).await?;
+            stream::iter(groups)
+                .try_for_each_concurrent(GROUPS, |group| self.group(group))
+                .await?;
+            stream::iter(leaves.into_iter().map(Ok))
+                .try_for_each_concurrent(PARALLEL, |row| self.leaf(row))
+                .await?;
             let Some(next) = page.next else { return Ok(folders) };
             url = format!("{base}&after={}", URL_SAFE_NO_PAD.encode(next.as_bytes()));
         }
@@ -124,7 +163,11 @@ impl Fetch<'_> {
             Ok(_) => {
                 // Folders that the server made have no time or permissions of their own.
                 let own = row.node.head.is_some();
-                Ok(own.then_some(FolderEnd { path: row.path, mtime: row.node.mtime, mode: row.node.mode }))
+                Ok(own.then_some(FolderEnd {
+                    path: row.path,
+                    mtime: row.node.mtime,
+                    mode: row.node.mode,
+                }))
             }
             Err(error) => self.problem(&row.path, Broken::Local(error)).map(|()| None),
         }
@@ -142,7 +185,10 @@ impl Fetch<'_> {
 
     fn count(&self, row: &TreeRow, fetched: Fetched) {
         if row.node.torn {
-            remark(self.here.out, &format!("beckon: {}: {}", visible(row.path.as_bytes()), file::TORN));
+            remark(
+                self.here.out,
+                &format!("beckon: {}: {}", visible(row.path.as_bytes()), file::TORN),
+            );
         }
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         match fetched {
@@ -170,17 +216,36 @@ impl Fetch<'_> {
     fn problem(&self, path: &RootPath, broken: Broken) -> Result<(), Failure> {
         let full = self.path_of(path);
         let ends_all = match &broken {
-            Broken::Local(error) => matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem),
-            Broken::Remote(failure) => failure.code == "unreachable" || failure.is(ErrorCode::NotSignedIn) || failure.is(ErrorCode::Revoked),
+            Broken::Local(error) => matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem
+            ),
+            Broken::Remote(failure) => {
+                failure.code == "unreachable" || failure.is(ErrorCode::NotSignedIn) || failure.is(ErrorCode::Revoked)
+            }
         };
         let failure = file::failure(broken, &full);
         if ends_all {
             return Err(failure);
         }
-        remark(self.here.out, &format!("beckon: {}: {}", visible(path.as_bytes()), failure.message));
-        let path_bytes = std::str::from_utf8(path.as_bytes()).is_err().then(|| base64(path.as_bytes()));
-        let problem = ProblemJson { path: path.display(), path_bytes, code: failure.code, message: failure.message };
-        self.report.lock().unwrap_or_else(PoisonError::into_inner).problems.push(problem);
+        remark(
+            self.here.out,
+            &format!("beckon: {}: {}", visible(path.as_bytes()), failure.message),
+        );
+        let path_bytes = std::str::from_utf8(path.as_bytes())
+            .is_err()
+            .then(|| base64(path.as_bytes()));
+        let problem = ProblemJson {
+            path: path.display(),
+            path_bytes,
+            code: failure.code,
+            message: failure.message,
+        };
+        self.report
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .problems
+            .push(problem);
         Ok(())
     }
 

@@ -26,28 +26,50 @@ use crate::{
 const ETAG_MAX: usize = 256;
 
 /// Fetches the folder at `place` into the file at `path`.
-pub(super) async fn get(here: &Here, api: &Api, place: &DrivePlace, path: &Path, clash: Clash) -> Result<Exit, Failure> {
+pub(super) async fn get(
+    here: &Here,
+    api: &Api,
+    place: &DrivePlace,
+    path: &Path,
+    clash: Clash,
+) -> Result<Exit, Failure> {
     let url = match place {
         DrivePlace::Node(node) => format!("/api/drive/zip/{node}"),
         DrivePlace::Path(_) => format!("/api/drive/zip?{}", place.query()),
     };
     let target = Place::of(Some(path), None).map_err(|error| Failure::file(path, &error))?;
     local::may_take(&target.folder, &target.name, clash).map_err(|error| Failure::file(path, &error))?;
-    let len = fetch(api, url, Arc::new(target.folder), &target.name).await.map_err(|broken| failure(broken, path))?;
+    let len = fetch(api, url, Arc::new(target.folder), &target.name)
+        .await
+        .map_err(|broken| failure(broken, path))?;
     let result = serde_json::json!({ "path": path.to_string_lossy(), "size": len });
-    here.out.one(&result, || format!("{}: {}", visible(path.as_os_str().as_encoded_bytes()), size(len)))?;
+    here.out.one(&result, || {
+        format!("{}: {}", visible(path.as_os_str().as_encoded_bytes()), size(len))
+    })?;
     Ok(Exit::Done)
 }
 
 async fn fetch(api: &Api, url: String, folder: Arc<Dir>, name: &OsStr) -> Result<u64, Broken> {
-    let tag = Tag { folder: Arc::clone(&folder), name: tag_name(name) };
+    let tag = Tag {
+        folder: Arc::clone(&folder),
+        name: tag_name(name),
+    };
     let known = tag.read();
-    let leftover = if known.is_some() { Leftover::Keep } else { Leftover::Forget };
+    let leftover = if known.is_some() {
+        Leftover::Keep
+    } else {
+        Leftover::Forget
+    };
     let mut part = Part::open(folder, name, leftover).await?;
     let mut source = Source { url, etag: known };
     let len = download(api, &mut source, &mut part, |etag| tag.write(etag)).await?;
     debug_assert_eq!(len, part.len());
-    part.finish(Finish { mode: 0, mtime: None, sync: Sync::Each }).await?;
+    part.finish(Finish {
+        mode: 0,
+        mtime: None,
+        sync: Sync::Each,
+    })
+    .await?;
     tag.forget();
     Ok(len)
 }
@@ -67,7 +89,9 @@ fn tag_name(name: &OsStr) -> OsString {
 impl Tag {
     fn read(&self) -> Option<HeaderValue> {
         let bytes = self.folder.read(&self.name).ok()?;
-        HeaderValue::from_bytes(&bytes).ok().filter(|tag| !tag.is_empty() && tag.len() <= ETAG_MAX)
+        HeaderValue::from_bytes(&bytes)
+            .ok()
+            .filter(|tag| !tag.is_empty() && tag.len() <= ETAG_MAX)
     }
 
     fn write(&self, etag: &HeaderValue) -> io::Result<()> {

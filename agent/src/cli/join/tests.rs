@@ -32,24 +32,44 @@ struct Fake {
 
 impl Fake {
     fn new(refuses: Option<(DeviceId, ErrorCode)>) -> Self {
-        Self { account: AccountKey::from_bytes(&[1; 32]), code: JoinCode::new([2; 16]), refuses }
+        Self {
+            account: AccountKey::from_bytes(&[1; 32]),
+            code: JoinCode::new([2; 16]),
+            refuses,
+        }
     }
 
     fn offer(&self) -> OfferView {
         let issued = clock::now();
-        let terms = Terms { role: Role::Source, issued, not_after: issued + Duration::from_secs(900), uses: 1, epoch: 0 };
+        let terms = Terms {
+            role: Role::Source,
+            issued,
+            not_after: issued + Duration::from_secs(900),
+            uses: 1,
+            epoch: 0,
+        };
         let (offer, mac) = self.code.offer(&self.account, &terms).unwrap();
-        OfferView { offer: Packed(offer), mac: Bytes(mac) }
+        OfferView {
+            offer: Packed(offer),
+            mac: Bytes(mac),
+        }
     }
 
     fn join(&self, body: &[u8]) -> (u16, String) {
         let join: Join = serde_json::from_slice(body).unwrap();
         let device = join.device.certificate.0.peek().unwrap().device;
         match self.refuses {
-            Some((refused, code)) if refused == device => (code.status(), serde_json::to_string(&Refusal::new(code, "no")).unwrap()),
+            Some((refused, code)) if refused == device => {
+                (code.status(), serde_json::to_string(&Refusal::new(code, "no")).unwrap())
+            }
             _ => {
                 let space = SpaceId::new(clock::now(), [1; 10]);
-                let joined = Joined { account: self.account.id(), space, device, name: "desk".to_owned() };
+                let joined = Joined {
+                    account: self.account.id(),
+                    space,
+                    device,
+                    name: "desk".to_owned(),
+                };
                 (200, serde_json::to_string(&joined).unwrap())
             }
         }
@@ -67,8 +87,15 @@ impl Fake {
         }
         let mut body = vec![0; len];
         stream.read_exact(&mut body).await.unwrap();
-        let (status, text) = if first.starts_with("POST") { self.join(&body) } else { (200, offer.to_owned()) };
-        let head = format!("HTTP/1.1 {status} As Said\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", text.len());
+        let (status, text) = if first.starts_with("POST") {
+            self.join(&body)
+        } else {
+            (200, offer.to_owned())
+        };
+        let head = format!(
+            "HTTP/1.1 {status} As Said\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            text.len()
+        );
         stream.get_mut().write_all((head + &text).as_bytes()).await.unwrap();
     }
 
@@ -110,13 +137,32 @@ fn before() -> Before {
         has_journal: true,
     };
     state.save_machine(&machine).unwrap();
-    let here = Here { state, out: Output { format: Format::Json }, ca: None, timeout: None, awaited: std::sync::Mutex::default() };
-    Before { here, keys: machine.keys, _folder: folder }
+    let here = Here {
+        state,
+        out: Output { format: Format::Json },
+        ca: None,
+        timeout: None,
+        awaited: std::sync::Mutex::default(),
+    };
+    Before {
+        here,
+        keys: machine.keys,
+        _folder: folder,
+    }
 }
 
 async fn join(before: &Before, url: Origin) -> Result<Machine, Failure> {
     let code = JoinCode::new([2; 16]).text().to_string();
-    run(&before.here, Args { url, code, name: None, roots: Vec::new() }).await?;
+    run(
+        &before.here,
+        Args {
+            url,
+            code,
+            name: None,
+            roots: Vec::new(),
+        },
+    )
+    .await?;
     Ok(before.here.state.machine().unwrap().unwrap())
 }
 
@@ -141,11 +187,24 @@ async fn a_machine_that_was_revoked_unheard_comes_with_new_keys() {
 async fn a_machine_that_knows_that_it_was_revoked_does_not_try_its_old_keys() {
     let before = before();
     let account = AccountKey::from_bytes(&[1; 32]);
-    before.here.state.update_machine(|machine| {
-        let revocation = machine.standing.revoke(&account.public(), &[before.keys.id()], clock::now()).unwrap();
-        machine.standing.accept(&Signed::sign(&Statement::Revocation(revocation), account.signing()), &account.public()).unwrap();
-        Ok(())
-    }).unwrap();
+    before
+        .here
+        .state
+        .update_machine(|machine| {
+            let revocation = machine
+                .standing
+                .revoke(&account.public(), &[before.keys.id()], clock::now())
+                .unwrap();
+            machine
+                .standing
+                .accept(
+                    &Signed::sign(&Statement::Revocation(revocation), account.signing()),
+                    &account.public(),
+                )
+                .unwrap();
+            Ok(())
+        })
+        .unwrap();
     let machine = join(&before, Fake::new(None).start().await).await.unwrap();
     assert_ne!(machine.keys.id(), before.keys.id());
 }
@@ -155,9 +214,17 @@ async fn a_machine_that_joins_again_cannot_take_another_name_in_passing() {
     let before = before();
     let (url, code) = (Fake::new(None).start().await, JoinCode::new([2; 16]).text().to_string());
     let name = |name: &str| Label::new(name).ok();
-    let args = |name| Args { url: url.clone(), code: code.clone(), name, roots: Vec::new() };
+    let args = |name| Args {
+        url: url.clone(),
+        code: code.clone(),
+        name,
+        roots: Vec::new(),
+    };
     let failure = run(&before.here, args(name("office"))).await.unwrap_err();
-    assert!(failure.is(ErrorCode::Conflict) && failure.message.contains("the machine desk already"), "{failure}");
+    assert!(
+        failure.is(ErrorCode::Conflict) && failure.message.contains("the machine desk already"),
+        "{failure}"
+    );
     run(&before.here, args(name("desk"))).await.unwrap();
 }
 
@@ -165,6 +232,14 @@ async fn a_machine_that_joins_again_cannot_take_another_name_in_passing() {
 async fn any_other_refusal_is_told_and_changes_nothing() {
     let before = before();
     let fake = Fake::new(Some((before.keys.id(), ErrorCode::CodeSpent)));
-    assert!(join(&before, fake.start().await).await.unwrap_err().is(ErrorCode::CodeSpent));
-    assert_eq!(before.here.state.machine().unwrap().unwrap().keys.id(), before.keys.id());
+    assert!(
+        join(&before, fake.start().await)
+            .await
+            .unwrap_err()
+            .is(ErrorCode::CodeSpent)
+    );
+    assert_eq!(
+        before.here.state.machine().unwrap().unwrap().keys.id(),
+        before.keys.id()
+    );
 }

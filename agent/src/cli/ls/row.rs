@@ -32,8 +32,15 @@ pub(super) struct Row<'a> {
 
 impl<'a> Row<'a> {
     /// `entry` stands in `folder`, in the root of `place`.
-    pub(super) fn new(place: &LiveRef, folder: &RootPath, entry: &'a Entry, in_drive: InDrive) -> Result<Self, Failure> {
-        let path = folder.join(&entry.name).map_err(|cause| Failure::local("path", cause.to_string()))?;
+    pub(super) fn new(
+        place: &LiveRef,
+        folder: &RootPath,
+        entry: &'a Entry,
+        in_drive: InDrive,
+    ) -> Result<Self, Failure> {
+        let path = folder
+            .join(&entry.name)
+            .map_err(|cause| Failure::local("path", cause.to_string()))?;
         Ok(Self {
             name: entry.name.display(),
             name_bytes: entry.name.as_str().is_none().then(|| base64(entry.name.as_bytes())),
@@ -41,7 +48,10 @@ impl<'a> Row<'a> {
             size: entry.stamp.size,
             mtime: Timestamp(entry.stamp.mtime_ns.div_euclid(1_000_000)),
             in_drive,
-            target: entry.target.as_ref().map(|target| String::from_utf8_lossy(target).into_owned()),
+            target: entry
+                .target
+                .as_ref()
+                .map(|target| String::from_utf8_lossy(target).into_owned()),
             token: LiveRef { path, ..place.clone() }.token(),
             entry,
         })
@@ -49,14 +59,22 @@ impl<'a> Row<'a> {
 
     /// A line for people: fixed columns, because rows are printed before the last one is known.
     pub(super) fn text(&self) -> String {
-        let size = if self.kind == EntryKind::File { size(self.size) } else { String::new() };
+        let size = if self.kind == EntryKind::File {
+            size(self.size)
+        } else {
+            String::new()
+        };
         let name = visible(self.entry.name.as_bytes());
         let end = match self.kind {
             EntryKind::Folder => "/".to_owned(),
             EntryKind::Symlink => format!(" -> {}", visible(self.entry.target.as_deref().unwrap_or_default())),
             EntryKind::File | EntryKind::Other => String::new(),
         };
-        format!("{:<9}  {size:>10}  {}  {name}{end}", word(self.in_drive), time(self.mtime))
+        format!(
+            "{:<9}  {size:>10}  {}  {name}{end}",
+            word(self.in_drive),
+            time(self.mtime)
+        )
     }
 }
 
@@ -82,11 +100,25 @@ mod tests {
 
     use super::*;
 
-    const PLACE: LiveRef = LiveRef { device: DeviceId([1; 32]), root: RootId([2; 16]), path: RootPath::root() };
+    const PLACE: LiveRef = LiveRef {
+        device: DeviceId([1; 32]),
+        root: RootId([2; 16]),
+        path: RootPath::root(),
+    };
 
     fn entry(name: &[u8], kind: EntryKind) -> Entry {
-        let stamp = SourceStamp { size: 2048, mtime_ns: 1_795_357_800_999_999_999, ctime_ns: 0, file_id: 0 };
-        Entry { name: Name::new(name).unwrap(), kind, stamp, target: (kind == EntryKind::Symlink).then(|| b"../x".to_vec()) }
+        let stamp = SourceStamp {
+            size: 2048,
+            mtime_ns: 1_795_357_800_999_999_999,
+            ctime_ns: 0,
+            file_id: 0,
+        };
+        Entry {
+            name: Name::new(name).unwrap(),
+            kind,
+            stamp,
+            target: (kind == EntryKind::Symlink).then(|| b"../x".to_vec()),
+        }
     }
 
     fn json(entry: &Entry) -> serde_json::Value {
@@ -108,14 +140,30 @@ mod tests {
     #[test]
     fn a_name_that_is_not_utf8_keeps_its_bytes() {
         let row = json(&entry(b"caf\xe9", EntryKind::File));
-        assert_eq!((row["name"].as_str(), row["name_bytes"].as_str()), (Some("caf\u{fffd}"), Some("Y2Fm6Q==")));
+        assert_eq!(
+            (row["name"].as_str(), row["name_bytes"].as_str()),
+            (Some("caf\u{fffd}"), Some("Y2Fm6Q=="))
+        );
     }
 
     #[test]
     fn a_line_for_people_shows_what_it_is() {
-        let line = |name: &[u8], kind| Row::new(&PLACE, &RootPath::root(), &entry(name, kind), InDrive::No).unwrap().text();
-        assert_eq!(line(b"a\nb", EntryKind::File), "no            2.0 KiB  2026-11-22T14:30:00Z  a\\nb");
-        assert_eq!(line(b"d", EntryKind::Folder), "no                     2026-11-22T14:30:00Z  d/");
-        assert_eq!(line(b"l", EntryKind::Symlink), "no                     2026-11-22T14:30:00Z  l -> ../x");
+        let line = |name: &[u8], kind| {
+            Row::new(&PLACE, &RootPath::root(), &entry(name, kind), InDrive::No)
+                .unwrap()
+                .text()
+        };
+        assert_eq!(
+            line(b"a\nb", EntryKind::File),
+            "no            2.0 KiB  2026-11-22T14:30:00Z  a\\nb"
+        );
+        assert_eq!(
+            line(b"d", EntryKind::Folder),
+            "no                     2026-11-22T14:30:00Z  d/"
+        );
+        assert_eq!(
+            line(b"l", EntryKind::Symlink),
+            "no                     2026-11-22T14:30:00Z  l -> ../x"
+        );
     }
 }

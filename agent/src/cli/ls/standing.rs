@@ -35,15 +35,26 @@ impl Folder<'_> {
     /// The state of each entry, in order. What the drive's heads do not prove the machine is asked for.
     pub(super) async fn states(&self, entries: &[Entry]) -> Result<Vec<InDrive>, Failure> {
         let heads = self.heads(entries).await?;
-        let compared: Vec<Option<InDrive>> = entries.iter().map(|entry| in_drive::compare(entry, heads.get(&entry.name))).collect();
+        let compared: Vec<Option<InDrive>> = entries
+            .iter()
+            .map(|entry| in_drive::compare(entry, heads.get(&entry.name)))
+            .collect();
         let open = |state: &Option<InDrive>| match state {
             None => true,
             // What is not safe yet may be on its way.
             Some(InDrive::No | InDrive::Changed) => self.is_busy,
             Some(_) => false,
         };
-        let asked: Vec<usize> = compared.iter().enumerate().filter(|(_, state)| open(state)).map(|(at, _)| at).collect();
-        let mut states: Vec<InDrive> = compared.into_iter().map(|state| state.unwrap_or(InDrive::Unknown)).collect();
+        let asked: Vec<usize> = compared
+            .iter()
+            .enumerate()
+            .filter(|(_, state)| open(state))
+            .map(|(at, _)| at)
+            .collect();
+        let mut states: Vec<InDrive> = compared
+            .into_iter()
+            .map(|state| state.unwrap_or(InDrive::Unknown))
+            .collect();
         for part in asked.chunks(ASK_MAX) {
             let answers = self.ask_machine(part.iter().map(|at| &entries[*at])).await?;
             for (at, answer) in part.iter().zip(answers) {
@@ -58,22 +69,45 @@ impl Folder<'_> {
     /// What the drive holds of these entries; of a folder only the machine can tell, so no head of it is read.
     async fn heads(&self, entries: &[Entry]) -> Result<HashMap<Name, HeadView>, Failure> {
         let has_head = |entry: &&Entry| matches!(entry.kind, EntryKind::File | EntryKind::Symlink);
-        let names: Vec<Name> = entries.iter().filter(has_head).map(|entry| entry.name.clone()).collect();
+        let names: Vec<Name> = entries
+            .iter()
+            .filter(has_head)
+            .map(|entry| entry.name.clone())
+            .collect();
         let parts: Vec<HeadsOf> = names.chunks(HEADS_MAX).map(|names| self.question(names)).collect();
-        let answers = stream::iter(parts).map(async |question| self.api.post::<Heads>("/api/drive/heads", &question).await);
+        let answers =
+            stream::iter(parts).map(async |question| self.api.post::<Heads>("/api/drive/heads", &question).await);
         let answers: Vec<Heads> = answers.buffer_unordered(PARALLEL).try_collect().await?;
-        Ok(answers.into_iter().flat_map(|answer| answer.heads).map(|head| (head.name.clone(), head)).collect())
+        Ok(answers
+            .into_iter()
+            .flat_map(|answer| answer.heads)
+            .map(|head| (head.name.clone(), head))
+            .collect())
     }
 
     fn question(&self, names: &[Name]) -> HeadsOf {
-        HeadsOf { device: self.place.device, root: self.place.root, path: self.path.clone(), names: names.to_vec() }
+        HeadsOf {
+            device: self.place.device,
+            root: self.place.root,
+            path: self.path.clone(),
+            names: names.to_vec(),
+        }
     }
 
     async fn ask_machine(&self, entries: impl Iterator<Item = &Entry>) -> Result<Vec<InDrive>, Failure> {
-        let paths = entries.map(|entry| self.path.join(&entry.name)).collect::<Result<Vec<_>, _>>();
+        let paths = entries
+            .map(|entry| self.path.join(&entry.name))
+            .collect::<Result<Vec<_>, _>>();
         // A name so deep that its path is too long cannot be addressed, and is not known to the drive either.
         let Ok(folders) = paths else { return Ok(Vec::new()) };
-        match self.session.ask(Ask::States { root: self.place.root, folders }).await? {
+        match self
+            .session
+            .ask(Ask::States {
+                root: self.place.root,
+                folders,
+            })
+            .await?
+        {
             Answer::States(states) => Ok(states),
             _ => Err(misunderstood()),
         }

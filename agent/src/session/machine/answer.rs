@@ -18,7 +18,12 @@ pub(super) fn answer(agent: &Agent, listings: &Listings, ask: Ask) -> Result<Ans
         Ask::Roots => Ok(Answer::Roots(agent.root_views())),
         Ask::List(ask) => listings.page(&*agent.root(&ask.root)?, &ask).map(Answer::Page),
         Ask::Stat { root, path } => stat(agent, &root, &path),
-        Ask::Read { root, path, offset, len } => read(agent, &root, &path, offset, len),
+        Ask::Read {
+            root,
+            path,
+            offset,
+            len,
+        } => read(agent, &root, &path, offset, len),
         Ask::States { root, folders } => drive_state::states(agent, &root, &folders).map(Answer::States),
         Ask::Order(_) => Err(Refusal::new(ErrorCode::Internal, "orders are taken elsewhere")),
     }
@@ -27,14 +32,22 @@ pub(super) fn answer(agent: &Agent, listings: &Listings, ask: Ask) -> Result<Ans
 fn stat(agent: &Agent, root: &RootId, path: &RootPath) -> Result<Answer, Refusal> {
     let (folder, name) = agent.root(root)?.parent(path)?;
     let entry = folder.stat(&name)?;
-    Ok(Answer::Page(Page { snapshot: 0, total: 1, offset: 0, entries: vec![entry], next: 1 }))
+    Ok(Answer::Page(Page {
+        snapshot: 0,
+        total: 1,
+        offset: 0,
+        entries: vec![entry],
+        next: 1,
+    }))
 }
 
 fn read(agent: &Agent, root: &RootId, path: &RootPath, offset: u64, len: u32) -> Result<Answer, Refusal> {
     let (folder, name) = agent.root(root)?.parent(path)?;
     let mut file = folder.open_file(&name)?.file;
     let mut bytes = Vec::new();
-    let read = file.seek(SeekFrom::Start(offset)).and_then(|_| file.take(len.min(READ_MAX).into()).read_to_end(&mut bytes));
+    let read = file
+        .seek(SeekFrom::Start(offset))
+        .and_then(|_| file.take(len.min(READ_MAX).into()).read_to_end(&mut bytes));
     read.map_err(|cause| root::refusal(&cause))?;
     Ok(Answer::Bytes(bytes))
 }

@@ -30,11 +30,17 @@ const DEPTH_MAX: usize = 2048;
 /// One state for each place: of a file its own, of a folder the worst of it and below it.
 pub(super) fn states(agent: &Agent, root: &RootId, places: &[RootPath]) -> Result<Vec<InDrive>, Refusal> {
     if places.len() > ASKED_MAX {
-        return Err(Refusal::new(ErrorCode::TooLarge, "at most 1,000 states are told at once; ask for fewer"));
+        return Err(Refusal::new(
+            ErrorCode::TooLarge,
+            "at most 1,000 states are told at once; ask for fewer",
+        ));
     }
     let compared = Compared {
         root: &*agent.root(root)?,
-        view: agent.index.known_source(agent.space, *root).map(|source| agent.index.view(source)),
+        view: agent
+            .index
+            .known_source(agent.space, *root)
+            .map(|source| agent.index.view(source)),
         until: Instant::now() + TIME_MAX,
     };
     let state = |place: &RootPath| match compared.place(place) {
@@ -55,9 +61,15 @@ struct Compared<'a> {
 impl Compared<'_> {
     fn place(&self, path: &RootPath) -> InDrive {
         if path.is_root() {
-            return self.root.folder(path).map_or(InDrive::Unknown, |folder| self.below(&folder, path, 0));
+            return self
+                .root
+                .folder(path)
+                .map_or(InDrive::Unknown, |folder| self.below(&folder, path, 0));
         }
-        let found = self.root.parent(path).and_then(|(folder, name)| folder.stat(&name).map(|entry| (folder, entry)));
+        let found = self
+            .root
+            .parent(path)
+            .and_then(|(folder, name)| folder.stat(&name).map(|entry| (folder, entry)));
         found.map_or(InDrive::Unknown, |(folder, entry)| self.entry(&folder, &entry, path, 0))
     }
 
@@ -68,7 +80,9 @@ impl Compared<'_> {
             (_, None) => return InDrive::No,
             // Times of a folder change with what is in it, which is compared by itself.
             (EntryKind::Folder, Some(row)) if row.kind == EntryKind::Folder => {
-                return folder.folder(&entry.name).map_or(InDrive::Unknown, |below| self.below(&below, path, depth + 1));
+                return folder
+                    .folder(&entry.name)
+                    .map_or(InDrive::Unknown, |below| self.below(&below, path, depth + 1));
             }
             (_, Some(row)) => row,
         };
@@ -121,6 +135,10 @@ impl Compared<'_> {
                 Err(_) => return InDrive::Unknown,
             }
         }
-        if Hash(*hasher.finalize().as_bytes()) == row.hash { InDrive::Safe } else { InDrive::Changed }
+        if Hash(*hasher.finalize().as_bytes()) == row.hash {
+            InDrive::Safe
+        } else {
+            InDrive::Changed
+        }
     }
 }

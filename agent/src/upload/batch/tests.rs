@@ -1,6 +1,9 @@
 //! Whatever is read comes out of the batches whole and in order.
 
-use beckon_shared::{chunk::CHUNK_MIN, entry::{EntryKind, SourceStamp}};
+use beckon_shared::{
+    chunk::CHUNK_MIN,
+    entry::{EntryKind, SourceStamp},
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -27,9 +30,26 @@ impl Source for Fake<'_> {
 }
 
 fn finished(at: usize) -> Finished {
-    let stamp = SourceStamp { size: 0, mtime_ns: 0, ctime_ns: 0, file_id: 0 };
-    let row = Row { kind: EntryKind::File, stamp, read_ns: 0, mode: 0, hash: Hash([0; 32]) };
-    Finished { path: RootPath::new(at.to_string()).unwrap(), manifest: Vec::new(), size: 0, row, torn: false }
+    let stamp = SourceStamp {
+        size: 0,
+        mtime_ns: 0,
+        ctime_ns: 0,
+        file_id: 0,
+    };
+    let row = Row {
+        kind: EntryKind::File,
+        stamp,
+        read_ns: 0,
+        mode: 0,
+        hash: Hash([0; 32]),
+    };
+    Finished {
+        path: RootPath::new(at.to_string()).unwrap(),
+        manifest: Vec::new(),
+        size: 0,
+        row,
+        torn: false,
+    }
 }
 
 fn noise(len: usize, seed: u8) -> Vec<u8> {
@@ -109,11 +129,22 @@ fn what_is_rewound_does_not_travel() {
     let (out, mut batches) = mpsc::channel(1);
     let mut all = Batches::new(KEY, Arc::default(), out);
     let (kept, dropped) = (noise(1000, 1), noise(1000, 2));
-    all.read(&mut Fake { left: &kept, most: usize::MAX }).unwrap();
+    all.read(&mut Fake {
+        left: &kept,
+        most: usize::MAX,
+    })
+    .unwrap();
     let mark = all.mark();
-    all.read(&mut Fake { left: &dropped, most: usize::MAX }).unwrap();
+    all.read(&mut Fake {
+        left: &dropped,
+        most: usize::MAX,
+    })
+    .unwrap();
     all.rewind(mark);
     std::thread::spawn(move || all.flush().unwrap()).join().unwrap();
     let batch = batches.blocking_recv().unwrap();
-    assert_eq!(batch.pieces.iter().map(|piece| piece.id).collect::<Vec<_>>(), [KEY.id(&kept)]);
+    assert_eq!(
+        batch.pieces.iter().map(|piece| piece.id).collect::<Vec<_>>(),
+        [KEY.id(&kept)]
+    );
 }

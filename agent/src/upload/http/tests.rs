@@ -18,8 +18,16 @@ async fn send_to(answer: &'static str) -> (Result<(), Failure>, Vec<u8>) {
     let origin = Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (_end, link) = LinkEnd::new();
-    let http = Http::new(link, reqwest::Client::new(), origin, TransferId::from_slice(&[1; 16]).unwrap());
-    let chunks = vec![(ChunkId([1; 32]), Bytes::from_static(b"first")), (ChunkId([2; 32]), Bytes::from(vec![b'x'; 5000]))];
+    let http = Http::new(
+        link,
+        reqwest::Client::new(),
+        origin,
+        TransferId::from_slice(&[1; 16]).unwrap(),
+    );
+    let chunks = vec![
+        (ChunkId([1; 32]), Bytes::from_static(b"first")),
+        (ChunkId([2; 32]), Bytes::from(vec![b'x'; 5000])),
+    ];
     let counters = Arc::new(Counters::default());
     let body = Body::new(chunks, Compression::Fast, Arc::clone(&counters));
     let (sent, seen) = tokio::join!(http.send(body), serve(listener, answer));
@@ -48,7 +56,12 @@ async fn chunks_travel_as_header_and_stored_bytes_with_the_ticket() {
     let head = String::from_utf8_lossy(&seen).to_lowercase();
     assert!(head.starts_with("post /bulk/01010101-0101-0101-0101-010101010101/chunks http/1.1"));
     assert!(head.contains(&format!("authorization: bearer {}", "00".repeat(32))));
-    let plain = ChunkHeader { id: ChunkId([1; 32]), encoding: Encoding::Plain, len: 5, stored_len: 5 };
+    let plain = ChunkHeader {
+        id: ChunkId([1; 32]),
+        encoding: Encoding::Plain,
+        len: 5,
+        stored_len: 5,
+    };
     let first = position(&seen, &plain.to_bytes()).unwrap();
     assert!(position(&seen, b"first").unwrap() > first);
     let second = position(&seen, &[2; 32]).unwrap();
@@ -66,8 +79,14 @@ async fn answers_are_told_apart() {
     };
     let cases = [
         ("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n", "a ticket"),
-        ("HTTP/1.1 507 Insufficient Storage\r\ncontent-length: 4\r\n\r\nfull", "no-room"),
-        ("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 15\r\n\r\n<h1>proxy</h1>\r\n", "a break"),
+        (
+            "HTTP/1.1 507 Insufficient Storage\r\ncontent-length: 4\r\n\r\nfull",
+            "no-room",
+        ),
+        (
+            "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 15\r\n\r\n<h1>proxy</h1>\r\n",
+            "a break",
+        ),
         ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "bad-version"),
         (
             "HTTP/1.1 403 Forbidden\r\ncontent-length: 49\r\n\r\n{\"code\":\"revoked\",\"message\":\"gone\",\"retry\":false}",

@@ -4,12 +4,20 @@ use std::{collections::VecDeque, io};
 
 use beckon_shared::{chunk::ChunkKey, id::RootId, path::Label};
 
-
 use super::*;
 use crate::{state::RootConfig, upload::batch::Batch};
 
 fn meta(size: u64, mtime_ns: i64) -> FileMeta {
-    FileMeta { stamp: SourceStamp { size, mtime_ns, ctime_ns: 0, file_id: 1 }, mode: 0o600, allocated: size }
+    FileMeta {
+        stamp: SourceStamp {
+            size,
+            mtime_ns,
+            ctime_ns: 0,
+            file_id: 1,
+        },
+        mode: 0o600,
+        allocated: size,
+    }
 }
 
 /// Reads out as scripted, then says its stamp.
@@ -40,7 +48,12 @@ struct Bench {
 fn bench() -> Bench {
     let (problems, told) = mpsc::channel(8);
     let (out, batches) = mpsc::channel(8);
-    let root = RootConfig { id: RootId([1; 16]), name: Label::new("root").unwrap(), path: "/nowhere".into(), writable: false };
+    let root = RootConfig {
+        id: RootId([1; 16]),
+        name: Label::new("root").unwrap(),
+        path: "/nowhere".into(),
+        writable: false,
+    };
     let site = Site {
         root: Arc::new(Root::new(&root)),
         counters: Arc::default(),
@@ -48,13 +61,22 @@ fn bench() -> Bench {
         stop: CancellationToken::new(),
         again: Mutex::default(),
     };
-    Bench { site, out, batches, problems: told }
+    Bench {
+        site,
+        out,
+        batches,
+        problems: told,
+    }
 }
 
 /// Reads `item` once, then hands over what there is.
 fn read(bench: &Bench, item: Item, mut file: Fake, before: FileMeta) {
     let batches = Batches::new(ChunkKey([1; 32]), Arc::default(), bench.out.clone());
-    let mut reading = Reading { site: &bench.site, batches, folder: None };
+    let mut reading = Reading {
+        site: &bench.site,
+        batches,
+        folder: None,
+    };
     reading.opened(before.stamp.size, item, &mut file, before).unwrap();
     reading.batches.flush().unwrap();
 }
@@ -73,7 +95,10 @@ fn content_of(finished: &Finished) -> FileContent {
 #[test]
 fn a_file_that_changes_while_it_is_read_is_read_three_times_and_then_torn() {
     let mut bench = bench();
-    let file = || Fake { reads: [Ok(&b"half"[..]), Ok(b"more")].into(), after: meta(8, 2) };
+    let file = || Fake {
+        reads: [Ok(&b"half"[..]), Ok(b"more")].into(),
+        after: meta(8, 2),
+    };
     let mut item = item();
     for attempt in 1..ATTEMPTS {
         read(&bench, item, file(), meta(4, 1));
@@ -90,7 +115,15 @@ fn a_file_that_changes_while_it_is_read_is_read_three_times_and_then_torn() {
 #[test]
 fn a_file_that_is_shorter_than_it_says_is_torn_too() {
     let bench = bench();
-    read(&bench, item(), Fake { reads: [Ok(&b"ha"[..])].into(), after: meta(4, 1) }, meta(4, 1));
+    read(
+        &bench,
+        item(),
+        Fake {
+            reads: [Ok(&b"ha"[..])].into(),
+            after: meta(4, 1),
+        },
+        meta(4, 1),
+    );
     assert_eq!(bench.site.again.lock().unwrap().len(), 1);
 }
 
@@ -98,7 +131,15 @@ fn a_file_that_is_shorter_than_it_says_is_torn_too() {
 fn a_file_that_cannot_be_read_to_its_end_is_a_problem() {
     let mut bench = bench();
     let broken = io::Error::other("input/output error");
-    read(&bench, item(), Fake { reads: [Ok(&b"ha"[..]), Err(broken)].into(), after: meta(4, 1) }, meta(4, 1));
+    read(
+        &bench,
+        item(),
+        Fake {
+            reads: [Ok(&b"ha"[..]), Err(broken)].into(),
+            after: meta(4, 1),
+        },
+        meta(4, 1),
+    );
     assert_eq!(bench.problems.try_recv().unwrap().code, ErrorCode::NotReadable);
     assert!(bench.batches.try_recv().is_err(), "nothing of it travels");
     assert_eq!(bench.site.counters.progress().failed, 1);
@@ -107,10 +148,21 @@ fn a_file_that_cannot_be_read_to_its_end_is_a_problem() {
 #[test]
 fn a_quiet_file_is_committed_with_the_stamp_around_its_read() {
     let mut bench = bench();
-    read(&bench, item(), Fake { reads: [Ok(&b"ha"[..]), Ok(b"lf")].into(), after: meta(4, 1) }, meta(4, 1));
+    read(
+        &bench,
+        item(),
+        Fake {
+            reads: [Ok(&b"ha"[..]), Ok(b"lf")].into(),
+            after: meta(4, 1),
+        },
+        meta(4, 1),
+    );
     let batch = bench.batches.try_recv().unwrap();
     let file = content_of(&batch.finished[0]);
-    assert_eq!((file.stamp, file.torn, file.sparse, file.hash), (meta(4, 1).stamp, false, false, Hash::of(b"half")));
+    assert_eq!(
+        (file.stamp, file.torn, file.sparse, file.hash),
+        (meta(4, 1).stamp, false, false, Hash::of(b"half"))
+    );
     assert_eq!(batch.finished[0].row.hash, file.hash);
 }
 
@@ -127,8 +179,14 @@ fn known_content_travels_again_only_once_its_stamp_has_settled() {
     let now = clock::now_ns();
     for (mtime_ns, batches) in [(long_ago, 1), (now, 0)] {
         let mut bench = bench();
-        let item = Item { known: Some(Box::new(row(mtime_ns + 1, mtime_ns))), ..item() };
-        let file = Fake { reads: [Ok(&b"half"[..])].into(), after: meta(4, mtime_ns) };
+        let item = Item {
+            known: Some(Box::new(row(mtime_ns + 1, mtime_ns))),
+            ..item()
+        };
+        let file = Fake {
+            reads: [Ok(&b"half"[..])].into(),
+            after: meta(4, mtime_ns),
+        };
         read(&bench, item, file, meta(4, mtime_ns));
         assert_eq!(std::iter::from_fn(|| bench.batches.try_recv().ok()).count(), batches);
         assert_eq!(bench.site.counters.progress().files_done, 1 - batches as u64);

@@ -103,8 +103,14 @@ impl Fake {
 impl Store {
     /// A path's content, put together from its chunks.
     pub(super) fn content(&self, path: &RootPath) -> Vec<u8> {
-        let Content::File(file) = &self.heads[path].content else { panic!("{path:?} is no file") };
-        let content: Vec<u8> = file.chunks.iter().flat_map(|chunk| self.chunks[&chunk.id].clone()).collect();
+        let Content::File(file) = &self.heads[path].content else {
+            panic!("{path:?} is no file")
+        };
+        let content: Vec<u8> = file
+            .chunks
+            .iter()
+            .flat_map(|chunk| self.chunks[&chunk.id].clone())
+            .collect();
         assert_eq!(Hash::of(&content), file.hash);
         assert_eq!(crc32fast::hash(&content), file.crc32);
         content
@@ -141,18 +147,26 @@ impl Store {
             return CommitReply::Behind(self.head);
         }
         assert_eq!(Hash::of(&upload.changes), commit.changes);
-        let manifests: HashMap<_, _> =
-            upload.manifests.iter().map(|bytes| (Hash::of(bytes), Manifest::parse(bytes).unwrap())).collect();
+        let manifests: HashMap<_, _> = upload
+            .manifests
+            .iter()
+            .map(|bytes| (Hash::of(bytes), Manifest::parse(bytes).unwrap()))
+            .collect();
         assert_eq!(manifests.len(), upload.manifests.len(), "a manifest travels once");
         let missing = self.missing(&manifests);
         if !missing.is_empty() {
             return CommitReply::Missing(missing);
         }
         for change in wire::decode::<Vec<Change>>(&upload.changes).unwrap() {
-            let Change::Put { path, manifest } = change else { panic!("an upload removes nothing") };
+            let Change::Put { path, manifest } = change else {
+                panic!("an upload removes nothing")
+            };
             self.heads.insert(path, manifests[&manifest].clone());
         }
-        self.head = ChainHead { number: commit.number, hash: commit_hash(&upload.commit) };
+        self.head = ChainHead {
+            number: commit.number,
+            hash: commit_hash(&upload.commit),
+        };
         CommitReply::Committed(self.head)
     }
 
@@ -182,7 +196,13 @@ impl Remote for Fake {
     async fn begin(&self) -> Result<UploadGrant, Failure> {
         self.question(|store, _| {
             store.begins += 1;
-            UploadGrant { ticket: [0; 32], space: space(), chunk_key: KEY, head: store.head, epoch: store.epoch }
+            UploadGrant {
+                ticket: [0; 32],
+                space: space(),
+                chunk_key: KEY,
+                head: store.head,
+                epoch: store.epoch,
+            }
         })
     }
 

@@ -51,7 +51,9 @@ fn marked(name: &[u8]) -> String {
 }
 
 fn is_marked(name: &str) -> bool {
-    let Some((_, mark)) = parts(name).0.rsplit_once('~') else { return false };
+    let Some((_, mark)) = parts(name).0.rsplit_once('~') else {
+        return false;
+    };
     mark.len() == 8 && mark.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
@@ -73,7 +75,15 @@ mod tests {
 
     #[test]
     fn text_stays_as_it_is() {
-        for name in ["plain.txt", "日本語", "\u{202e}gnp.exe", "a\u{fffd}", "back\\slash", "~", "12:30"] {
+        for name in [
+            "plain.txt",
+            "日本語",
+            "\u{202e}gnp.exe",
+            "a\u{fffd}",
+            "back\\slash",
+            "~",
+            "12:30",
+        ] {
             assert_eq!(shown_name(name.as_bytes()), name);
         }
     }
@@ -97,7 +107,10 @@ mod tests {
     fn names_that_climb_on_windows_lose_their_backslashes() {
         for name in ["..\\..\\evil.exe", "\\windows\\x", "C:evil", "c:\\x", "a\\..", "..\\"] {
             let shown = shown_name(name.as_bytes()).into_owned();
-            assert!(!is_hostile(&shown) && !shown.contains('\\'), "{name:?} is shown as {shown:?}");
+            assert!(
+                !is_hostile(&shown) && !shown.contains('\\'),
+                "{name:?} is shown as {shown:?}"
+            );
         }
     }
 
@@ -105,7 +118,11 @@ mod tests {
     fn control_characters_are_not_shown() {
         for name in ["line\nfeed", "\u{1b}[31mred", "del\u{7f}", "c1\u{9b}2J"] {
             let shown = shown(name.as_bytes());
-            assert!(shown.altered && !shown.path.contains(char::is_control), "{name:?} is shown as {:?}", shown.path);
+            assert!(
+                shown.altered && !shown.path.contains(char::is_control),
+                "{name:?} is shown as {:?}",
+                shown.path
+            );
         }
         assert!(shown(b"line\nfeed.txt").path.starts_with("line_feed~"));
     }

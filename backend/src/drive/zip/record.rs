@@ -42,7 +42,16 @@ impl Record {
             Kind::File { size, crc32, .. } => (size, crc32, None),
             Kind::Symlink(target) => (target.len() as u64, crc32fast::hash(&target), Some(target)),
         };
-        Self { name: shown.path.into(), raw, attributes, mtime: entry.mtime, crc32, size, offset, target }
+        Self {
+            name: shown.path.into(),
+            raw,
+            attributes,
+            mtime: entry.mtime,
+            crc32,
+            size,
+            offset,
+            target,
+        }
     }
 
     /// What stands before the content (APPNOTE 4.3.7).
@@ -227,7 +236,12 @@ mod tests {
     fn text(seconds: i64) -> String {
         let (date, time) = dos_time(seconds);
         let (year, month, day) = (1980 + (date >> 9), date >> 5 & 15, date & 31);
-        format!("{year}-{month:02}-{day:02} {:02}:{:02}:{:02}", time >> 11, time >> 5 & 63, (time & 31) * 2)
+        format!(
+            "{year}-{month:02}-{day:02} {:02}:{:02}:{:02}",
+            time >> 11,
+            time >> 5 & 63,
+            (time & 31) * 2
+        )
     }
 
     #[test]

@@ -12,16 +12,35 @@ use proptest::prelude::*;
 use super::*;
 
 fn file(path: impl Into<Vec<u8>>, content: &[u8]) -> Entry {
-    let kind = Kind::File { size: content.len() as u64, crc32: crc32fast::hash(content), hash: Hash::of(content) };
-    Entry { path: path.into(), kind, mode: 0o640, mtime: 1_795_012_345 }
+    let kind = Kind::File {
+        size: content.len() as u64,
+        crc32: crc32fast::hash(content),
+        hash: Hash::of(content),
+    };
+    Entry {
+        path: path.into(),
+        kind,
+        mode: 0o640,
+        mtime: 1_795_012_345,
+    }
 }
 
 fn folder(path: impl Into<Vec<u8>>) -> Entry {
-    Entry { path: path.into(), kind: Kind::Folder, mode: 0, mtime: 951_782_400 }
+    Entry {
+        path: path.into(),
+        kind: Kind::Folder,
+        mode: 0,
+        mtime: 951_782_400,
+    }
 }
 
 fn link(path: impl Into<Vec<u8>>, target: &str) -> Entry {
-    Entry { path: path.into(), kind: Kind::Symlink(target.into()), mode: 0o777, mtime: 0 }
+    Entry {
+        path: path.into(),
+        kind: Kind::Symlink(target.into()),
+        mode: 0o777,
+        mtime: 0,
+    }
 }
 
 /// The bytes of a range, with the contents given for each entry.
@@ -52,7 +71,11 @@ fn written(dir: &Path, files: &[(&[u8], &[u8])]) -> std::path::PathBuf {
 fn run(command: &mut Command) -> String {
     let output = command.env("LC_ALL", "C.UTF-8").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{command:?}\n{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}\n{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     text
 }
 
@@ -65,7 +88,13 @@ fn python(archive: &Path, program: &str) -> String {
 #[test]
 fn unzip_finds_no_fault_and_gets_every_kind_back() {
     let dir = tempfile::tempdir().unwrap();
-    let entries = [folder("top"), file("top/a.txt", b"hello"), link("top/to-a", "a.txt"), file("top/empty", b""), folder("top/bare")];
+    let entries = [
+        folder("top"),
+        file("top/a.txt", b"hello"),
+        link("top/to-a", "a.txt"),
+        file("top/empty", b""),
+        folder("top/bare"),
+    ];
     let layout = Layout::new(entries).unwrap();
     let archive = dir.path().join("archive.zip");
     std::fs::write(&archive, render(&layout, &[b"", b"hello", b"", b"", b""], 0..u64::MAX)).unwrap();
@@ -77,28 +106,56 @@ fn unzip_finds_no_fault_and_gets_every_kind_back() {
     assert_eq!(std::fs::read(top.join("empty")).unwrap(), b"");
     assert!(top.join("bare").is_dir());
     let modified = std::fs::metadata(top.join("a.txt")).unwrap().modified().unwrap();
-    assert_eq!(modified.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs(), 1_795_012_345);
-    assert_eq!(std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(top.join("a.txt")).unwrap()), 0o100_640);
+    assert_eq!(
+        modified.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs(),
+        1_795_012_345
+    );
+    assert_eq!(
+        std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(top.join("a.txt")).unwrap()),
+        0o100_640
+    );
 }
 
 #[test]
 fn names_of_any_unicode_come_back_the_same() {
     let dir = tempfile::tempdir().unwrap();
-    let names = ["日本語/файл.txt", "\u{202e}gnp.exe", "back\\slash", "e\u{301}", "é", "😀", " leading", "-dash"];
+    let names = [
+        "日本語/файл.txt",
+        "\u{202e}gnp.exe",
+        "back\\slash",
+        "e\u{301}",
+        "é",
+        "😀",
+        " leading",
+        "-dash",
+    ];
     let files: Vec<(&[u8], &[u8])> = names.iter().map(|name| (name.as_bytes(), name.as_bytes())).collect();
     let archive = written(dir.path(), &files);
     run(Command::new("unzip").arg("-t").arg(&archive));
-    assert_eq!(python(&archive, "print(all(z.read(n).decode() == n for n in z.namelist()), len(z.namelist()))"), "True 8\n");
+    assert_eq!(
+        python(
+            &archive,
+            "print(all(z.read(n).decode() == n for n in z.namelist()), len(z.namelist()))"
+        ),
+        "True 8\n"
+    );
     run(Command::new("unzip").arg("-q").arg(&archive).arg("-d").arg(dir.path()));
     for name in names {
-        assert_eq!(std::fs::read(dir.path().join(name)).unwrap(), name.as_bytes(), "{name:?}");
+        assert_eq!(
+            std::fs::read(dir.path().join(name)).unwrap(),
+            name.as_bytes(),
+            "{name:?}"
+        );
     }
 }
 
 #[test]
 fn names_that_are_no_text_are_readable_and_their_bytes_stand_in_the_extra_field() {
     let dir = tempfile::tempdir().unwrap();
-    let archive = written(dir.path(), &[(b"d\xff/x\xfe", b"1"), (b"d\xfe/x\xfe", b"2"), (b"d\xff/plain", b"3")]);
+    let archive = written(
+        dir.path(),
+        &[(b"d\xff/x\xfe", b"1"), (b"d\xfe/x\xfe", b"2"), (b"d\xff/plain", b"3")],
+    );
     run(Command::new("unzip").arg("-t").arg(&archive));
     let program = "names = z.namelist()\nprint(len({n.split('/')[0] for n in names}), len(set(names)))\n\
                    for i in z.infolist(): print(i.extra[i.extra.index(b'BK') + 4:])";
@@ -122,14 +179,26 @@ fn write_sparse(layout: &Layout, small: usize, content: &[u8], path: &Path) {
 }
 
 fn of_size(path: &str, size: u64) -> Entry {
-    Entry { kind: Kind::File { size, crc32: 7, hash: Hash::of(b"") }, ..folder(path) }
+    Entry {
+        kind: Kind::File {
+            size,
+            crc32: 7,
+            hash: Hash::of(b""),
+        },
+        ..folder(path)
+    }
 }
 
 #[test]
 fn a_file_and_offsets_beyond_4_gib_stand_in_zip64_fields() {
     let dir = tempfile::tempdir().unwrap();
     let archive = dir.path().join("archive.zip");
-    let layout = Layout::new([of_size("huge", 5 << 30), of_size("edge", 0xffff_fffe), file("small", b"after them")]).unwrap();
+    let layout = Layout::new([
+        of_size("huge", 5 << 30),
+        of_size("edge", 0xffff_fffe),
+        file("small", b"after them"),
+    ])
+    .unwrap();
     write_sparse(&layout, 2, b"after them", &archive);
     let program = "print([(i.filename, i.file_size, i.compress_size) for i in z.infolist()])\n\
                    print(z.read('small'), z.open('huge').read(1), z.open('edge').read(1))";
@@ -157,7 +226,10 @@ fn more_than_65_535_entries_are_all_found() {
     for count in [65_534, 65_535, 70_000] {
         let layout = Layout::new((0..count).map(|index| file(format!("{index}"), b""))).unwrap();
         std::fs::write(&archive, render(&layout, &[], 0..u64::MAX)).unwrap();
-        assert_eq!(python(&archive, "print(len(z.infolist()), z.infolist()[-1].filename)"), format!("{count} {}\n", count - 1));
+        assert_eq!(
+            python(&archive, "print(len(z.infolist()), z.infolist()[-1].filename)"),
+            format!("{count} {}\n", count - 1)
+        );
         run(Command::new("unzip").arg("-tq").arg(&archive));
     }
 }
@@ -172,18 +244,48 @@ fn an_empty_archive_is_one() {
 fn the_hash_changes_with_content_name_mode_and_time() {
     let hash = |entry: Entry| Layout::new([entry]).unwrap().hash();
     let base = file("a", b"one");
-    let Kind::File { size, crc32, .. } = base.kind else { unreachable!() };
-    let other = Entry { kind: Kind::File { size, crc32, hash: Hash::of(b"same crc, say") }, ..base.clone() };
-    let changed = [other, file("b", b"one"), Entry { mode: 0o600, ..base.clone() }, Entry { mtime: 5, ..base.clone() }];
+    let Kind::File { size, crc32, .. } = base.kind else {
+        unreachable!()
+    };
+    let other = Entry {
+        kind: Kind::File {
+            size,
+            crc32,
+            hash: Hash::of(b"same crc, say"),
+        },
+        ..base.clone()
+    };
+    let changed = [
+        other,
+        file("b", b"one"),
+        Entry {
+            mode: 0o600,
+            ..base.clone()
+        },
+        Entry {
+            mtime: 5,
+            ..base.clone()
+        },
+    ];
     assert_eq!(hash(base.clone()), hash(base.clone()));
     assert!(changed.into_iter().all(|entry| hash(entry) != hash(base.clone())));
 }
 
 #[test]
 fn a_path_that_does_not_fit_is_refused() {
-    let fits = Layout::new([folder([0xff, b'/'].repeat(PATH_MAX / 2 - 1).into_iter().chain([0xff]).collect::<Vec<_>>())]).unwrap();
+    let fits = Layout::new([folder(
+        [0xff, b'/']
+            .repeat(PATH_MAX / 2 - 1)
+            .into_iter()
+            .chain([0xff])
+            .collect::<Vec<_>>(),
+    )])
+    .unwrap();
     assert_eq!(render(&fits, &[], 0..u64::MAX).len() as u64, fits.total_len());
-    assert_eq!(Layout::new([folder(vec![b'a'; PATH_MAX + 1])]).unwrap_err(), PathTooLong);
+    assert_eq!(
+        Layout::new([folder(vec![b'a'; PATH_MAX + 1])]).unwrap_err(),
+        PathTooLong
+    );
 }
 
 proptest! {

@@ -25,11 +25,22 @@ use crate::{
 };
 
 /// The device's certificate, if it is a controller's and stands.
-pub(in crate::http) fn check_device(app: &App, device: &NewDevice, account_key: &PublicKey, standing: &Standing) -> Result<DeviceCertificate, Failure> {
-    let certificate = device.certificate.0.verify(account_key, None, app.clock.now(), standing);
+pub(in crate::http) fn check_device(
+    app: &App,
+    device: &NewDevice,
+    account_key: &PublicKey,
+    standing: &Standing,
+) -> Result<DeviceCertificate, Failure> {
+    let certificate = device
+        .certificate
+        .0
+        .verify(account_key, None, app.clock.now(), standing);
     let certificate = certificate.map_err(|bad| Failure::new(ErrorCode::NotAllowed, bad.to_string()))?;
     if certificate.role != Role::Controller || certificate.kind == DeviceKind::Agent {
-        return Err(Failure::new(ErrorCode::NotAllowed, "only controllers sign in; machines join by a code"));
+        return Err(Failure::new(
+            ErrorCode::NotAllowed,
+            "only controllers sign in; machines join by a code",
+        ));
     }
     check_texts(device, &certificate)?;
     Ok(certificate)
@@ -38,16 +49,36 @@ pub(in crate::http) fn check_device(app: &App, device: &NewDevice, account_key: 
 /// Refuses what a device says of itself if it is too long or contradicts its certificate.
 pub(in crate::http) fn check_texts(device: &NewDevice, certificate: &DeviceCertificate) -> Result<(), Failure> {
     if device.kind != certificate.kind || device.os.len() > 128 || device.version.len() > 64 {
-        return Err(Failure::new(ErrorCode::BadRequest, "what the device says of itself is malformed; update the program"));
+        return Err(Failure::new(
+            ErrorCode::BadRequest,
+            "what the device says of itself is malformed; update the program",
+        ));
     }
     Ok(())
 }
 
 /// Records the device and opens its session.
-pub(super) async fn admit(app: &App, request: &HttpRequest, txn: Txn, account: &Account, device: &NewDevice, certificate: &DeviceCertificate) -> Answer {
+pub(super) async fn admit(
+    app: &App,
+    request: &HttpRequest,
+    txn: Txn,
+    account: &Account,
+    device: &NewDevice,
+    certificate: &DeviceCertificate,
+) -> Answer {
     let (now, from) = (app.clock.now(), client(request));
     let id = certificate.keys.id();
-    let device_name = meta::device::arrive(&txn, &account.id, &Arrival { device, certificate, from, now }).await?;
+    let device_name = meta::device::arrive(
+        &txn,
+        &account.id,
+        &Arrival {
+            device,
+            certificate,
+            from,
+            now,
+        },
+    )
+    .await?;
     let token: [u8; 32] = random(&*app.clock);
     let longest = now + app.config.session_length.0;
     let expires = certificate.not_after.map_or(longest, |end| end.min(longest));
@@ -74,13 +105,18 @@ pub(super) async fn admit(app: &App, request: &HttpRequest, txn: Txn, account: &
         session: session.id,
         expires,
     };
-    Ok(HttpResponse::Ok().insert_header(cookie(app, &hex::encode(token), expires, now)).json(body))
+    Ok(HttpResponse::Ok()
+        .insert_header(cookie(app, &hex::encode(token), expires, now))
+        .json(body))
 }
 
 /// The session cookie as a header (RFC 6265bis): sent to this server alone, by its own pages alone, out of reach of scripts.
 pub(super) fn cookie(app: &App, value: &str, expires: Timestamp, now: Timestamp) -> (header::HeaderName, String) {
     let secure = if app.origins.main().is_secure() { "; Secure" } else { "" };
     let seconds = expires.since(now).as_secs();
-    let cookie = format!("{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}", cookie_name(app));
+    let cookie = format!(
+        "{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}",
+        cookie_name(app)
+    );
     (header::SET_COOKIE, cookie)
 }

@@ -29,7 +29,11 @@ use crate::{
 
 /// A new password for the session's own account.
 #[utoipa::path(post, path = "/api/password", request_body = ChangePassword, responses((status = 204)))]
-pub(in crate::http) async fn change_password(app: web::Data<App>, by: SignedIn, body: web::Json<ChangePassword>) -> Answer {
+pub(in crate::http) async fn change_password(
+    app: web::Data<App>,
+    by: SignedIn,
+    body: web::Json<ChangePassword>,
+) -> Answer {
     to_the_end(async move {
         let txn = app.meta().write().await?;
         let account = proven(&app, &txn, &body, Proven::Password).await?;
@@ -61,7 +65,13 @@ async fn proven(app: &App, txn: &Txn, body: &ChangePassword, wanted: Proven) -> 
 }
 
 /// Sets the password, and ends all sessions but the one that asked and whatever the old password was proved for.
-async fn set(app: &App, txn: Txn, account: &Account, body: &ChangePassword, kept: Option<&SignInId>) -> Result<(), Failure> {
+async fn set(
+    app: &App,
+    txn: Txn,
+    account: &Account,
+    body: &ChangePassword,
+    kept: Option<&SignInId>,
+) -> Result<(), Failure> {
     let at = check_statement(account, body, app.clock.now())?;
     let password = checked(&body.password, at)?;
     meta::account::set_password(&txn, &account.id, &password).await?;
@@ -79,7 +89,9 @@ async fn set(app: &App, txn: Txn, account: &Account, body: &ChangePassword, kept
 fn check_statement(account: &Account, body: &ChangePassword, now: Timestamp) -> Result<Timestamp, Failure> {
     let refuse = |message: &str| Failure::new(ErrorCode::NotAllowed, message);
     let statement = Statement::verify(&body.statement.0, &account.key).map_err(|bad| refuse(&bad.to_string()))?;
-    let Statement::NewPassword(said) = statement else { return Err(refuse("this statement is not about a password; try again")) };
+    let Statement::NewPassword(said) = statement else {
+        return Err(refuse("this statement is not about a password; try again"));
+    };
     let password = &body.password;
     let same = said.auth_hash == AuthSecret::from_bytes(password.auth.0).hash()
         && said.salt == password.salt.0
@@ -89,10 +101,16 @@ fn check_statement(account: &Account, body: &ChangePassword, now: Timestamp) -> 
         return Err(refuse("the account signed another password than this; try again"));
     }
     if said.at > now + CLOCK_GRACE {
-        return Err(Failure::new(ErrorCode::BadClock, "this device's clock is ahead; set it right and try again"));
+        return Err(Failure::new(
+            ErrorCode::BadClock,
+            "this device's clock is ahead; set it right and try again",
+        ));
     }
     if said.at <= account.password.at {
-        return Err(Failure::new(ErrorCode::BadClock, "the password was changed after this; set this device's clock right and try again"));
+        return Err(Failure::new(
+            ErrorCode::BadClock,
+            "the password was changed after this; set this device's clock right and try again",
+        ));
     }
     Ok(said.at)
 }
@@ -100,22 +118,41 @@ fn check_statement(account: &Account, body: &ChangePassword, now: Timestamp) -> 
 /// What the server keeps of a password that somebody chose.
 pub(super) fn checked(new: &NewPassword, at: Timestamp) -> Result<Password, Failure> {
     new.params.check().map_err(|_| {
-        Failure::new(ErrorCode::BadRequest, "the costs of the key derivation are outside 64-256 MiB and 3-10 passes; update the program")
+        Failure::new(
+            ErrorCode::BadRequest,
+            "the costs of the key derivation are outside 64-256 MiB and 3-10 passes; update the program",
+        )
     })?;
-    let proof = Proof { hash: AuthSecret::from_bytes(new.auth.0).hash(), wrapped: checked_wrap(&new.wrapped.0)? };
-    Ok(Password { salt: new.salt.0, params: new.params, proof, at })
+    let proof = Proof {
+        hash: AuthSecret::from_bytes(new.auth.0).hash(),
+        wrapped: checked_wrap(&new.wrapped.0)?,
+    };
+    Ok(Password {
+        salt: new.salt.0,
+        params: new.params,
+        proof,
+        at,
+    })
 }
 
 /// The wrapped key, if it has the form of one.
 pub(super) fn checked_wrap(wrapped: &WrappedKey) -> Result<WrappedKey, Failure> {
     let checked = WrappedKey::from_bytes(wrapped.as_bytes().to_vec());
-    checked.map_err(|_| Failure::new(ErrorCode::BadRequest, "the wrapped account key is malformed; update the program"))
+    checked.map_err(|_| {
+        Failure::new(
+            ErrorCode::BadRequest,
+            "the wrapped account key is malformed; update the program",
+        )
+    })
 }
 
 /// The proof was used or is too old.
 pub(super) fn lapsed() -> Refusal {
     let minutes = PROOF_LIFE.as_secs() / 60;
-    Refusal::new(ErrorCode::NotSignedIn, format!("this took longer than {minutes} minutes or was done already; give the password again"))
+    Refusal::new(
+        ErrorCode::NotSignedIn,
+        format!("this took longer than {minutes} minutes or was done already; give the password again"),
+    )
 }
 
 /// As long as [`meta::ticket`] lets a proof count.

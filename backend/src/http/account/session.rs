@@ -16,14 +16,18 @@ use crate::{
 /// The account's sessions, newest first.
 #[utoipa::path(get, path = "/api/sessions", responses((status = 200, body = Vec<SignInView>)))]
 pub(in crate::http) async fn list(app: web::Data<App>, by: SignedIn) -> Answer<web::Json<Vec<SignInView>>> {
-    Ok(web::Json(meta::session::list(app.meta().read(), &by.access.account, &by.session, app.clock.now()).await?))
+    Ok(web::Json(
+        meta::session::list(app.meta().read(), &by.access.account, &by.session, app.clock.now()).await?,
+    ))
 }
 
 /// Who is signed in by this cookie.
 #[utoipa::path(get, path = "/api/sessions/current", responses((status = 200, body = SignedInView)))]
 pub(in crate::http) async fn current(app: web::Data<App>, by: SignedIn) -> Answer<web::Json<SignedInView>> {
     let reader = app.meta().read();
-    let account = meta::account::by_id(reader, &by.access.account).await?.ok_or_else(Failure::not_found)?;
+    let account = meta::account::by_id(reader, &by.access.account)
+        .await?
+        .ok_or_else(Failure::not_found)?;
     let device = meta::device::find(reader, &account.id, &by.device).await?;
     Ok(web::Json(SignedInView {
         account: account.id,
@@ -59,7 +63,9 @@ pub(in crate::http) async fn sign_out(app: web::Data<App>, by: SignedIn) -> Answ
 /// Ends a session and cuts off its device; false if it is not there.
 async fn end_one(app: &App, account: AccountId, id: SignInId) -> Result<bool, Failure> {
     let txn = app.meta().write().await?;
-    let Some(device) = meta::session::end(&txn, &account, &id).await? else { return Ok(false) };
+    let Some(device) = meta::session::end(&txn, &account, &id).await? else {
+        return Ok(false);
+    };
     txn.commit().await.map_err(Error::from)?;
     app.hub.cut(&account, &device);
     Ok(true)

@@ -50,15 +50,31 @@ pub(super) struct Frame {
 
 impl Body {
     /// A body of at most `limit` bytes.
-    pub(super) fn new(payload: impl Stream<Item = Result<Bytes, PayloadError>> + 'static, cut: CancellationToken, limit: usize) -> Self {
+    pub(super) fn new(
+        payload: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
+        cut: CancellationToken,
+        limit: usize,
+    ) -> Self {
         let payload = payload.boxed_local();
-        Self { payload, cut, left: limit, buffer: BytesMut::new(), seen: HashSet::new(), content_left: CHUNKS_CONTENT_MAX }
+        Self {
+            payload,
+            cut,
+            left: limit,
+            buffer: BytesMut::new(),
+            seen: HashSet::new(),
+            content_left: CHUNKS_CONTENT_MAX,
+        }
     }
 
     /// All of it, within a time and out of `room`: one permit for each byte. Who finds no room is to come again, since
     /// waiting with a part of the body would keep others from ending theirs.
     pub(super) async fn whole(self, within: Duration, room: &'static Semaphore) -> Result<Whole, Failure> {
-        let late = |_| Failure::new(ErrorCode::BadRequest, "the body took too long; send it again over a faster connection");
+        let late = |_| {
+            Failure::new(
+                ErrorCode::BadRequest,
+                "the body took too long; send it again over a faster connection",
+            )
+        };
         timeout(within, self.collect(room)).await.map_err(late)?
     }
 
@@ -68,7 +84,10 @@ impl Body {
             share.merge(take_room(room, piece.len())?);
             self.buffer.extend_from_slice(&piece);
         }
-        Ok(Whole { bytes: self.buffer.freeze(), share })
+        Ok(Whole {
+            bytes: self.buffer.freeze(),
+            share,
+        })
     }
 
     /// The next chunks, until their contents are `bytes` long or the body ends; none at its end.
@@ -96,7 +115,12 @@ impl Body {
 
     fn charge(&mut self, header: &ChunkHeader) -> Result<usize, Failure> {
         let len = header.len as usize;
-        let too_large = || Failure::new(ErrorCode::TooLarge, "the chunks of a body hold too much; send fewer at once");
+        let too_large = || {
+            Failure::new(
+                ErrorCode::TooLarge,
+                "the chunks of a body hold too much; send fewer at once",
+            )
+        };
         self.content_left = self.content_left.checked_sub(len).ok_or_else(too_large)?;
         Ok(len)
     }
@@ -110,30 +134,53 @@ impl Body {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
-        let read = self.cut.run_until_cancelled(timeout(PATIENCE, self.payload.next())).await.ok_or_else(cut_off)?;
+        let read = self
+            .cut
+            .run_until_cancelled(timeout(PATIENCE, self.payload.next()))
+            .await
+            .ok_or_else(cut_off)?;
         let piece = match read {
             Ok(None) => return Ok(None),
             Ok(Some(Ok(piece))) => piece,
-            Ok(Some(Err(_))) | Err(_) => return Err(Failure::new(ErrorCode::BadRequest, "the body ended early or stood still; send it again")),
+            Ok(Some(Err(_))) | Err(_) => {
+                return Err(Failure::new(
+                    ErrorCode::BadRequest,
+                    "the body ended early or stood still; send it again",
+                ));
+            }
         };
-        self.left = self.left.checked_sub(piece.len()).ok_or_else(|| Failure::new(ErrorCode::TooLarge, "the body is too large; send less at once"))?;
+        self.left = self
+            .left
+            .checked_sub(piece.len())
+            .ok_or_else(|| Failure::new(ErrorCode::TooLarge, "the body is too large; send less at once"))?;
         Ok(Some(piece))
     }
 }
 
 /// The device was revoked, or its ticket ended otherwise.
 pub(super) fn cut_off() -> Failure {
-    Refusal::new(ErrorCode::Revoked, "this device may not do this any more; join the machine again").into()
+    Refusal::new(
+        ErrorCode::Revoked,
+        "this device may not do this any more; join the machine again",
+    )
+    .into()
 }
 
 fn take_room(room: &'static Semaphore, bytes: usize) -> Result<SemaphorePermit<'static>, Failure> {
-    let full = || Failure::new(ErrorCode::TooMany, "the server is taking as many commits as it can; send this one again in a moment");
+    let full = || {
+        Failure::new(
+            ErrorCode::TooMany,
+            "the server is taking as many commits as it can; send this one again in a moment",
+        )
+    };
     let bytes = u32::try_from(bytes).map_err(|_| full())?;
     room.try_acquire_many(bytes).map_err(|_| full())
 }
 
 fn take_frame(buffer: &mut BytesMut) -> Result<Option<Frame>, Failure> {
-    let Some(head) = buffer.first_chunk::<{ ChunkHeader::LEN }>() else { return Ok(None) };
+    let Some(head) = buffer.first_chunk::<{ ChunkHeader::LEN }>() else {
+        return Ok(None);
+    };
     let header = ChunkHeader::parse(head).ok_or_else(malformed)?;
     let len = ChunkHeader::LEN + header.stored_len as usize;
     if buffer.len() < len {
@@ -155,19 +202,33 @@ mod tests {
 
     fn framed(stored: &[u8]) -> Vec<u8> {
         let len = stored.len() as u32;
-        let header = ChunkHeader { id: ChunkId([3; 32]), encoding: Encoding::Plain, len, stored_len: len };
+        let header = ChunkHeader {
+            id: ChunkId([3; 32]),
+            encoding: Encoding::Plain,
+            len,
+            stored_len: len,
+        };
         [&header.to_bytes(), stored].concat()
     }
 
     /// A chunk of one stored byte that says to be a MiB of content.
     fn packed(id: u8) -> Vec<u8> {
-        let header = ChunkHeader { id: ChunkId([id; 32]), encoding: Encoding::Zstd, len: CHUNK_MAX as u32, stored_len: 1 };
+        let header = ChunkHeader {
+            id: ChunkId([id; 32]),
+            encoding: Encoding::Zstd,
+            len: CHUNK_MAX as u32,
+            stored_len: 1,
+        };
         [&header.to_bytes()[..], b"z"].concat()
     }
 
     fn body(pieces: Vec<Vec<u8>>) -> Body {
         let pieces = pieces.into_iter().map(|piece| Ok(Bytes::from(piece)));
-        Body::new(stream::iter(pieces.collect::<Vec<_>>()), CancellationToken::new(), 1_000_000)
+        Body::new(
+            stream::iter(pieces.collect::<Vec<_>>()),
+            CancellationToken::new(),
+            1_000_000,
+        )
     }
 
     fn status<T>(result: Result<T, Failure>) -> u16 {
@@ -192,7 +253,10 @@ mod tests {
         let most = (CHUNKS_CONTENT_MAX / CHUNK_MAX) as u8;
         let twice: Vec<Vec<u8>> = (0..most).chain(0..most).map(packed).collect();
         assert_eq!(body(twice).frames(usize::MAX).await.unwrap().len(), usize::from(most));
-        assert_eq!(status(body((0..=most).map(packed).collect()).frames(usize::MAX).await), 413);
+        assert_eq!(
+            status(body((0..=most).map(packed).collect()).frames(usize::MAX).await),
+            413
+        );
     }
 
     #[tokio::test]
@@ -213,7 +277,10 @@ mod tests {
         let drip = stream::iter([Ok(Bytes::from_static(b"x"))]).chain(stream::pending());
         let body = Body::new(drip, CancellationToken::new(), 1000);
         let read = timeout(PATIENCE / 4, body.whole(Duration::from_millis(1), &ROOM)).await;
-        assert_eq!(status(read.expect("an end before the body counts as standing still")), 400);
+        assert_eq!(
+            status(read.expect("an end before the body counts as standing still")),
+            400
+        );
         assert_eq!(ROOM.available_permits(), 1000);
     }
 

@@ -70,14 +70,20 @@ pub(crate) async fn file(signed_in: SignedIn, app: web::Data<App>, request: Http
     let space = signed_in.access.own_space(Right::Read)?;
     let row = find(app.meta().read(), &space, &place(&request, &query)?).await?;
     let content = opened(&app.store, &space, &row, query.get("version")?).await?;
-    let Content::File(file) = &content.manifest.content else { return Err(not_a_file(&row)) };
+    let Content::File(file) = &content.manifest.content else {
+        return Err(not_a_file(&row));
+    };
     let download = Download {
         name: String::from_utf8_lossy(&row.node.name).into_owned(),
         etag: format!("\"{}\"", file.hash),
         total: content.size(),
     };
     let store = app.store.clone();
-    download.answer(&request, signed_in.cut, async move |range| Ok(read(&store, &content, range))).await
+    download
+        .answer(&request, signed_in.cut, async move |range| {
+            Ok(read(&store, &content, range))
+        })
+        .await
 }
 
 /// The content of a file that is named by its path.
@@ -115,7 +121,11 @@ pub(crate) async fn zip(signed_in: SignedIn, app: web::Data<App>, request: HttpR
     let folder = find(app.meta().read(), &space, &place(&request, &Query::of(&request))?).await?;
     let archive = archive::of_folder(app.meta(), folder).await?;
     let layout = Arc::new(archive.layout);
-    let download = Download { name: archive.name, etag: format!("\"{}\"", layout.hash()), total: layout.total_len() };
+    let download = Download {
+        name: archive.name,
+        etag: format!("\"{}\"", layout.hash()),
+        total: layout.total_len(),
+    };
     let (store, versions) = (app.store.clone(), Arc::new(archive.versions));
     let open = move |entry: usize, range| {
         let (store, version) = (store.clone(), versions.get(entry).copied().flatten());
@@ -125,7 +135,11 @@ pub(crate) async fn zip(signed_in: SignedIn, app: web::Data<App>, request: HttpR
             body::begun(read(&store, &content, range)).await
         }
     };
-    download.answer(&request, signed_in.cut, async move |range| Ok(body::of_archive(layout, range, open))).await
+    download
+        .answer(&request, signed_in.cut, async move |range| {
+            Ok(body::of_archive(layout, range, open))
+        })
+        .await
 }
 
 /// All that is in a folder that is named by its path, as one ZIP file.
@@ -153,7 +167,10 @@ pub(crate) async fn zip_by_path(signed_in: SignedIn, app: web::Data<App>, reques
 )]
 pub(crate) async fn contents(signed_in: SignedIn, app: web::Data<App>, asked: web::Json<Contents>) -> Answer {
     if asked.versions.len() > Contents::MAX {
-        return Err(Failure::new(ErrorCode::TooLarge, format!("ask for at most {} versions at once", Contents::MAX)));
+        return Err(Failure::new(
+            ErrorCode::TooLarge,
+            format!("ask for at most {} versions at once", Contents::MAX),
+        ));
     }
     let space = signed_in.access.own_space(Right::Read)?;
     let opened = app.store.open_small(&space, &asked.versions).await?;
@@ -187,11 +204,17 @@ async fn opened(store: &Store, space: &GrantedSpace, row: &Row, version: Option<
     }
     let newest = row.head.as_ref().map(version_id).transpose()?;
     let version = version.or(newest).ok_or_else(|| {
-        Failure::new(ErrorCode::NotFound, "no version of this file is complete yet; wait until its upload is done, or upload it again")
+        Failure::new(
+            ErrorCode::NotFound,
+            "no version of this file is complete yet; wait until its upload is done, or upload it again",
+        )
     })?;
     let content = store.open_version(space, version).await?;
     if content.node != row.id()? {
-        return Err(Failure::new(ErrorCode::NotFound, "this file has no such version; list its versions"));
+        return Err(Failure::new(
+            ErrorCode::NotFound,
+            "this file has no such version; list its versions",
+        ));
     }
     Ok(content)
 }
@@ -236,10 +259,17 @@ impl Download {
             Wanted::Whole => (HttpResponse::Ok(), 0..self.total),
             Wanted::Part(range) => {
                 let mut response = HttpResponse::PartialContent();
-                response.insert_header((header::CONTENT_RANGE, format!("bytes {}-{}/{}", range.start, range.end - 1, self.total)));
+                response.insert_header((
+                    header::CONTENT_RANGE,
+                    format!("bytes {}-{}/{}", range.start, range.end - 1, self.total),
+                ));
                 (response, range)
             }
-            Wanted::Unchanged => return Ok(HttpResponse::NotModified().insert_header((header::ETAG, self.etag)).finish()),
+            Wanted::Unchanged => {
+                return Ok(HttpResponse::NotModified()
+                    .insert_header((header::ETAG, self.etag))
+                    .finish());
+            }
             Wanted::Unsatisfiable => return Ok(self.unsatisfiable()),
         };
         self.describe(&mut response);
@@ -254,7 +284,9 @@ impl Download {
         for header in HEADERS {
             response.insert_header(header);
         }
-        response.insert_header((header::ETAG, self.etag.as_str())).insert_header((header::CONTENT_DISPOSITION, attachment(&self.name)));
+        response
+            .insert_header((header::ETAG, self.etag.as_str()))
+            .insert_header((header::CONTENT_DISPOSITION, attachment(&self.name)));
     }
 
     fn unsatisfiable(&self) -> HttpResponse {

@@ -33,7 +33,9 @@ impl Query {
     fn parse(text: &str) -> Self {
         let pairs = text.split('&').filter(|pair| !pair.is_empty());
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        Self { pairs: pairs.map(|(key, value)| (decoded(key), decoded(value))).collect() }
+        Self {
+            pairs: pairs.map(|(key, value)| (decoded(key), decoded(value))).collect(),
+        }
     }
 
     /// The node that `node` (an id) or `path` (from the top) names; the top if neither is given.
@@ -44,7 +46,9 @@ impl Query {
         let path = self.raw("path").unwrap_or_default();
         let names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
         let names: Result<_, _> = names.map(Name::new).collect();
-        names.map(Place::Path).map_err(|bad| Failure::new(ErrorCode::BadRequest, bad.to_string()))
+        names
+            .map(Place::Path)
+            .map_err(|bad| Failure::new(ErrorCode::BadRequest, bad.to_string()))
     }
 
     /// `limit`: rows that a page is to have.
@@ -64,7 +68,12 @@ impl Query {
 
     /// A value that must be there.
     pub(super) fn required<T: FromStr>(&self, key: &str) -> Answer<T> {
-        self.get(key)?.ok_or_else(|| Failure::new(ErrorCode::BadRequest, format!("the query says nothing of {key}; add {key}=...")))
+        self.get(key)?.ok_or_else(|| {
+            Failure::new(
+                ErrorCode::BadRequest,
+                format!("the query says nothing of {key}; add {key}=..."),
+            )
+        })
     }
 
     /// A value of text.
@@ -83,12 +92,18 @@ impl Query {
     }
 
     fn raw(&self, key: &str) -> Option<&[u8]> {
-        self.pairs.iter().find(|(name, _)| name == key.as_bytes()).map(|(_, value)| value.as_slice())
+        self.pairs
+            .iter()
+            .find(|(name, _)| name == key.as_bytes())
+            .map(|(_, value)| value.as_slice())
     }
 }
 
 fn malformed(key: &str) -> Failure {
-    Failure::new(ErrorCode::BadRequest, format!("{key} is malformed in the query; see /api/openapi.json for its form"))
+    Failure::new(
+        ErrorCode::BadRequest,
+        format!("{key} is malformed in the query; see /api/openapi.json for its form"),
+    )
 }
 
 /// A percent sign without two hex digits behind it stands for itself.
@@ -118,7 +133,9 @@ mod tests {
 
     #[test]
     fn a_path_can_hold_any_bytes() {
-        let place = Query::parse("path=Laptop/docs/caf%E9+1%2B1%26%3d.txt&limit=7").place().unwrap();
+        let place = Query::parse("path=Laptop/docs/caf%E9+1%2B1%26%3d.txt&limit=7")
+            .place()
+            .unwrap();
         let names = ["Laptop".as_bytes(), b"docs", b"caf\xe9 1+1&=.txt"].map(|name| Name::new(name).unwrap());
         assert_eq!(place, Place::Path(names.to_vec()));
     }
@@ -133,8 +150,20 @@ mod tests {
     #[test]
     fn what_is_malformed_is_refused_by_name() {
         assert!(Query::parse("node=7").place().unwrap_err().to_string().contains("node"));
-        assert!(Query::parse("limit=-1").limit().unwrap_err().to_string().contains("limit"));
-        assert!(Query::parse("after=*").after().unwrap_err().to_string().contains("after"));
+        assert!(
+            Query::parse("limit=-1")
+                .limit()
+                .unwrap_err()
+                .to_string()
+                .contains("limit")
+        );
+        assert!(
+            Query::parse("after=*")
+                .after()
+                .unwrap_err()
+                .to_string()
+                .contains("after")
+        );
         assert!(Query::parse("path=a/../b").place().is_err());
         assert!(Query::parse("path=a%00b").place().is_err());
     }
@@ -145,6 +174,11 @@ mod tests {
         assert_eq!(Query::parse("").limit().unwrap(), PAGE);
         let name = Name::new(b"\xff\xfe".to_vec()).unwrap();
         let json = serde_json::to_string(&name).unwrap();
-        assert_eq!(Query::parse(&format!("after={}", json.trim_matches('"'))).after().unwrap(), Some(name));
+        assert_eq!(
+            Query::parse(&format!("after={}", json.trim_matches('"')))
+                .after()
+                .unwrap(),
+            Some(name)
+        );
     }
 }

@@ -39,13 +39,19 @@ const HEADERS: [(&str, &str); 6] = [
     ("content-security-policy", CONTENT_SECURITY_POLICY),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
-    ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    (
+        "permissions-policy",
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
 /// Refuses what is sent to another host or from another origin, and sets the headers of every answer.
-pub(crate) async fn front(mut request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+pub(crate) async fn front(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let is_private = ["/api", "/bulk"].iter().any(|part| request.path().starts_with(part));
     let mut secure = false;
     let mut response = match admit(&request) {
@@ -77,13 +83,20 @@ fn limit_body(request: &mut ServiceRequest) {
         _ => BODY_TIME,
     };
     let body = until(request.take_payload(), Instant::now() + time);
-    request.set_payload(Payload::Stream { payload: body.boxed_local() });
+    request.set_payload(Payload::Stream {
+        payload: body.boxed_local(),
+    });
 }
 
 /// A body that ends with an error when it takes too long.
-fn until(body: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin, end: Instant) -> impl Stream<Item = Result<Bytes, PayloadError>> {
+fn until(
+    body: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+    end: Instant,
+) -> impl Stream<Item = Result<Bytes, PayloadError>> {
     stream::unfold(body, move |mut body| async move {
-        let piece = timeout_at(end, body.next()).await.unwrap_or(Some(Err(PayloadError::Incomplete(None))));
+        let piece = timeout_at(end, body.next())
+            .await
+            .unwrap_or(Some(Err(PayloadError::Incomplete(None))));
         Some((piece?, body))
     })
 }
@@ -104,7 +117,9 @@ fn admit(request: &ServiceRequest) -> Result<Option<Origin>, Failure> {
     if request.path() == HEALTH {
         return Ok(None);
     }
-    let Some(app) = request.app_data::<web::Data<App>>() else { return Err(crate::error::internal().into()) };
+    let Some(app) = request.app_data::<web::Data<App>>() else {
+        return Err(crate::error::internal().into());
+    };
     let own = app.origins.of(host(request.headers(), request.uri())).ok_or_else(|| {
         let message = format!(
             "this server does not answer under that address; use {}, or start it with --public-url and that address",

@@ -33,7 +33,10 @@ fn what_is_sealed_can_be_read_after_a_restart<B: Blobs>(open: &impl Fn() -> B) {
     put(&open(), id(2), b"");
     let blobs = open();
     assert_eq!(blobs.read(id(1), 0..3_000_000).unwrap(), bytes);
-    assert_eq!(blobs.read(id(1), 1_234_567..1_234_570).unwrap(), bytes[1_234_567..1_234_570]);
+    assert_eq!(
+        blobs.read(id(1), 1_234_567..1_234_570).unwrap(),
+        bytes[1_234_567..1_234_570]
+    );
     assert_eq!((blobs.len(id(1)).unwrap(), blobs.len(id(2)).unwrap()), (3_000_000, 0));
     let mut listed = blobs.list().unwrap();
     listed.sort();

@@ -54,7 +54,13 @@ impl Blobs for DiskBlobs {
         }
         let unfinished = self.unfinished(pack);
         let file = File::options().write(true).create_new(true).open(&unfinished)?;
-        let sink = DiskSink { file, buffer: Vec::with_capacity(PIECE), unfinished, path: self.path(pack), sealed: false };
+        let sink = DiskSink {
+            file,
+            buffer: Vec::with_capacity(PIECE),
+            unfinished,
+            path: self.path(pack),
+            sealed: false,
+        };
         Ok(Box::new(sink))
     }
 
@@ -214,7 +220,10 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path().join("packs/tmp")).unwrap().count(), 1);
         let reopened = DiskBlobs::open(folder.path()).unwrap();
         assert_eq!(reopened.list().unwrap(), []);
-        assert_eq!(reopened.read(contract::id(1), 0..1).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            reopened.read(contract::id(1), 0..1).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
         reopened.sweep().unwrap();
         assert_eq!(fs::read_dir(folder.path().join("packs/tmp")).unwrap().count(), 0);
     }
@@ -227,13 +236,22 @@ mod tests {
         sink.write(b"odd").unwrap();
         sink.seal().unwrap();
         blobs.set_aside(contract::id(1)).unwrap();
-        let kept = folder.path().join("packs/lost").join(format!("{}.pack", contract::id(1)));
+        let kept = folder
+            .path()
+            .join("packs/lost")
+            .join(format!("{}.pack", contract::id(1)));
         assert_eq!(fs::read(kept).unwrap(), b"odd");
     }
 
     #[test]
     fn the_disk_knows_its_room() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(DiskBlobs::open(folder.path()).unwrap().room().unwrap().is_some_and(|bytes| bytes > 0));
+        assert!(
+            DiskBlobs::open(folder.path())
+                .unwrap()
+                .room()
+                .unwrap()
+                .is_some_and(|bytes| bytes > 0)
+        );
     }
 }

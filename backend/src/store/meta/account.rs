@@ -96,20 +96,35 @@ pub(crate) async fn count(on: &impl ConnectionTrait) -> Result<u64, Error> {
 
 /// The account of this name, without case.
 pub(crate) async fn by_name(on: &impl ConnectionTrait, name: &str) -> Result<Option<Account>, Error> {
-    Entity::find().filter(Column::NameKey.eq(name_key(name))).one(on).await?.map(parse).transpose()
+    Entity::find()
+        .filter(Column::NameKey.eq(name_key(name)))
+        .one(on)
+        .await?
+        .map(parse)
+        .transpose()
 }
 
 /// The account of this id.
 pub(crate) async fn by_id(on: &impl ConnectionTrait, id: &AccountId) -> Result<Option<Account>, Error> {
-    Entity::find_by_id(id.as_bytes().to_vec()).one(on).await?.map(parse).transpose()
+    Entity::find_by_id(id.as_bytes().to_vec())
+        .one(on)
+        .await?
+        .map(parse)
+        .transpose()
 }
 
 /// Records a new account.
 pub(crate) async fn insert(txn: &Txn, account: &Account, now: Timestamp) -> Result<(), Error> {
     if by_name(txn, &account.name).await?.is_some() {
-        return Err(Refusal::new(ErrorCode::NameTaken, "there is an account of this name; choose another name").into());
+        return Err(Refusal::new(
+            ErrorCode::NameTaken,
+            "there is an account of this name; choose another name",
+        )
+        .into());
     }
-    Entity::insert(model(account, now).into_active_model()).exec_without_returning(txn).await?;
+    Entity::insert(model(account, now).into_active_model())
+        .exec_without_returning(txn)
+        .await?;
     Ok(())
 }
 
@@ -132,7 +147,11 @@ pub(crate) async fn set_password(txn: &Txn, id: &AccountId, password: &Password)
 
 /// Puts a newer revocation in place of the last one.
 pub(crate) async fn set_statement(txn: &Txn, id: &AccountId, statement: &Signed<Statement>) -> Result<(), Error> {
-    let row = ActiveModel { id: Set(id.as_bytes().to_vec()), statement: Set(Some(wire::encode(statement))), ..Default::default() };
+    let row = ActiveModel {
+        id: Set(id.as_bytes().to_vec()),
+        statement: Set(Some(wire::encode(statement))),
+        ..Default::default()
+    };
     row.update(txn).await?;
     Ok(())
 }
@@ -185,7 +204,10 @@ fn parse(row: Model) -> Result<Account, Error> {
 
 fn proof(hash: Vec<u8>, wrapped: Vec<u8>) -> Result<Proof, Error> {
     let wrapped = WrappedKey::from_bytes(wrapped).map_err(|_| Error::bad_row("wrapped key"))?;
-    Ok(Proof { hash: Hash(array(hash)?), wrapped })
+    Ok(Proof {
+        hash: Hash(array(hash)?),
+        wrapped,
+    })
 }
 
 /// Each revocation names all that were revoked before, so the newest one says everything.
@@ -193,7 +215,9 @@ fn standing(statement: Option<&[u8]>, key: &PublicKey) -> Result<Standing, Error
     let mut standing = Standing::default();
     if let Some(bytes) = statement {
         let statement = wire::decode(bytes).map_err(|_| Error::bad_row("statement"))?;
-        standing.accept(&statement, key).map_err(|_| Error::bad_row("statement"))?;
+        standing
+            .accept(&statement, key)
+            .map_err(|_| Error::bad_row("statement"))?;
     }
     Ok(standing)
 }

@@ -26,7 +26,12 @@ const MANIFESTS: usize = 50;
 pub(crate) async fn keys(on: &impl ConnectionTrait) -> Result<HashMap<SpaceId, ChunkKey>, Error> {
     let rows = space::Entity::find().all(on).await?;
     rows.iter()
-        .map(|row| Ok((SpaceId::from_slice(&row.id).map_err(|_| Error::bad_row("space id"))?, super::space::key_of(row)?)))
+        .map(|row| {
+            Ok((
+                SpaceId::from_slice(&row.id).map_err(|_| Error::bad_row("space id"))?,
+                super::space::key_of(row)?,
+            ))
+        })
         .collect()
 }
 
@@ -48,7 +53,11 @@ pub(crate) async fn chunks_of(on: &impl ConnectionTrait, pack: i64) -> Result<Ve
     let rows = on.query_all_raw(sql(text, on, [pack.into()])).await?;
     let indexed = rows.iter().map(|row| {
         let damaged_at: Option<i64> = row.try_get("", "damaged_at")?;
-        Ok(Indexed { space: space_id(row)?, place: place(row)?, is_damaged: damaged_at.is_some() })
+        Ok(Indexed {
+            space: space_id(row)?,
+            place: place(row)?,
+            is_damaged: damaged_at.is_some(),
+        })
     });
     indexed.collect()
 }
@@ -57,8 +66,12 @@ pub(crate) async fn chunks_of(on: &impl ConnectionTrait, pack: i64) -> Result<Ve
 pub(crate) async fn mark_sound(meta: &Meta, chunks: &[i64]) -> Result<(), Error> {
     for nos in chunks.chunks(BATCH) {
         let txn = meta.write().await?;
-        let text = format!("UPDATE chunk SET damaged_at = NULL WHERE no IN ({})", places(1, nos.len()));
-        txn.execute_raw(sql(&text, &txn, nos.iter().map(|no| (*no).into()))).await?;
+        let text = format!(
+            "UPDATE chunk SET damaged_at = NULL WHERE no IN ({})",
+            places(1, nos.len())
+        );
+        txn.execute_raw(sql(&text, &txn, nos.iter().map(|no| (*no).into())))
+            .await?;
         txn.commit().await?;
     }
     Ok(())
@@ -75,10 +88,14 @@ pub(crate) struct Needing {
 
 /// The versions that need a chunk.
 pub(crate) async fn needing(on: &impl ConnectionTrait, chunk: i64) -> Result<Vec<Needing>, Error> {
-    let text = "SELECT v.id, v.node FROM chunk_use u JOIN version v ON v.no = u.version WHERE u.chunk = $1 ORDER BY v.no";
+    let text =
+        "SELECT v.id, v.node FROM chunk_use u JOIN version v ON v.no = u.version WHERE u.chunk = $1 ORDER BY v.no";
     let mut needing = Vec::new();
     for row in on.query_all_raw(sql(text, on, [chunk.into()])).await? {
-        needing.push(Needing { version: version_id(&row)?, path: path_of(on, row.try_get("", "node")?).await? });
+        needing.push(Needing {
+            version: version_id(&row)?,
+            path: path_of(on, row.try_get("", "node")?).await?,
+        });
     }
     Ok(needing)
 }
@@ -88,7 +105,9 @@ pub(crate) async fn path_of(on: &impl ConnectionTrait, node: i64) -> Result<Stri
     let mut names = Vec::new();
     let mut at = Some(node);
     while let Some(no) = at {
-        let row = on.query_one_raw(sql("SELECT parent, name FROM node WHERE no = $1", on, [no.into()])).await?;
+        let row = on
+            .query_one_raw(sql("SELECT parent, name FROM node WHERE no = $1", on, [no.into()]))
+            .await?;
         let row = row.ok_or_else(|| Error::bad_row("parent"))?;
         at = row.try_get("", "parent")?;
         let name: Vec<u8> = row.try_get("", "name")?;
@@ -138,14 +157,25 @@ pub(crate) async fn versions_after(on: &impl ConnectionTrait, after: i64) -> Res
                 _ => Vec::new(),
             };
             let (no, node) = (row.try_get("", "no")?, row.try_get("", "node")?);
-            Ok(Listed { no, node, version: version_id(row)?, space: space_id(row)?, chunks })
+            Ok(Listed {
+                no,
+                node,
+                version: version_id(row)?,
+                space: space_id(row)?,
+                chunks,
+            })
         })
         .collect()
 }
 
 /// Forgets all that is known of packs and chunks.
 pub(crate) async fn clear(txn: &Txn) -> Result<(), Error> {
-    for text in ["DELETE FROM chunk_use", "DELETE FROM pin", "DELETE FROM chunk", "DELETE FROM pack"] {
+    for text in [
+        "DELETE FROM chunk_use",
+        "DELETE FROM pin",
+        "DELETE FROM chunk",
+        "DELETE FROM pack",
+    ] {
         txn.execute_raw(sql(text, txn, [])).await?;
     }
     Ok(())
@@ -160,20 +190,45 @@ pub(crate) async fn reindex(txn: &Txn, clock: &dyn Clock, pack: NewPack, chunks:
 pub(crate) async fn missing(on: &impl ConnectionTrait, version: &Listed) -> Result<Vec<ChunkRef>, Error> {
     let found = chunk::find(on, version.space, &version.ids()).await?;
     let mut seen = HashSet::new();
-    Ok(version.chunks.iter().filter(|chunk| !found.contains_key(&chunk.id) && seen.insert(chunk.id)).copied().collect())
+    Ok(version
+        .chunks
+        .iter()
+        .filter(|chunk| !found.contains_key(&chunk.id) && seen.insert(chunk.id))
+        .copied()
+        .collect())
 }
 
 /// Indexes chunks that are lost as damaged ones in a pack that is not there: what is uploaded again takes their place,
 /// and every version that needs them reads again.
-pub(crate) async fn index_lost(txn: &Txn, clock: &dyn Clock, pack: NewPack, space: SpaceId, chunks: &[ChunkRef]) -> Result<(), Error> {
+pub(crate) async fn index_lost(
+    txn: &Txn,
+    clock: &dyn Clock,
+    pack: NewPack,
+    space: SpaceId,
+    chunks: &[ChunkRef],
+) -> Result<(), Error> {
     let lost = |chunk: &ChunkRef| {
-        let header = ChunkHeader { id: chunk.id, encoding: Encoding::Plain, len: chunk.len, stored_len: chunk.len };
-        NewChunk { space, header, start: RECORD_LEN as u64 }
+        let header = ChunkHeader {
+            id: chunk.id,
+            encoding: Encoding::Plain,
+            len: chunk.len,
+            stored_len: chunk.len,
+        };
+        NewChunk {
+            space,
+            header,
+            start: RECORD_LEN as u64,
+        }
     };
     chunk::insert(txn, clock, pack, &chunks.iter().map(lost).collect::<Vec<_>>()).await?;
     for chunks in chunks.chunks(BATCH) {
-        let text = format!("UPDATE chunk SET damaged_at = $1 WHERE space = $2 AND id IN ({})", places(3, chunks.len()));
-        let values = [clock.now().0.into(), space.as_bytes().into()].into_iter().chain(chunks.iter().map(|chunk| chunk.id.as_bytes().into()));
+        let text = format!(
+            "UPDATE chunk SET damaged_at = $1 WHERE space = $2 AND id IN ({})",
+            places(3, chunks.len())
+        );
+        let values = [clock.now().0.into(), space.as_bytes().into()]
+            .into_iter()
+            .chain(chunks.iter().map(|chunk| chunk.id.as_bytes().into()));
         txn.execute_raw(sql(&text, txn, values)).await?;
     }
     Ok(())
@@ -187,7 +242,8 @@ pub(crate) async fn relink(txn: &Txn, version: &Listed) -> Result<(), Error> {
 
 /// Makes every machine ask anew what is missing.
 pub(crate) async fn bump_epochs(txn: &Txn) -> Result<(), Error> {
-    txn.execute_raw(sql("UPDATE source SET epoch = epoch + 1", txn, [])).await?;
+    txn.execute_raw(sql("UPDATE source SET epoch = epoch + 1", txn, []))
+        .await?;
     Ok(())
 }
 

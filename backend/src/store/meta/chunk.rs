@@ -8,11 +8,7 @@ use beckon_shared::{
 };
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, QueryResult, Value};
 
-use super::{
-    BATCH, Error, Meta, Txn,
-    entity::pack,
-    numbers, places, sql,
-};
+use super::{BATCH, Error, Meta, Txn, entity::pack, numbers, places, sql};
 use crate::{clock::Clock, store::pack::PackId};
 
 /// A pack that was just sealed.
@@ -58,13 +54,22 @@ pub(crate) struct Place {
 }
 
 /// Indexes a sealed pack: when this returns well, its chunks are durable.
-pub(crate) async fn index(meta: &Meta, clock: &dyn Clock, new: NewPack, chunks: &[NewChunk], pins: &[Pinned]) -> Result<(), Error> {
+pub(crate) async fn index(
+    meta: &Meta,
+    clock: &dyn Clock,
+    new: NewPack,
+    chunks: &[NewChunk],
+    pins: &[Pinned],
+) -> Result<(), Error> {
     let txn = meta.write().await?;
     insert(&txn, clock, new, chunks).await?;
     let mut pinned: BTreeMap<(SpaceId, TransferId), Vec<ChunkId>> = BTreeMap::new();
     for pin in pins {
         if let Some(chunk) = chunks.get(pin.chunk) {
-            pinned.entry((chunk.space, pin.transfer)).or_default().push(chunk.header.id);
+            pinned
+                .entry((chunk.space, pin.transfer))
+                .or_default()
+                .push(chunk.header.id);
         }
     }
     for ((space, transfer), ids) in pinned {
@@ -89,7 +94,10 @@ pub(crate) async fn insert(txn: &Txn, clock: &dyn Clock, new: NewPack, chunks: &
 
 /// The row number of a pack. It has one already if collection came upon its file before its own index row was there.
 async fn pack_row(txn: &Txn, clock: &dyn Clock, new: NewPack, no: i64) -> Result<i64, Error> {
-    if let Some(row) = txn.query_one_raw(sql("SELECT no FROM pack WHERE id = $1", txn, [new.id.column().into()])).await? {
+    if let Some(row) = txn
+        .query_one_raw(sql("SELECT no FROM pack WHERE id = $1", txn, [new.id.column().into()]))
+        .await?
+    {
         return Ok(row.try_get("", "no")?);
     }
     let row = pack::ActiveModel {
@@ -112,7 +120,13 @@ pub(crate) async fn holders(on: &impl ConnectionTrait, chunks: &[NewChunk]) -> R
 }
 
 /// Indexes a pack that was found. Its chunks count where there is none, or one that is damaged or in a pack that is `lost`.
-pub(crate) async fn adopt(meta: &Meta, clock: &dyn Clock, new: NewPack, chunks: &[NewChunk], lost: &[PackId]) -> Result<(), Error> {
+pub(crate) async fn adopt(
+    meta: &Meta,
+    clock: &dyn Clock,
+    new: NewPack,
+    chunks: &[NewChunk],
+    lost: &[PackId],
+) -> Result<(), Error> {
     let txn = meta.write().await?;
     for pack in lost {
         for (space, ids) in by_space(chunks) {
@@ -122,7 +136,9 @@ pub(crate) async fn adopt(meta: &Meta, clock: &dyn Clock, new: NewPack, chunks: 
                      AND space = $3 AND id IN ({})",
                     places(4, ids.len())
                 );
-                let values = [clock.now().0.into(), pack.column().into()].into_iter().chain(ids_in(space, ids));
+                let values = [clock.now().0.into(), pack.column().into()]
+                    .into_iter()
+                    .chain(ids_in(space, ids));
                 txn.execute_raw(sql(&text, &txn, values)).await?;
             }
         }
@@ -143,7 +159,9 @@ fn by_space(chunks: &[NewChunk]) -> BTreeMap<SpaceId, Vec<ChunkId>> {
 const COLUMNS: usize = 8;
 
 async fn insert_chunks(txn: &Txn, pack: i64, first: i64, chunks: &[NewChunk]) -> Result<(), Error> {
-    let rows: Vec<String> = (0..chunks.len()).map(|row| format!("({},0,0)", places(row * COLUMNS + 1, COLUMNS))).collect();
+    let rows: Vec<String> = (0..chunks.len())
+        .map(|row| format!("({},0,0)", places(row * COLUMNS + 1, COLUMNS)))
+        .collect();
     let text = format!(
         "INSERT INTO chunk (no, space, id, pack, start, stored_len, len, encoding, suite, key_epoch) VALUES {} \
          ON CONFLICT (space, id) DO UPDATE SET pack = excluded.pack, start = excluded.start, stored_len = excluded.stored_len, \
@@ -175,10 +193,14 @@ async fn pin_all(txn: &Txn, space: SpaceId, transfer: TransferId, ids: &[ChunkId
         "INSERT INTO pin (chunk, transfer) SELECT no, $1 FROM chunk WHERE space = $2 AND id IN ({}) ON CONFLICT DO NOTHING",
         places(3, ids.len())
     );
-    let values = [transfer.as_bytes().into(), space.as_bytes().into()].into_iter().chain(ids.iter().map(|id| id.as_bytes().into()));
+    let values = [transfer.as_bytes().into(), space.as_bytes().into()]
+        .into_iter()
+        .chain(ids.iter().map(|id| id.as_bytes().into()));
     txn.execute_raw(sql(&text, txn, values)).await?;
-    let text =
-        format!("UPDATE chunk SET marked_at = NULL WHERE space = $1 AND id IN ({}) AND marked_at IS NOT NULL", places(2, ids.len()));
+    let text = format!(
+        "UPDATE chunk SET marked_at = NULL WHERE space = $1 AND id IN ({}) AND marked_at IS NOT NULL",
+        places(2, ids.len())
+    );
     txn.execute_raw(sql(&text, txn, ids_in(space, ids))).await?;
     Ok(())
 }
@@ -198,7 +220,11 @@ pub(crate) struct Durable {
 }
 
 /// Which of these chunks are durable and sound.
-pub(crate) async fn durable(on: &impl ConnectionTrait, space: SpaceId, ids: &[ChunkId]) -> Result<HashMap<ChunkId, Durable>, Error> {
+pub(crate) async fn durable(
+    on: &impl ConnectionTrait,
+    space: SpaceId,
+    ids: &[ChunkId],
+) -> Result<HashMap<ChunkId, Durable>, Error> {
     let mut found = HashMap::with_capacity(ids.len());
     for ids in ids.chunks(BATCH) {
         let text = format!(
@@ -208,18 +234,32 @@ pub(crate) async fn durable(on: &impl ConnectionTrait, space: SpaceId, ids: &[Ch
         for row in on.query_all_raw(sql(&text, on, ids_in(space, ids))).await? {
             let marked: Option<i64> = row.try_get("", "marked_at")?;
             let len = narrow(row.try_get("", "len")?)?;
-            found.insert(chunk_id(&row)?, Durable { no: row.try_get("", "no")?, len, marked: marked.is_some() });
+            found.insert(
+                chunk_id(&row)?,
+                Durable {
+                    no: row.try_get("", "no")?,
+                    len,
+                    marked: marked.is_some(),
+                },
+            );
         }
     }
     Ok(found)
 }
 
 /// Pins durable chunks for a transfer and takes collection's mark off them.
-pub(crate) async fn pin(txn: &Txn, transfer: TransferId, chunks: impl IntoIterator<Item = Durable>) -> Result<(), Error> {
+pub(crate) async fn pin(
+    txn: &Txn,
+    transfer: TransferId,
+    chunks: impl IntoIterator<Item = Durable>,
+) -> Result<(), Error> {
     let chunks: Vec<Durable> = chunks.into_iter().collect();
     for chunks in chunks.chunks(BATCH) {
         let rows: Vec<String> = (2..2 + chunks.len()).map(|place| format!("(${place},$1)")).collect();
-        let text = format!("INSERT INTO pin (chunk, transfer) VALUES {} ON CONFLICT DO NOTHING", rows.join(","));
+        let text = format!(
+            "INSERT INTO pin (chunk, transfer) VALUES {} ON CONFLICT DO NOTHING",
+            rows.join(",")
+        );
         let values = std::iter::once(transfer.as_bytes().into()).chain(chunks.iter().map(|chunk| chunk.no.into()));
         txn.execute_raw(sql(&text, txn, values)).await?;
     }
@@ -228,10 +268,18 @@ pub(crate) async fn pin(txn: &Txn, transfer: TransferId, chunks: impl IntoIterat
 
 /// Takes collection's mark off chunks.
 pub(crate) async fn unmark(txn: &Txn, chunks: &[Durable]) -> Result<(), Error> {
-    let marked: Vec<i64> = chunks.iter().filter(|chunk| chunk.marked).map(|chunk| chunk.no).collect();
+    let marked: Vec<i64> = chunks
+        .iter()
+        .filter(|chunk| chunk.marked)
+        .map(|chunk| chunk.no)
+        .collect();
     for nos in marked.chunks(BATCH) {
-        let text = format!("UPDATE chunk SET marked_at = NULL WHERE no IN ({})", places(1, nos.len()));
-        txn.execute_raw(sql(&text, txn, nos.iter().map(|no| (*no).into()))).await?;
+        let text = format!(
+            "UPDATE chunk SET marked_at = NULL WHERE no IN ({})",
+            places(1, nos.len())
+        );
+        txn.execute_raw(sql(&text, txn, nos.iter().map(|no| (*no).into())))
+            .await?;
     }
     Ok(())
 }
@@ -240,8 +288,12 @@ pub(crate) async fn unmark(txn: &Txn, chunks: &[Durable]) -> Result<(), Error> {
 pub(crate) async fn unpin(meta: &Meta, transfer: TransferId) -> Result<(), Error> {
     loop {
         let txn = meta.write().await?;
-        let text = "DELETE FROM pin WHERE transfer = $1 AND chunk IN (SELECT chunk FROM pin WHERE transfer = $1 LIMIT 10000)";
-        let deleted = txn.execute_raw(sql(text, &txn, [transfer.as_bytes().into()])).await?.rows_affected();
+        let text =
+            "DELETE FROM pin WHERE transfer = $1 AND chunk IN (SELECT chunk FROM pin WHERE transfer = $1 LIMIT 10000)";
+        let deleted = txn
+            .execute_raw(sql(text, &txn, [transfer.as_bytes().into()]))
+            .await?
+            .rows_affected();
         txn.commit().await?;
         if deleted < 10_000 {
             return Ok(());
@@ -250,7 +302,11 @@ pub(crate) async fn unpin(meta: &Meta, transfer: TransferId) -> Result<(), Error
 }
 
 /// Where these chunks are stored, damaged ones too.
-pub(crate) async fn find(on: &impl ConnectionTrait, space: SpaceId, ids: &[ChunkId]) -> Result<HashMap<ChunkId, Place>, Error> {
+pub(crate) async fn find(
+    on: &impl ConnectionTrait,
+    space: SpaceId,
+    ids: &[ChunkId],
+) -> Result<HashMap<ChunkId, Place>, Error> {
     let mut found = HashMap::with_capacity(ids.len());
     for ids in ids.chunks(BATCH) {
         let text = format!(
@@ -268,7 +324,11 @@ pub(crate) async fn find(on: &impl ConnectionTrait, space: SpaceId, ids: &[Chunk
 
 /// A place out of a row with the columns of [`find`].
 pub(crate) fn place(row: &QueryResult) -> Result<Place, Error> {
-    let encoding = if row.try_get::<i64>("", "encoding")? == 0 { Encoding::Plain } else { Encoding::Zstd };
+    let encoding = if row.try_get::<i64>("", "encoding")? == 0 {
+        Encoding::Plain
+    } else {
+        Encoding::Zstd
+    };
     let header = ChunkHeader {
         id: chunk_id(row)?,
         encoding,
@@ -291,7 +351,12 @@ pub(crate) async fn mark_damaged(meta: &Meta, clock: &dyn Clock, place: &Place) 
     let text = "UPDATE chunk SET damaged_at = $1 WHERE no = $2 AND damaged_at IS NULL \
         AND start = $3 AND pack = (SELECT p.no FROM pack p WHERE p.id = $4)";
     let chunk = place.no;
-    let values = [clock.now().0.into(), chunk.into(), place.start.cast_signed().into(), place.pack.column().into()];
+    let values = [
+        clock.now().0.into(),
+        chunk.into(),
+        place.start.cast_signed().into(),
+        place.pack.column().into(),
+    ];
     let marked = txn.execute_raw(sql(text, &txn, values)).await?;
     if marked.rows_affected() > 0 {
         let text = "UPDATE source SET epoch = epoch + 1 WHERE no IN (SELECT n.source FROM chunk_use u \

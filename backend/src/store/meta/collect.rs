@@ -68,7 +68,10 @@ async fn change(meta: &Meta, text: &str, nos: &[i64]) -> Result<u64, Error> {
     for nos in nos.chunks(BATCH) {
         let txn = meta.write().await?;
         let text = format!("{text} ({})", places(1, nos.len()));
-        changed += txn.execute_raw(sql(&text, &txn, nos.iter().map(|no| (*no).into()))).await?.rows_affected();
+        changed += txn
+            .execute_raw(sql(&text, &txn, nos.iter().map(|no| (*no).into())))
+            .await?
+            .rows_affected();
         txn.commit().await?;
     }
     Ok(changed)
@@ -124,7 +127,10 @@ pub(crate) async fn chunks_of(on: &impl ConnectionTrait, pack: i64) -> Result<Ve
         .map(|row| {
             let space: Vec<u8> = row.try_get("", "space")?;
             let space = beckon_shared::id::SpaceId::from_slice(&space).map_err(|_| Error::bad_row("space id"))?;
-            Ok(Kept { space, place: place(row)? })
+            Ok(Kept {
+                space,
+                place: place(row)?,
+            })
         })
         .collect()
 }
@@ -145,17 +151,28 @@ pub(crate) async fn move_chunks(meta: &Meta, clock: &dyn Clock, new: NewPack, mo
     let txn = meta.write().await?;
     let no = numbers(&txn, 1).await?;
     let text = "INSERT INTO pack (no, id, bytes, created) VALUES ($1, $2, $3, $4)";
-    let values = [no.into(), new.id.column().into(), new.len.cast_signed().into(), clock.now().0.into()];
+    let values = [
+        no.into(),
+        new.id.column().into(),
+        new.len.cast_signed().into(),
+        clock.now().0.into(),
+    ];
     txn.execute_raw(sql(text, &txn, values)).await?;
     for moved in moves {
         let text = "UPDATE chunk SET pack = $1, start = $2 WHERE no = $3 AND pack = $4";
-        let values = [no.into(), moved.start.cast_signed().into(), moved.chunk.into(), moved.from.into()];
+        let values = [
+            no.into(),
+            moved.start.cast_signed().into(),
+            moved.chunk.into(),
+            moved.from.into(),
+        ];
         txn.execute_raw(sql(text, &txn, values)).await?;
     }
     // Their files stay for a while: a back-up of the database that is older than this needs them.
     for from in moves.iter().map(|moved| moved.from).collect::<BTreeSet<i64>>() {
         let text = "UPDATE pack SET created = $1 WHERE no = $2";
-        txn.execute_raw(sql(text, &txn, [clock.now().0.into(), from.into()])).await?;
+        txn.execute_raw(sql(text, &txn, [clock.now().0.into(), from.into()]))
+            .await?;
     }
     Ok(txn.commit().await?)
 }

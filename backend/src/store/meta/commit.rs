@@ -36,14 +36,22 @@ pub(crate) enum Outcome {
 }
 
 /// Applies a commit.
-pub(crate) async fn apply(meta: &Meta, clock: &dyn Clock, access: &TransferAccess, checked: &CheckedCommit) -> Result<Outcome, Error> {
+pub(crate) async fn apply(
+    meta: &Meta,
+    clock: &dyn Clock,
+    access: &TransferAccess,
+    checked: &CheckedCommit,
+) -> Result<Outcome, Error> {
     let txn = meta.write().await?;
     let space = access.granted();
     // First of all, since it locks the space: nobody deletes or moves a folder that this commit writes into.
     let revision = space::bump_revision(&txn, &space).await?;
     let found = sources::find(&txn, &space, access.device, access.root).await?;
     let source = found.ok_or_else(not_begun)?;
-    let next = ChainHead { number: checked.commit.number, hash: checked.hash };
+    let next = ChainHead {
+        number: checked.commit.number,
+        hash: checked.hash,
+    };
     let head = sources::head(&source)?;
     if next.number <= head.number && is_recorded(&txn, &source, &next).await? {
         return Ok(Outcome::Committed(next, None));
@@ -56,7 +64,16 @@ pub(crate) async fn apply(meta: &Meta, clock: &dyn Clock, access: &TransferAcces
         Err(missing) => return Ok(Outcome::Missing(missing)),
     };
     let source = live_source(&txn, clock, access, source).await?;
-    Application { txn: &txn, clock, access, checked, source: &source, chunks }.run().await?;
+    Application {
+        txn: &txn,
+        clock,
+        access,
+        checked,
+        source: &source,
+        chunks,
+    }
+    .run()
+    .await?;
     if !advance(&txn, &source, &head, &next).await? {
         return Ok(Outcome::Behind(head));
     }
@@ -65,7 +82,10 @@ pub(crate) async fn apply(meta: &Meta, clock: &dyn Clock, access: &TransferAcces
 }
 
 fn not_begun() -> Error {
-    Error::refused(ErrorCode::Conflict, "this root has no folder in the drive; begin the transfer again")
+    Error::refused(
+        ErrorCode::Conflict,
+        "this root has no folder in the drive; begin the transfer again",
+    )
 }
 
 async fn is_recorded(txn: &Txn, source: &source::Model, head: &ChainHead) -> Result<bool, Error> {
@@ -91,18 +111,32 @@ async fn all_durable(
     if !missing.is_empty() {
         return Ok(Err(missing));
     }
-    if wanted.iter().any(|(id, len)| durable.get(id).is_some_and(|chunk| chunk.len != *len)) {
-        return Err(Error::refused(ErrorCode::BadRequest, "a manifest names a chunk with a wrong length; update the agent"));
+    if wanted
+        .iter()
+        .any(|(id, len)| durable.get(id).is_some_and(|chunk| chunk.len != *len))
+    {
+        return Err(Error::refused(
+            ErrorCode::BadRequest,
+            "a manifest names a chunk with a wrong length; update the agent",
+        ));
     }
     Ok(Ok(durable))
 }
 
 /// The root with its folder; makes it anew if somebody deleted it since the transfer began.
-async fn live_source(txn: &Txn, clock: &dyn Clock, access: &TransferAccess, source: source::Model) -> Result<source::Model, Error> {
+async fn live_source(
+    txn: &Txn,
+    clock: &dyn Clock,
+    access: &TransferAccess,
+    source: source::Model,
+) -> Result<source::Model, Error> {
     if sources::is_live(txn, source.folder).await? {
         return Ok(source);
     }
-    let folder = node::Entity::find_by_id(source.folder).one(txn).await?.ok_or_else(not_begun)?;
+    let folder = node::Entity::find_by_id(source.folder)
+        .one(txn)
+        .await?
+        .ok_or_else(not_begun)?;
     let above = match folder.parent {
         Some(parent) => node::Entity::find_by_id(parent).one(txn).await?,
         None => None,
@@ -110,13 +144,20 @@ async fn live_source(txn: &Txn, clock: &dyn Clock, access: &TransferAccess, sour
     let name = |bytes: &[u8]| Name::new(bytes).map_err(|_| Error::bad_row("name"));
     let root_name = name(&folder.name)?;
     let machine = above.map_or_else(|| Ok(root_name.clone()), |above| name(&above.name))?;
-    let place = sources::Place { space: &access.granted(), device: access.device, machine, root: access.root, root_name };
+    let place = sources::Place {
+        space: &access.granted(),
+        device: access.device,
+        machine,
+        root: access.root,
+        root_name,
+    };
     sources::ensure(txn, clock, &place).await
 }
 
 /// Moves the head by compare-and-set.
 async fn advance(txn: &Txn, source: &source::Model, from: &ChainHead, to: &ChainHead) -> Result<bool, Error> {
-    let text = "UPDATE source SET head_number = $1, head_hash = $2 WHERE no = $3 AND head_number = $4 AND head_hash = $5";
+    let text =
+        "UPDATE source SET head_number = $1, head_hash = $2 WHERE no = $3 AND head_number = $4 AND head_hash = $5";
     let values = [
         to.number.cast_signed().into(),
         to.hash.as_bytes().into(),
@@ -139,10 +180,18 @@ struct Application<'a> {
 
 impl Application<'_> {
     async fn run(&self) -> Result<(), Error> {
-        let puts = || self.checked.changes.iter().filter_map(|change| Some((change.path.clone(), kind_of(&self.manifest(&change.put)?.manifest))));
+        let puts = || {
+            self.checked
+                .changes
+                .iter()
+                .filter_map(|change| Some((change.path.clone(), kind_of(&self.manifest(&change.put)?.manifest))))
+        };
         let wanted = with_folders(puts());
         if puts().any(|(path, kind)| wanted.get(&path) != Some(&kind) || (path.is_root() && kind != Kind::Folder)) {
-            return Err(Error::refused(ErrorCode::BadRequest, "a path is a file and holds others; scan the folder again"));
+            return Err(Error::refused(
+                ErrorCode::BadRequest,
+                "a path is a file and holds others; scan the folder again",
+            ));
         }
         let first = numbers(self.txn, wanted.len() + self.checked.changes.len() + 1).await?;
         let commit = first;
@@ -154,7 +203,9 @@ impl Application<'_> {
         let written = self.decide(&mut tree, first_version).await?;
         tree.write().await?;
         self.record(commit).await?;
-        written.write(self.txn, self.clock, commit, self.access, &self.chunks).await?;
+        written
+            .write(self.txn, self.clock, commit, self.access, &self.chunks)
+            .await?;
         let chunks: Vec<Durable> = self.chunks.values().copied().collect();
         chunk::unmark(self.txn, &chunks).await?;
         self.record_changes(commit, &written).await
@@ -166,13 +217,23 @@ impl Application<'_> {
 
     /// Compares each change with the head that is there.
     async fn decide<'c>(&'c self, tree: &mut Tree<'_>, first_version: i64) -> Result<Written<'c>, Error> {
-        let bound = self.checked.changes.iter().filter_map(|change| tree.get(&change.path)?.head);
+        let bound = self
+            .checked
+            .changes
+            .iter()
+            .filter_map(|change| tree.get(&change.path)?.head);
         let heads: BTreeMap<i64, Head> = heads(self.txn, bound.collect()).await?;
         let mut written = Written::default();
         for (seq, change) in self.checked.changes.iter().enumerate() {
             let put = self.manifest(&change.put).ok_or_else(|| Error::bad_row("manifest"))?;
             let bound = tree.get(&change.path).ok_or_else(|| Error::bad_row("bound path"))?;
-            let fresh = Fresh { no: first_version + count(seq)?, node: bound.no, seq, hash: change.put, put };
+            let fresh = Fresh {
+                no: first_version + count(seq)?,
+                node: bound.no,
+                seq,
+                hash: change.put,
+                put,
+            };
             let head = bound.head.and_then(|no| heads.get(&no));
             if written.take(self.txn, fresh, bound, head).await? {
                 tree.set_head(bound.no, first_version + count(seq)?);
@@ -191,7 +252,9 @@ impl Application<'_> {
             signature: Set(self.checked.signed.signature.clone()),
             at: Set(self.clock.now().0),
         };
-        root_commit::Entity::insert(row).exec_without_returning(self.txn).await?;
+        root_commit::Entity::insert(row)
+            .exec_without_returning(self.txn)
+            .await?;
         Ok(())
     }
 
@@ -206,7 +269,9 @@ impl Application<'_> {
                     version: Set(written.version_of(seq)),
                 }
             });
-            commit_change::Entity::insert_many(rows).exec_without_returning(self.txn).await?;
+            commit_change::Entity::insert_many(rows)
+                .exec_without_returning(self.txn)
+                .await?;
         }
         Ok(())
     }

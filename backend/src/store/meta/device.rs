@@ -78,13 +78,24 @@ impl Device {
 
     /// The name of a root, as last told; its id where it is not known.
     pub(crate) fn root_name(&self, root: &RootId) -> Result<Label, Error> {
-        let known = self.roots.iter().find(|known| known.id == *root).map(|known| known.name.clone());
-        known.map_or_else(|| Label::new(root.to_string()).map_err(|_| Error::bad_row("root id")), Ok)
+        let known = self
+            .roots
+            .iter()
+            .find(|known| known.id == *root)
+            .map(|known| known.name.clone());
+        known.map_or_else(
+            || Label::new(root.to_string()).map_err(|_| Error::bad_row("root id")),
+            Ok,
+        )
     }
 
     /// The key that it signs with, as its certificate says. The certificate was verified before it was stored.
     pub(crate) fn signing_key(&self) -> Result<PublicKey, Error> {
-        let certificate = self.certificate.device.peek().map_err(|_| Error::bad_row("certificate"))?;
+        let certificate = self
+            .certificate
+            .device
+            .peek()
+            .map_err(|_| Error::bad_row("certificate"))?;
         Ok(certificate.keys.sign)
     }
 }
@@ -104,13 +115,25 @@ pub(crate) struct Arrival<'a> {
 
 /// The account's devices, the first one first.
 pub(crate) async fn list(on: &impl ConnectionTrait, account: &AccountId) -> Result<Vec<Device>, Error> {
-    let rows = Entity::find().filter(Column::Account.eq(account.as_bytes())).order_by_asc(Column::FirstSeen).all(on).await?;
+    let rows = Entity::find()
+        .filter(Column::Account.eq(account.as_bytes()))
+        .order_by_asc(Column::FirstSeen)
+        .all(on)
+        .await?;
     rows.into_iter().map(parse).collect()
 }
 
 /// One device of the account.
-pub(crate) async fn get(on: &impl ConnectionTrait, account: &AccountId, id: &DeviceId) -> Result<Option<Device>, Error> {
-    Entity::find_by_id((account.as_bytes().to_vec(), id.as_bytes().to_vec())).one(on).await?.map(parse).transpose()
+pub(crate) async fn get(
+    on: &impl ConnectionTrait,
+    account: &AccountId,
+    id: &DeviceId,
+) -> Result<Option<Device>, Error> {
+    Entity::find_by_id((account.as_bytes().to_vec(), id.as_bytes().to_vec()))
+        .one(on)
+        .await?
+        .map(parse)
+        .transpose()
 }
 
 /// One device of the account, which must be there.
@@ -121,12 +144,22 @@ pub(crate) async fn find(on: &impl ConnectionTrait, account: &AccountId, id: &De
 /// Records a device that signs in or joins: a new row, or the old one with its new certificate. Returns its name.
 pub(crate) async fn arrive(txn: &Txn, account: &AccountId, arrival: &Arrival<'_>) -> Result<String, Error> {
     let id = arrival.certificate.keys.id();
-    let Some(known) = get(txn, account, &id).await? else { return insert(txn, account, arrival).await };
+    let Some(known) = get(txn, account, &id).await? else {
+        return insert(txn, account, arrival).await;
+    };
     if known.revoked {
-        return Err(Refusal::new(ErrorCode::Revoked, "this device was revoked; let it make new keys and try again").into());
+        return Err(Refusal::new(
+            ErrorCode::Revoked,
+            "this device was revoked; let it make new keys and try again",
+        )
+        .into());
     }
     if known.kind != arrival.certificate.kind {
-        return Err(Refusal::new(ErrorCode::BadRequest, "these device keys belong to another kind of program; make new ones").into());
+        return Err(Refusal::new(
+            ErrorCode::BadRequest,
+            "these device keys belong to another kind of program; make new ones",
+        )
+        .into());
     }
     let row = ActiveModel {
         account: Set(account.as_bytes().to_vec()),
@@ -168,15 +201,20 @@ async fn insert(txn: &Txn, account: &AccountId, arrival: &Arrival<'_>) -> Result
         last_seen: arrival.now.0,
         revoked_at: None,
     };
-    Entity::insert(row.into_active_model()).exec_without_returning(txn).await?;
+    Entity::insert(row.into_active_model())
+        .exec_without_returning(txn)
+        .await?;
     Ok(name.to_string())
 }
 
 /// The wanted name, with ` (2)` or so behind it where it is taken.
 async fn free_name(txn: &Txn, account: &AccountId, wanted: &Label) -> Result<Label, Error> {
     let devices = list(txn, account).await?;
-    let taken: std::collections::HashSet<String> =
-        devices.iter().filter(|device| !device.revoked).map(|device| name_key(device.name.as_str())).collect();
+    let taken: std::collections::HashSet<String> = devices
+        .iter()
+        .filter(|device| !device.revoked)
+        .map(|device| name_key(device.name.as_str()))
+        .collect();
     let numbered = (2..).map(|number| {
         let suffix = format!(" ({number})");
         let kept: String = wanted.as_str().chars().take(64 - suffix.len()).collect();
@@ -205,7 +243,13 @@ pub(crate) async fn hello(txn: &Txn, account: &AccountId, id: &DeviceId, hello: 
 }
 
 /// Records where a device visits from.
-pub(crate) async fn visited(txn: &Txn, account: &AccountId, id: &DeviceId, from: std::net::SocketAddr, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn visited(
+    txn: &Txn,
+    account: &AccountId,
+    id: &DeviceId,
+    from: std::net::SocketAddr,
+    now: Timestamp,
+) -> Result<(), Error> {
     let row = ActiveModel {
         account: Set(account.as_bytes().to_vec()),
         id: Set(id.as_bytes().to_vec()),
@@ -221,15 +265,30 @@ pub(crate) async fn visited(txn: &Txn, account: &AccountId, id: &DeviceId, from:
 /// Records a sign of life.
 pub(crate) async fn seen(txn: &Txn, account: &AccountId, id: &DeviceId, now: Timestamp) -> Result<(), Error> {
     let text = "UPDATE device SET last_seen = $3 WHERE account = $1 AND id = $2";
-    txn.execute_raw(sql(text, txn, [account.as_bytes().to_vec().into(), id.as_bytes().to_vec().into(), now.0.into()])).await?;
+    txn.execute_raw(sql(
+        text,
+        txn,
+        [
+            account.as_bytes().to_vec().into(),
+            id.as_bytes().to_vec().into(),
+            now.0.into(),
+        ],
+    ))
+    .await?;
     Ok(())
 }
 
 /// Where the account's devices that are not revoked came from when they were last here.
 pub(crate) async fn addresses(on: &impl ConnectionTrait, account: &AccountId) -> Result<Vec<std::net::IpAddr>, Error> {
     let text = "SELECT DISTINCT address FROM device WHERE account = $1 AND revoked_at IS NULL";
-    let rows = on.query_all_raw(sql(text, on, [account.as_bytes().to_vec().into()])).await?;
-    let parse = |row: &sea_orm::QueryResult| row.try_get::<String>("", "address")?.parse().map_err(|_| Error::bad_row("address"));
+    let rows = on
+        .query_all_raw(sql(text, on, [account.as_bytes().to_vec().into()]))
+        .await?;
+    let parse = |row: &sea_orm::QueryResult| {
+        row.try_get::<String>("", "address")?
+            .parse()
+            .map_err(|_| Error::bad_row("address"))
+    };
     rows.iter().map(parse).collect()
 }
 
@@ -237,7 +296,10 @@ pub(crate) async fn addresses(on: &impl ConnectionTrait, account: &AccountId) ->
 pub(crate) async fn rename(txn: &Txn, account: &AccountId, id: &DeviceId, name: &Label) -> Result<(), Error> {
     find(txn, account, id).await?;
     let key = name_key(name.as_str());
-    let taken = list(txn, account).await?.into_iter().any(|other| other.id != *id && !other.revoked && name_key(other.name.as_str()) == key);
+    let taken = list(txn, account)
+        .await?
+        .into_iter()
+        .any(|other| other.id != *id && !other.revoked && name_key(other.name.as_str()) == key);
     if taken {
         return Err(Refusal::new(ErrorCode::NameTaken, "another device has this name; choose another one").into());
     }
@@ -255,7 +317,11 @@ pub(crate) async fn rename(txn: &Txn, account: &AccountId, id: &DeviceId, name: 
 /// Marks a device as revoked; false if it was already, or is not there.
 pub(crate) async fn revoke(txn: &Txn, account: &AccountId, id: &DeviceId, now: Timestamp) -> Result<bool, Error> {
     let text = "UPDATE device SET revoked_at = $3 WHERE account = $1 AND id = $2 AND revoked_at IS NULL";
-    let values = [account.as_bytes().to_vec().into(), id.as_bytes().to_vec().into(), now.0.into()];
+    let values = [
+        account.as_bytes().to_vec().into(),
+        id.as_bytes().to_vec().into(),
+        now.0.into(),
+    ];
     Ok(txn.execute_raw(sql(text, txn, values)).await?.rows_affected() == 1)
 }
 
@@ -285,5 +351,13 @@ fn parse(row: Model) -> Result<Device, Error> {
         joined_by_code: row.joined_by_code,
         certificate: certificate.clone(),
     };
-    Ok(Device { id, name, kind, certificate, revoked: row.revoked_at.is_some(), roots, view })
+    Ok(Device {
+        id,
+        name,
+        kind,
+        certificate,
+        revoked: row.revoked_at.is_some(),
+        roots,
+        view,
+    })
 }

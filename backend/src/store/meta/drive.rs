@@ -16,7 +16,8 @@ use beckon_shared::{
     path::Name,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef, Select, SelectTwo,
+    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef, Select,
+    SelectTwo,
 };
 
 use super::{
@@ -87,18 +88,31 @@ pub(crate) async fn find(on: &impl ConnectionTrait, space: &GrantedSpace, place:
 /// The nameless folder at the top.
 pub(crate) async fn top(on: &impl ConnectionTrait, space: &GrantedSpace) -> Result<Row, Error> {
     let top = space::row(on, space).await?.top;
-    let found = node::Entity::find_by_id(top).one(on).await?.ok_or_else(|| Error::bad_row("top of a space"))?;
-    Ok(Row { node: found, head: None, target: None, parent: None })
+    let found = node::Entity::find_by_id(top)
+        .one(on)
+        .await?
+        .ok_or_else(|| Error::bad_row("top of a space"))?;
+    Ok(Row {
+        node: found,
+        head: None,
+        target: None,
+        parent: None,
+    })
 }
 
 async fn by_id(on: &impl ConnectionTrait, space: &GrantedSpace, id: NodeId) -> Result<Row, Error> {
-    let query = node::Entity::find().filter(node::Column::Id.eq(id.as_bytes())).filter(node::Column::Space.eq(space.column()));
+    let query = node::Entity::find()
+        .filter(node::Column::Id.eq(id.as_bytes()))
+        .filter(node::Column::Space.eq(space.column()));
     let (node, head) = with_head(query).one(on).await?.ok_or_else(absent)?;
     let parent = match node.parent {
         Some(no) => node::Entity::find_by_id(no).one(on).await?,
         None => None,
     };
-    let parent = parent.filter(|folder| folder.parent.is_some()).map(|folder| node_id(&folder)).transpose()?;
+    let parent = parent
+        .filter(|folder| folder.parent.is_some())
+        .map(|folder| node_id(&folder))
+        .transpose()?;
     one(on, vec![(node, head)], parent).await?.ok_or_else(absent)
 }
 
@@ -125,16 +139,23 @@ pub(crate) async fn children(
 
 /// The versions of a node, newest first.
 pub(crate) async fn versions(on: &impl ConnectionTrait, row: &Row) -> Result<Vec<version::Model>, Error> {
-    let query = version::Entity::find().filter(version::Column::Node.eq(row.node.no)).order_by_desc(version::Column::No);
+    let query = version::Entity::find()
+        .filter(version::Column::Node.eq(row.node.no))
+        .order_by_desc(version::Column::No);
     Ok(query.all(on).await?)
 }
 
 fn in_folder(folder: &Row) -> Select<node::Entity> {
-    node::Entity::find().filter(node::Column::Parent.eq(folder.node.no)).filter(node::Column::DeletedAt.is_null())
+    node::Entity::find()
+        .filter(node::Column::Parent.eq(folder.node.no))
+        .filter(node::Column::DeletedAt.is_null())
 }
 
 fn with_head(query: Select<node::Entity>) -> SelectTwo<node::Entity, version::Entity> {
-    let head: RelationDef = node::Entity::belongs_to(version::Entity).from(node::Column::Head).to(version::Column::No).into();
+    let head: RelationDef = node::Entity::belongs_to(version::Entity)
+        .from(node::Column::Head)
+        .to(version::Column::No)
+        .into();
     query.join(JoinType::LeftJoin, head).select_also(version::Entity)
 }
 
@@ -157,7 +178,12 @@ async fn rows(
     let mut targets = targets(on, &links).await?;
     let row = |(node, head): (node::Model, _)| {
         let target = node.head.and_then(|head| targets.remove(&head));
-        Row { node, head, target, parent }
+        Row {
+            node,
+            head,
+            target,
+            parent,
+        }
     };
     Ok(found.into_iter().map(row).collect())
 }
@@ -181,5 +207,8 @@ fn node_id(node: &node::Model) -> Result<NodeId, Error> {
 }
 
 fn absent() -> Error {
-    Error::refused(ErrorCode::NotFound, "there is nothing here; it may have been moved or deleted: list the folder again")
+    Error::refused(
+        ErrorCode::NotFound,
+        "there is nothing here; it may have been moved or deleted: list the folder again",
+    )
 }

@@ -28,7 +28,12 @@ pub(crate) struct Code {
 }
 
 /// Records a code; the certificate is the offer's own, verified. The same lookup id again changes nothing.
-pub(crate) async fn insert(txn: &Txn, account: &AccountId, new: &NewJoinCode, certificate: &EnrolmentCertificate) -> Result<(), Error> {
+pub(crate) async fn insert(
+    txn: &Txn,
+    account: &AccountId,
+    new: &NewJoinCode,
+    certificate: &EnrolmentCertificate,
+) -> Result<(), Error> {
     let text = "INSERT INTO join_code (lookup, account, offer, mac, role, uses_left, expires)
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (lookup) DO NOTHING";
     let values = [
@@ -45,10 +50,16 @@ pub(crate) async fn insert(txn: &Txn, account: &AccountId, new: &NewJoinCode, ce
 }
 
 /// The codes of an account that can still be used.
-pub(crate) async fn list(on: &impl ConnectionTrait, account: &AccountId, now: Timestamp) -> Result<Vec<JoinCodeView>, Error> {
+pub(crate) async fn list(
+    on: &impl ConnectionTrait,
+    account: &AccountId,
+    now: Timestamp,
+) -> Result<Vec<JoinCodeView>, Error> {
     let text = "SELECT lookup, role, uses_left, expires FROM join_code
         WHERE account = $1 AND uses_left > 0 AND expires > $2 ORDER BY expires";
-    let rows = on.query_all_raw(sql(text, on, [account.as_bytes().to_vec().into(), now.0.into()])).await?;
+    let rows = on
+        .query_all_raw(sql(text, on, [account.as_bytes().to_vec().into(), now.0.into()]))
+        .await?;
     rows.iter().map(view).collect()
 }
 
@@ -64,7 +75,12 @@ fn view(row: &QueryResult) -> Result<JoinCodeView, Error> {
 /// The code under this lookup id, also one that is used up.
 pub(crate) async fn get(on: &impl ConnectionTrait, lookup: &Hash) -> Result<Option<Code>, Error> {
     let text = "SELECT account, offer, mac FROM join_code WHERE lookup = $1";
-    let Some(row) = on.query_one_raw(sql(text, on, [lookup.as_bytes().to_vec().into()])).await? else { return Ok(None) };
+    let Some(row) = on
+        .query_one_raw(sql(text, on, [lookup.as_bytes().to_vec().into()]))
+        .await?
+    else {
+        return Ok(None);
+    };
     let offer: Vec<u8> = row.try_get("", "offer")?;
     Ok(Some(Code {
         account: AccountId(array(row.try_get("", "account")?)?),
@@ -76,7 +92,9 @@ pub(crate) async fn get(on: &impl ConnectionTrait, lookup: &Hash) -> Result<Opti
 /// Uses the code up by one; false if it has lapsed or nothing is left of it. However many ask at once, no use is given twice.
 pub(crate) async fn redeem(txn: &Txn, lookup: &Hash, now: Timestamp) -> Result<bool, Error> {
     let text = "UPDATE join_code SET uses_left = uses_left - 1 WHERE lookup = $1 AND uses_left > 0 AND expires > $2";
-    let done = txn.execute_raw(sql(text, txn, [lookup.as_bytes().to_vec().into(), now.0.into()])).await?;
+    let done = txn
+        .execute_raw(sql(text, txn, [lookup.as_bytes().to_vec().into(), now.0.into()]))
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -85,11 +103,20 @@ pub(crate) async fn withdraw(txn: &Txn, account: &AccountId, lookup: &Hash) -> R
     let text = "DELETE FROM join_code WHERE account = $1 AND lookup = $2";
     let values = [account.as_bytes().to_vec().into(), lookup.as_bytes().to_vec().into()];
     let done = txn.execute_raw(sql(text, txn, values)).await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(not_found().into()) }
+    if done.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(not_found().into())
+    }
 }
 
 /// Removes the codes that lapsed before this moment.
 pub(crate) async fn sweep(txn: &Txn, lapsed_before: Timestamp) -> Result<(), Error> {
-    txn.execute_raw(sql("DELETE FROM join_code WHERE expires < $1", txn, [lapsed_before.0.into()])).await?;
+    txn.execute_raw(sql(
+        "DELETE FROM join_code WHERE expires < $1",
+        txn,
+        [lapsed_before.0.into()],
+    ))
+    .await?;
     Ok(())
 }

@@ -19,7 +19,10 @@ pub(crate) async fn free_name(on: &impl ConnectionTrait, parent: i64, wanted: &N
 /// Whether a live node in the folder has this name.
 pub(crate) async fn is_taken(on: &impl ConnectionTrait, parent: i64, name: &Name) -> Result<bool, Error> {
     let text = "SELECT 1 AS one FROM node WHERE parent = $1 AND name = $2 AND deleted_at IS NULL";
-    Ok(on.query_one_raw(sql(text, on, [parent.into(), name.as_bytes().into()])).await?.is_some())
+    Ok(on
+        .query_one_raw(sql(text, on, [parent.into(), name.as_bytes().into()]))
+        .await?
+        .is_some())
 }
 
 /// `name (2)`, with the name cut where both together would be too long.

@@ -43,7 +43,10 @@ pub(crate) async fn purge(meta: &Meta, node: i64, before: i64) -> Result<u64, Er
 async fn children(meta: &Meta, parents: &[i64]) -> Result<Vec<i64>, Error> {
     let mut found = Vec::new();
     for state in ["IS NULL", "IS NOT NULL"] {
-        let text = format!("SELECT no FROM node WHERE parent IN ({}) AND deleted_at {state}", places(1, parents.len()));
+        let text = format!(
+            "SELECT no FROM node WHERE parent IN ({}) AND deleted_at {state}",
+            places(1, parents.len())
+        );
         found.extend(nos(meta.read(), &text, parents.iter().map(|no| (*no).into()).collect()).await?);
     }
     Ok(found)
@@ -57,11 +60,14 @@ async fn remove(txn: &Txn, nodes: &[i64]) -> Result<(), Error> {
         format!("DELETE FROM manifest WHERE version IN ({versions})"),
         format!("DELETE FROM version WHERE node IN ({list})"),
         // What was moved out of a folder lives on, bound to nothing.
-        format!("UPDATE node SET source_parent = NULL, source_name = NULL WHERE source_parent IN ({list}) AND deleted_at IS NULL"),
+        format!(
+            "UPDATE node SET source_parent = NULL, source_name = NULL WHERE source_parent IN ({list}) AND deleted_at IS NULL"
+        ),
         format!("DELETE FROM node WHERE no IN ({list})"),
     ];
     for text in statements {
-        txn.execute_raw(sql(&text, txn, nodes.iter().map(|no| (*no).into()))).await?;
+        txn.execute_raw(sql(&text, txn, nodes.iter().map(|no| (*no).into())))
+            .await?;
     }
     Ok(())
 }

@@ -66,13 +66,19 @@ pub(crate) async fn open(txn: &Txn, new: &NewSession) -> Result<(), Error> {
 }
 
 /// The session whose cookie has this hash, unless it or its device has ended.
-pub(crate) async fn by_token(on: &impl ConnectionTrait, hash: &Hash, now: Timestamp) -> Result<Option<OpenSession>, Error> {
+pub(crate) async fn by_token(
+    on: &impl ConnectionTrait,
+    hash: &Hash,
+    now: Timestamp,
+) -> Result<Option<OpenSession>, Error> {
     let text = "SELECT s.id, s.account, s.device, s.used, s.expires, a.admin, a.space
         FROM session s
         JOIN account a ON a.id = s.account
         JOIN device d ON d.account = s.account AND d.id = s.device
         WHERE s.token_hash = $1 AND s.expires > $2 AND d.revoked_at IS NULL";
-    let row = on.query_one_raw(sql(text, on, [hash.as_bytes().to_vec().into(), now.0.into()])).await?;
+    let row = on
+        .query_one_raw(sql(text, on, [hash.as_bytes().to_vec().into(), now.0.into()]))
+        .await?;
     row.map(|row| parse(&row)).transpose()
 }
 
@@ -81,7 +87,11 @@ fn parse(row: &QueryResult) -> Result<OpenSession, Error> {
     let account = AccountId(array(row.try_get("", "account")?)?);
     Ok(OpenSession {
         id: session_id(row)?,
-        access: Access { account, admin: row.try_get("", "admin")?, spaces: vec![(space, Right::Write)] },
+        access: Access {
+            account,
+            admin: row.try_get("", "admin")?,
+            spaces: vec![(space, Right::Write)],
+        },
         device: DeviceId(array(row.try_get("", "device")?)?),
         used: Timestamp(row.try_get("", "used")?),
         expires: Timestamp(row.try_get("", "expires")?),
@@ -95,24 +105,45 @@ fn session_id(row: &QueryResult) -> Result<SignInId, Error> {
 /// Notes a request.
 pub(crate) async fn touch(txn: &Txn, id: &SignInId, address: &str, now: Timestamp) -> Result<(), Error> {
     let text = "UPDATE session SET used = $2, address = $3 WHERE id = $1";
-    txn.execute_raw(sql(text, txn, [id.as_bytes().to_vec().into(), now.0.into(), address.into()])).await?;
+    txn.execute_raw(sql(
+        text,
+        txn,
+        [id.as_bytes().to_vec().into(), now.0.into(), address.into()],
+    ))
+    .await?;
     Ok(())
 }
 
 /// When the device's session ends, if it has one.
-pub(crate) async fn end_of(on: &impl ConnectionTrait, account: &AccountId, device: &DeviceId, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+pub(crate) async fn end_of(
+    on: &impl ConnectionTrait,
+    account: &AccountId,
+    device: &DeviceId,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
     let text = "SELECT expires FROM session WHERE account = $1 AND device = $2 AND expires > $3";
-    let values = [account.as_bytes().to_vec().into(), device.as_bytes().to_vec().into(), now.0.into()];
+    let values = [
+        account.as_bytes().to_vec().into(),
+        device.as_bytes().to_vec().into(),
+        now.0.into(),
+    ];
     let row = on.query_one_raw(sql(text, on, values)).await?;
     Ok(row.map(|row| row.try_get("", "expires").map(Timestamp)).transpose()?)
 }
 
 /// The account's sessions, newest first.
-pub(crate) async fn list(on: &impl ConnectionTrait, account: &AccountId, current: &SignInId, now: Timestamp) -> Result<Vec<SignInView>, Error> {
+pub(crate) async fn list(
+    on: &impl ConnectionTrait,
+    account: &AccountId,
+    current: &SignInId,
+    now: Timestamp,
+) -> Result<Vec<SignInView>, Error> {
     let text = "SELECT s.id, s.device, d.name, s.address, s.created, s.used, s.expires
         FROM session s JOIN device d ON d.account = s.account AND d.id = s.device
         WHERE s.account = $1 AND s.expires > $2 ORDER BY s.created DESC";
-    let rows = on.query_all_raw(sql(text, on, [account.as_bytes().to_vec().into(), now.0.into()])).await?;
+    let rows = on
+        .query_all_raw(sql(text, on, [account.as_bytes().to_vec().into(), now.0.into()]))
+        .await?;
     rows.iter().map(|row| view(row, current)).collect()
 }
 
@@ -133,28 +164,49 @@ fn view(row: &QueryResult, current: &SignInId) -> Result<SignInView, Error> {
 /// Ends one session of the account; its device, if there was one.
 pub(crate) async fn end(txn: &Txn, account: &AccountId, id: &SignInId) -> Result<Option<DeviceId>, Error> {
     let text = "DELETE FROM session WHERE account = $1 AND id = $2 RETURNING device";
-    let row = txn.query_one_raw(sql(text, txn, [account.as_bytes().to_vec().into(), id.as_bytes().to_vec().into()])).await?;
-    row.map(|row| Ok(DeviceId(array(row.try_get("", "device")?)?))).transpose()
+    let row = txn
+        .query_one_raw(sql(
+            text,
+            txn,
+            [account.as_bytes().to_vec().into(), id.as_bytes().to_vec().into()],
+        ))
+        .await?;
+    row.map(|row| Ok(DeviceId(array(row.try_get("", "device")?)?)))
+        .transpose()
 }
 
 /// Ends all sessions of the account but one; their devices.
-pub(crate) async fn end_others(txn: &Txn, account: &AccountId, kept: Option<&SignInId>) -> Result<Vec<DeviceId>, Error> {
+pub(crate) async fn end_others(
+    txn: &Txn,
+    account: &AccountId,
+    kept: Option<&SignInId>,
+) -> Result<Vec<DeviceId>, Error> {
     let text = "DELETE FROM session WHERE account = $1 AND id <> $2 RETURNING device";
     // No session has the empty id, so nothing is kept where none is named.
     let kept = kept.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
-    let rows = txn.query_all_raw(sql(text, txn, [account.as_bytes().to_vec().into(), kept.into()])).await?;
-    rows.iter().map(|row| Ok(DeviceId(array(row.try_get("", "device")?)?))).collect()
+    let rows = txn
+        .query_all_raw(sql(text, txn, [account.as_bytes().to_vec().into(), kept.into()]))
+        .await?;
+    rows.iter()
+        .map(|row| Ok(DeviceId(array(row.try_get("", "device")?)?)))
+        .collect()
 }
 
 /// Ends the sessions of a device.
 pub(crate) async fn end_of_device(txn: &Txn, account: &AccountId, device: &DeviceId) -> Result<(), Error> {
     let text = "DELETE FROM session WHERE account = $1 AND device = $2";
-    txn.execute_raw(sql(text, txn, [account.as_bytes().to_vec().into(), device.as_bytes().to_vec().into()])).await?;
+    txn.execute_raw(sql(
+        text,
+        txn,
+        [account.as_bytes().to_vec().into(), device.as_bytes().to_vec().into()],
+    ))
+    .await?;
     Ok(())
 }
 
 /// Removes the sessions that have ended by themselves.
 pub(crate) async fn sweep(txn: &Txn, now: Timestamp) -> Result<(), Error> {
-    txn.execute_raw(sql("DELETE FROM session WHERE expires <= $1", txn, [now.0.into()])).await?;
+    txn.execute_raw(sql("DELETE FROM session WHERE expires <= $1", txn, [now.0.into()]))
+        .await?;
     Ok(())
 }

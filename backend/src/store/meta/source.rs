@@ -35,14 +35,23 @@ pub(crate) async fn find(
 /// The head of a root's commits.
 pub(crate) fn head(source: &source::Model) -> Result<ChainHead, Error> {
     let hash = Hash::from_slice(&source.head_hash).map_err(|_| Error::bad_row("commit hash"))?;
-    Ok(ChainHead { number: source.head_number.cast_unsigned(), hash })
+    Ok(ChainHead {
+        number: source.head_number.cast_unsigned(),
+        hash,
+    })
 }
 
 /// Whether neither the node nor any folder above it is deleted.
 pub(crate) async fn is_live(on: &impl ConnectionTrait, node: i64) -> Result<bool, Error> {
     let mut at = Some(node);
     while let Some(no) = at {
-        let row = on.query_one_raw(sql("SELECT parent, deleted_at FROM node WHERE no = $1", on, [no.into()])).await?;
+        let row = on
+            .query_one_raw(sql(
+                "SELECT parent, deleted_at FROM node WHERE no = $1",
+                on,
+                [no.into()],
+            ))
+            .await?;
         let Some(row) = row else { return Ok(false) };
         if row.try_get::<Option<i64>>("", "deleted_at")?.is_some() {
             return Ok(false);
@@ -80,7 +89,17 @@ pub(crate) async fn ensure(txn: &Txn, clock: &dyn Clock, place: &Place<'_>) -> R
         None => numbers(txn, 1).await?,
     };
     let machine = machine_folder(txn, clock, place).await?;
-    let folder = make_folder(txn, clock, place, NewFolder { parent: machine, name: &place.root_name, source: Some(no) }).await?;
+    let folder = make_folder(
+        txn,
+        clock,
+        place,
+        NewFolder {
+            parent: machine,
+            name: &place.root_name,
+            source: Some(no),
+        },
+    )
+    .await?;
     match found {
         Some(source) => rebind(txn, source, folder).await,
         None => insert(txn, place, no, folder).await,
@@ -98,15 +117,22 @@ async fn insert(txn: &Txn, place: &Place<'_>, no: i64, folder: i64) -> Result<so
         head_number: 0,
         head_hash: ChainHead::EMPTY.hash.as_bytes().to_vec(),
     };
-    source::Entity::insert(source::ActiveModel::from(row.clone())).exec_without_returning(txn).await?;
+    source::Entity::insert(source::ActiveModel::from(row.clone()))
+        .exec_without_returning(txn)
+        .await?;
     Ok(row)
 }
 
 /// Binds a root whose folder was deleted to a new one: nothing below the old one counts for it any more.
 async fn rebind(txn: &Txn, source: source::Model, folder: i64) -> Result<source::Model, Error> {
     let text = "UPDATE source SET folder = $1, epoch = epoch + 1 WHERE no = $2";
-    txn.execute_raw(sql(text, txn, [folder.into(), source.no.into()])).await?;
-    Ok(source::Model { folder, epoch: source.epoch + 1, ..source })
+    txn.execute_raw(sql(text, txn, [folder.into(), source.no.into()]))
+        .await?;
+    Ok(source::Model {
+        folder,
+        epoch: source.epoch + 1,
+        ..source
+    })
 }
 
 /// The live folder of a machine.
@@ -118,11 +144,25 @@ async fn machine_folder(txn: &Txn, clock: &dyn Clock, place: &Place<'_>) -> Resu
     {
         return Ok(found.folder);
     }
-    let space = space::Entity::find_by_id(place.space.column()).one(txn).await?.ok_or_else(|| Error::bad_row("space"))?;
-    let folder = make_folder(txn, clock, place, NewFolder { parent: space.top, name: &place.machine, source: None }).await?;
+    let space = space::Entity::find_by_id(place.space.column())
+        .one(txn)
+        .await?
+        .ok_or_else(|| Error::bad_row("space"))?;
+    let folder = make_folder(
+        txn,
+        clock,
+        place,
+        NewFolder {
+            parent: space.top,
+            name: &place.machine,
+            source: None,
+        },
+    )
+    .await?;
     let text = "INSERT INTO machine_folder (space, device, folder) VALUES ($1, $2, $3) \
         ON CONFLICT (space, device) DO UPDATE SET folder = excluded.folder";
-    txn.execute_raw(sql(text, txn, [key.0.into(), key.1.into(), folder.into()])).await?;
+    txn.execute_raw(sql(text, txn, [key.0.into(), key.1.into(), folder.into()]))
+        .await?;
     Ok(folder)
 }
 

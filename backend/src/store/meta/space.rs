@@ -75,13 +75,24 @@ pub(crate) async fn chunk_key(on: &impl ConnectionTrait, space: &GrantedSpace) -
 
 /// The key of a space's chunk ids.
 pub(crate) fn key_of(row: &space::Model) -> Result<ChunkKey, Error> {
-    row.chunk_key.as_slice().try_into().map(ChunkKey).map_err(|_| Error::bad_row("chunk key"))
+    row.chunk_key
+        .as_slice()
+        .try_into()
+        .map(ChunkKey)
+        .map_err(|_| Error::bad_row("chunk key"))
 }
 
 /// Says that a space changed; returns its new revision.
 pub(crate) async fn bump_revision(txn: &Txn, space: &GrantedSpace) -> Result<u64, Error> {
-    let statement = sql("UPDATE space SET revision = revision + 1 WHERE id = $1 RETURNING revision", txn, [space.column().into()]);
-    let row = txn.query_one_raw(statement).await?.ok_or_else(|| Error::bad_row("space"))?;
+    let statement = sql(
+        "UPDATE space SET revision = revision + 1 WHERE id = $1 RETURNING revision",
+        txn,
+        [space.column().into()],
+    );
+    let row = txn
+        .query_one_raw(statement)
+        .await?
+        .ok_or_else(|| Error::bad_row("space"))?;
     Ok(row.try_get::<i64>("", "revision")?.cast_unsigned())
 }
 
@@ -90,7 +101,10 @@ pub(crate) async fn usage(on: &impl ConnectionTrait, space: &GrantedSpace) -> Re
     let logical = "SELECT CAST(COALESCE(SUM(v.size), 0) AS BIGINT) AS total FROM node n JOIN version v ON v.no = n.head \
         WHERE n.space = $1 AND n.deleted_at IS NULL";
     let stored = "SELECT CAST(COALESCE(SUM(stored_len), 0) AS BIGINT) AS total FROM chunk WHERE space = $1";
-    Ok(Usage { logical: total(on, space, logical).await?, stored: total(on, space, stored).await? })
+    Ok(Usage {
+        logical: total(on, space, logical).await?,
+        stored: total(on, space, stored).await?,
+    })
 }
 
 async fn total(on: &impl ConnectionTrait, space: &GrantedSpace, text: &str) -> Result<u64, Error> {

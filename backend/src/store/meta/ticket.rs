@@ -30,18 +30,38 @@ pub(crate) enum Proven {
 }
 
 /// Lets whoever proved something go on, once.
-pub(crate) async fn add_proof(txn: &Txn, ticket: &[u8; 32], account: &AccountId, proven: Proven, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn add_proof(
+    txn: &Txn,
+    ticket: &[u8; 32],
+    account: &AccountId,
+    proven: Proven,
+    now: Timestamp,
+) -> Result<(), Error> {
     let text = "INSERT INTO ticket (hash, purpose, account, expires) VALUES ($1, $2, $3, $4)";
     let expires = now + PROOF_LIFE;
-    let values = [hash(ticket).into(), word(proven).into(), account.as_bytes().to_vec().into(), expires.0.into()];
+    let values = [
+        hash(ticket).into(),
+        word(proven).into(),
+        account.as_bytes().to_vec().into(),
+        expires.0.into(),
+    ];
     txn.execute_raw(sql(text, txn, values)).await?;
     Ok(())
 }
 
 /// Uses a proof up: whose it was, and of what.
-pub(crate) async fn take_proof(txn: &Txn, ticket: &[u8; 32], now: Timestamp) -> Result<Option<(AccountId, Proven)>, Error> {
+pub(crate) async fn take_proof(
+    txn: &Txn,
+    ticket: &[u8; 32],
+    now: Timestamp,
+) -> Result<Option<(AccountId, Proven)>, Error> {
     let text = "DELETE FROM ticket WHERE hash = $1 AND expires > $2 AND transfer IS NULL RETURNING account, purpose";
-    let Some(row) = txn.query_one_raw(sql(text, txn, [hash(ticket).into(), now.0.into()])).await? else { return Ok(None) };
+    let Some(row) = txn
+        .query_one_raw(sql(text, txn, [hash(ticket).into(), now.0.into()]))
+        .await?
+    else {
+        return Ok(None);
+    };
     let account = AccountId(array(row.try_get("", "account")?)?);
     Ok(Some((account, from_word(row.try_get("", "purpose")?)?)))
 }
@@ -49,13 +69,20 @@ pub(crate) async fn take_proof(txn: &Txn, ticket: &[u8; 32], now: Timestamp) -> 
 /// Ends what an account's password or recovery words were proved for and that was not done yet.
 pub(crate) async fn end_proofs(txn: &Txn, account: &AccountId) -> Result<(), Error> {
     let text = "DELETE FROM ticket WHERE account = $1 AND transfer IS NULL";
-    txn.execute_raw(sql(text, txn, [account.as_bytes().to_vec().into()])).await?;
+    txn.execute_raw(sql(text, txn, [account.as_bytes().to_vec().into()]))
+        .await?;
     Ok(())
 }
 
 /// Lets a machine send the bulk requests of a transfer.
-pub(crate) async fn add_bulk(txn: &Txn, ticket: &[u8; 32], access: &TransferAccess, now: Timestamp) -> Result<(), Error> {
-    let text = "INSERT INTO ticket (hash, purpose, account, device, transfer, expires) VALUES ($1, 'bulk', $2, $3, $4, $5)";
+pub(crate) async fn add_bulk(
+    txn: &Txn,
+    ticket: &[u8; 32],
+    access: &TransferAccess,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let text =
+        "INSERT INTO ticket (hash, purpose, account, device, transfer, expires) VALUES ($1, 'bulk', $2, $3, $4, $5)";
     let values = [
         hash(ticket).into(),
         access.account.as_bytes().to_vec().into(),
@@ -68,13 +95,22 @@ pub(crate) async fn add_bulk(txn: &Txn, ticket: &[u8; 32], access: &TransferAcce
 }
 
 /// What a bulk ticket opens, unless it, its transfer or its device has ended.
-pub(crate) async fn bulk(on: &impl ConnectionTrait, ticket: &[u8; 32], now: Timestamp) -> Result<Option<TransferAccess>, Error> {
+pub(crate) async fn bulk(
+    on: &impl ConnectionTrait,
+    ticket: &[u8; 32],
+    now: Timestamp,
+) -> Result<Option<TransferAccess>, Error> {
     let text = "SELECT t.account, t.device, t.transfer, f.space, f.root
         FROM ticket t
         JOIN transfer f ON f.id = t.transfer
         JOIN device d ON d.account = t.account AND d.id = t.device
         WHERE t.hash = $1 AND t.expires > $2 AND f.ended IS NULL AND d.revoked_at IS NULL";
-    let Some(row) = on.query_one_raw(sql(text, on, [hash(ticket).into(), now.0.into()])).await? else { return Ok(None) };
+    let Some(row) = on
+        .query_one_raw(sql(text, on, [hash(ticket).into(), now.0.into()]))
+        .await?
+    else {
+        return Ok(None);
+    };
     let uuid = |column: &str| -> Result<Vec<u8>, Error> { Ok(row.try_get("", column)?) };
     Ok(Some(TransferAccess {
         account: AccountId(array(row.try_get("", "account")?)?),
@@ -88,13 +124,19 @@ pub(crate) async fn bulk(on: &impl ConnectionTrait, ticket: &[u8; 32], now: Time
 /// Ends the bulk tickets of a device.
 pub(crate) async fn end_of_device(txn: &Txn, account: &AccountId, device: &DeviceId) -> Result<(), Error> {
     let text = "DELETE FROM ticket WHERE account = $1 AND device = $2";
-    txn.execute_raw(sql(text, txn, [account.as_bytes().to_vec().into(), device.as_bytes().to_vec().into()])).await?;
+    txn.execute_raw(sql(
+        text,
+        txn,
+        [account.as_bytes().to_vec().into(), device.as_bytes().to_vec().into()],
+    ))
+    .await?;
     Ok(())
 }
 
 /// Removes the tickets that have ended by themselves.
 pub(crate) async fn sweep(txn: &Txn, now: Timestamp) -> Result<(), Error> {
-    txn.execute_raw(sql("DELETE FROM ticket WHERE expires <= $1", txn, [now.0.into()])).await?;
+    txn.execute_raw(sql("DELETE FROM ticket WHERE expires <= $1", txn, [now.0.into()]))
+        .await?;
     Ok(())
 }
 

@@ -88,13 +88,19 @@ impl Transfer {
 
 /// Records a new transfer.
 pub(crate) async fn insert(txn: &Txn, transfer: &Transfer) -> Result<(), Error> {
-    Entity::insert(model(transfer).into_active_model()).exec_without_returning(txn).await?;
+    Entity::insert(model(transfer).into_active_model())
+        .exec_without_returning(txn)
+        .await?;
     Ok(())
 }
 
 /// Whoever's transfer this is: its id must not be taken by another account's either.
 pub(crate) async fn of_anyone(on: &impl ConnectionTrait, id: &TransferId) -> Result<Option<Transfer>, Error> {
-    Entity::find_by_id(id.as_bytes().to_vec()).one(on).await?.map(parse).transpose()
+    Entity::find_by_id(id.as_bytes().to_vec())
+        .one(on)
+        .await?
+        .map(parse)
+        .transpose()
 }
 
 /// A transfer of the account, which must be there.
@@ -104,9 +110,18 @@ pub(crate) async fn find(on: &impl ConnectionTrait, account: &AccountId, id: &Tr
 }
 
 /// A transfer that this machine carries out, which must be there.
-pub(crate) async fn find_of(on: &impl ConnectionTrait, account: &AccountId, device: &DeviceId, id: &TransferId) -> Result<Transfer, Error> {
+pub(crate) async fn find_of(
+    on: &impl ConnectionTrait,
+    account: &AccountId,
+    device: &DeviceId,
+    id: &TransferId,
+) -> Result<Transfer, Error> {
     let transfer = find(on, account, id).await?;
-    if transfer.view.device == *device { Ok(transfer) } else { Err(not_found().into()) }
+    if transfer.view.device == *device {
+        Ok(transfer)
+    } else {
+        Err(not_found().into())
+    }
 }
 
 /// The account's newest transfers, newest first.
@@ -121,7 +136,11 @@ pub(crate) async fn recent(on: &impl ConnectionTrait, account: &AccountId) -> Re
 }
 
 /// What a machine has still to do, the oldest first.
-pub(crate) async fn open_of(on: &impl ConnectionTrait, account: &AccountId, device: &DeviceId) -> Result<Vec<Transfer>, Error> {
+pub(crate) async fn open_of(
+    on: &impl ConnectionTrait,
+    account: &AccountId,
+    device: &DeviceId,
+) -> Result<Vec<Transfer>, Error> {
     let rows = Entity::find()
         .filter(Column::Account.eq(account.as_bytes()))
         .filter(Column::Device.eq(device.as_bytes()))
@@ -171,7 +190,10 @@ pub(crate) async fn update(txn: &Txn, view: &TransferView) -> Result<bool, Error
 /// Refuses what is asked of a transfer that is over.
 pub(crate) fn must_be_open(view: &TransferView) -> Result<(), Refusal> {
     if view.state.is_over() {
-        return Err(Refusal::new(ErrorCode::Conflict, "this transfer is over; order it anew"));
+        return Err(Refusal::new(
+            ErrorCode::Conflict,
+            "this transfer is over; order it anew",
+        ));
     }
     Ok(())
 }

@@ -61,9 +61,24 @@ pub(crate) fn with_folders(named: impl IntoIterator<Item = (RootPath, Kind)>) ->
 impl<'a> Tree<'a> {
     /// Numbers from `next` on are free for as many nodes as there are wanted paths.
     pub(crate) fn new(txn: &'a Txn, clock: &'a dyn Clock, source: &'a source::Model, next: i64) -> Self {
-        let root = Bound { no: source.folder, kind: Kind::Folder, head: None, is_new: false };
+        let root = Bound {
+            no: source.folder,
+            kind: Kind::Folder,
+            head: None,
+            is_new: false,
+        };
         let bound = HashMap::from([(RootPath::root(), root)]);
-        Self { txn, clock, source, now: clock.now(), next, bound, new: Vec::new(), unbound: Vec::new(), replaced: Vec::new() }
+        Self {
+            txn,
+            clock,
+            source,
+            now: clock.now(),
+            next,
+            bound,
+            new: Vec::new(),
+            unbound: Vec::new(),
+            replaced: Vec::new(),
+        }
     }
 
     /// What a path is bound to, once it was found or made.
@@ -81,7 +96,9 @@ impl<'a> Tree<'a> {
     /// Finds the nodes of all wanted paths.
     pub(crate) async fn find(&mut self, wanted: &BTreeMap<RootPath, Kind>) -> Result<(), Error> {
         let root = node::Entity::find_by_id(self.source.folder).one(self.txn).await?;
-        self.bound.entry(RootPath::root()).and_modify(|bound| bound.head = root.and_then(|root| root.head));
+        self.bound
+            .entry(RootPath::root())
+            .and_modify(|bound| bound.head = root.and_then(|root| root.head));
         for (_, level) in levels(wanted) {
             self.find_level(&level).await?;
         }
@@ -91,14 +108,19 @@ impl<'a> Tree<'a> {
     /// Makes the nodes of those wanted paths that have none; they are written by [`Self::write`].
     pub(crate) async fn make_missing(&mut self, wanted: &BTreeMap<RootPath, Kind>) -> Result<(), Error> {
         for (_, level) in levels(wanted) {
-            let missing: Vec<_> = level.into_iter().filter(|path| !self.is_usable(path.0, path.1)).collect();
+            let missing: Vec<_> = level
+                .into_iter()
+                .filter(|path| !self.is_usable(path.0, path.1))
+                .collect();
             self.make_level(&missing).await?;
         }
         Ok(())
     }
 
     fn is_usable(&mut self, path: &RootPath, wanted: Kind) -> bool {
-        let Some(bound) = self.bound.get(path).copied() else { return false };
+        let Some(bound) = self.bound.get(path).copied() else {
+            return false;
+        };
         let fits = (bound.kind == Kind::Folder) == (wanted == Kind::Folder);
         if !fits {
             // A file took a folder's place, or the other way round: the old node goes to Deleted with all below it.
@@ -116,8 +138,13 @@ impl<'a> Tree<'a> {
                  FROM w CROSS JOIN node n WHERE n.source_parent = w.folder AND n.source_name = w.name AND n.deleted_at IS NULL",
                 pairs(asked.len())
             );
-            let values = asked.iter().flat_map(|(folder, name, _)| [Value::from(*folder), name.as_bytes().into()]);
-            let paths: HashMap<(i64, &[u8]), &RootPath> = asked.iter().map(|(folder, name, path)| ((*folder, name.as_bytes()), path)).collect();
+            let values = asked
+                .iter()
+                .flat_map(|(folder, name, _)| [Value::from(*folder), name.as_bytes().into()]);
+            let paths: HashMap<(i64, &[u8]), &RootPath> = asked
+                .iter()
+                .map(|(folder, name, path)| ((*folder, name.as_bytes()), path))
+                .collect();
             for row in self.txn.query_all_raw(sql(&text, self.txn, values)).await? {
                 let key: (i64, Vec<u8>) = (row.try_get("", "source_parent")?, row.try_get("", "source_name")?);
                 if let Some(path) = paths.get(&(key.0, key.1.as_slice())) {
@@ -145,7 +172,15 @@ impl<'a> Tree<'a> {
             return Ok(());
         }
         let kind = Kind::try_get(row, "", "kind").map_err(|_| Error::bad_row("kind"))?;
-        self.bound.insert(path.clone(), Bound { no, kind, head: row.try_get("", "head")?, is_new: false });
+        self.bound.insert(
+            path.clone(),
+            Bound {
+                no,
+                kind,
+                head: row.try_get("", "head")?,
+                is_new: false,
+            },
+        );
         Ok(())
     }
 
@@ -153,11 +188,18 @@ impl<'a> Tree<'a> {
         let mut asked = Vec::new();
         for (path, wanted) in missing {
             let (folder, name) = path.split_last().ok_or_else(|| Error::bad_row("root folder"))?;
-            let folder = self.bound.get(&folder).copied().ok_or_else(|| Error::bad_row("folder"))?;
+            let folder = self
+                .bound
+                .get(&folder)
+                .copied()
+                .ok_or_else(|| Error::bad_row("folder"))?;
             asked.push((folder, name, (*path).clone(), *wanted));
         }
         let mut taken = self.taken(&asked).await?;
-        let own: HashSet<(i64, Name)> = asked.iter().map(|(folder, name, ..)| (folder.no, name.clone())).collect();
+        let own: HashSet<(i64, Name)> = asked
+            .iter()
+            .map(|(folder, name, ..)| (folder.no, name.clone()))
+            .collect();
         for (folder, name, path, kind) in asked {
             let free = self.free(folder, &name, &mut taken, &own).await?;
             self.make(path, folder.no, name, free, kind);
@@ -175,7 +217,9 @@ impl<'a> Tree<'a> {
                  WHERE n.parent = w.folder AND n.name = w.name AND n.deleted_at IS NULL",
                 pairs(old.len())
             );
-            let values = old.iter().flat_map(|(folder, name, ..)| [Value::from(folder.no), name.as_bytes().into()]);
+            let values = old
+                .iter()
+                .flat_map(|(folder, name, ..)| [Value::from(folder.no), name.as_bytes().into()]);
             for row in self.txn.query_all_raw(sql(&text, self.txn, values)).await? {
                 let name = Name::new(row.try_get::<Vec<u8>>("", "name")?).map_err(|_| Error::bad_row("name"))?;
                 if !self.replaced.contains(&row.try_get("", "no")?) {
@@ -186,11 +230,18 @@ impl<'a> Tree<'a> {
         Ok(taken)
     }
 
-    async fn free(&self, folder: Bound, name: &Name, taken: &mut HashSet<(i64, Name)>, own: &HashSet<(i64, Name)>) -> Result<Name, Error> {
+    async fn free(
+        &self,
+        folder: Bound,
+        name: &Name,
+        taken: &mut HashSet<(i64, Name)>,
+        own: &HashSet<(i64, Name)>,
+    ) -> Result<Name, Error> {
         let mut candidate = name.clone();
         let mut number = 2;
         while taken.contains(&(folder.no, candidate.clone()))
-            || (candidate != *name && (own.contains(&(folder.no, candidate.clone())) || is_taken(self.txn, folder.no, &candidate).await?))
+            || (candidate != *name
+                && (own.contains(&(folder.no, candidate.clone())) || is_taken(self.txn, folder.no, &candidate).await?))
         {
             candidate = numbered(name, number);
             number += 1;
@@ -202,7 +253,15 @@ impl<'a> Tree<'a> {
     fn make(&mut self, path: RootPath, folder: i64, name: Name, free: Name, kind: Kind) {
         let no = self.next;
         self.next += 1;
-        self.bound.insert(path, Bound { no, kind, head: None, is_new: true });
+        self.bound.insert(
+            path,
+            Bound {
+                no,
+                kind,
+                head: None,
+                is_new: true,
+            },
+        );
         self.new.push(node::Model {
             no,
             id: NodeId::new(self.now, random(self.clock)).as_bytes().to_vec(),
@@ -221,7 +280,11 @@ impl<'a> Tree<'a> {
 
     /// Writes what was made, unbound and replaced.
     pub(crate) async fn write(&mut self) -> Result<(), Error> {
-        self.update("UPDATE node SET source_parent = NULL, source_name = NULL WHERE no IN", &self.unbound).await?;
+        self.update(
+            "UPDATE node SET source_parent = NULL, source_name = NULL WHERE no IN",
+            &self.unbound,
+        )
+        .await?;
         for replaced in &self.replaced {
             mark_deleted(self.txn, *replaced, self.now).await?;
         }
@@ -236,7 +299,9 @@ impl<'a> Tree<'a> {
     async fn update(&self, text: &str, nos: &[i64]) -> Result<(), Error> {
         for nos in nos.chunks(BATCH) {
             let text = format!("{text} ({})", places(1, nos.len()));
-            self.txn.execute_raw(sql(&text, self.txn, nos.iter().map(|no| (*no).into()))).await?;
+            self.txn
+                .execute_raw(sql(&text, self.txn, nos.iter().map(|no| (*no).into())))
+                .await?;
         }
         Ok(())
     }

@@ -8,7 +8,8 @@ use beckon_shared::{
     manifest::{Content, FileContent, Manifest},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, sea_query::OnConflict,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
+    sea_query::OnConflict,
 };
 
 use super::{
@@ -56,7 +57,14 @@ pub(crate) async fn heads(txn: &Txn, nos: Vec<i64>) -> Result<BTreeMap<i64, Head
             .select_only()
             .columns([No, ManifestHash, Kind, Mode, MtimeNs, Size, Hash, Crc32, Torn])
             .filter(No.is_in(nos.iter().copied()));
-        heads.extend(found.into_model::<Head>().all(txn).await?.into_iter().map(|head| (head.no, head)));
+        heads.extend(
+            found
+                .into_model::<Head>()
+                .all(txn)
+                .await?
+                .into_iter()
+                .map(|head| (head.no, head)),
+        );
     }
     Ok(heads)
 }
@@ -100,7 +108,13 @@ enum Verdict {
 
 impl<'a> Written<'a> {
     /// Decides what becomes of a version; true if it is the head of a node that this commit makes.
-    pub(crate) async fn take(&mut self, txn: &Txn, fresh: Fresh<'a>, bound: Bound, head: Option<&Head>) -> Result<bool, Error> {
+    pub(crate) async fn take(
+        &mut self,
+        txn: &Txn,
+        fresh: Fresh<'a>,
+        bound: Bound,
+        head: Option<&Head>,
+    ) -> Result<bool, Error> {
         let manifest = &fresh.put.manifest;
         let (verdict, head_no) = match head {
             Some(head) => (verdict(txn, &fresh, head).await?, head.no),
@@ -141,7 +155,12 @@ impl<'a> Written<'a> {
         self.insert(txn, clock, commit, access).await?;
         self.restamp(txn).await?;
         // Also of what stays as it is: a chunk that was lost and came again is not known to be used by it any more.
-        let uses = self.new.iter().chain(&self.restamped).chain(&self.confirmed).flat_map(|fresh| uses(fresh, chunks));
+        let uses = self
+            .new
+            .iter()
+            .chain(&self.restamped)
+            .chain(&self.confirmed)
+            .flat_map(|fresh| uses(fresh, chunks));
         insert_uses(txn, uses.collect()).await?;
         self.move_heads(txn).await
     }
@@ -157,7 +176,10 @@ impl<'a> Written<'a> {
                 ..described(fresh)
             });
             version::Entity::insert_many(rows).exec_without_returning(txn).await?;
-            let rows = new.iter().map(|fresh| manifest::ActiveModel { version: Set(fresh.no), bytes: Set(fresh.put.bytes.clone()) });
+            let rows = new.iter().map(|fresh| manifest::ActiveModel {
+                version: Set(fresh.no),
+                bytes: Set(fresh.put.bytes.clone()),
+            });
             manifest::Entity::insert_many(rows).exec_without_returning(txn).await?;
         }
         Ok(())
@@ -165,8 +187,13 @@ impl<'a> Written<'a> {
 
     async fn restamp(&self, txn: &Txn) -> Result<(), Error> {
         for fresh in &self.restamped {
-            version::Entity::update(described(fresh)).exec_without_returning(txn).await?;
-            let row = manifest::ActiveModel { version: Set(fresh.no), bytes: Set(fresh.put.bytes.clone()) };
+            version::Entity::update(described(fresh))
+                .exec_without_returning(txn)
+                .await?;
+            let row = manifest::ActiveModel {
+                version: Set(fresh.no),
+                bytes: Set(fresh.put.bytes.clone()),
+            };
             manifest::Entity::update(row).exec_without_returning(txn).await?;
         }
         Ok(())
@@ -174,14 +201,20 @@ impl<'a> Written<'a> {
 
     async fn move_heads(&self, txn: &Txn) -> Result<(), Error> {
         for kind in [Kind::Folder, Kind::File, Kind::Symlink] {
-            let nodes: Vec<i64> = self.moved.iter().filter(|moved| moved.1 == kind).map(|moved| moved.0).collect();
+            let nodes: Vec<i64> = self
+                .moved
+                .iter()
+                .filter(|moved| moved.1 == kind)
+                .map(|moved| moved.0)
+                .collect();
             for nodes in nodes.chunks(BATCH) {
                 let text = format!(
                     "UPDATE node SET kind = {}, head = (SELECT MAX(v.no) FROM version v WHERE v.node = node.no) WHERE no IN ({})",
                     kind as i64,
                     places(1, nodes.len())
                 );
-                txn.execute_raw(sql(&text, txn, nodes.iter().map(|no| (*no).into()))).await?;
+                txn.execute_raw(sql(&text, txn, nodes.iter().map(|no| (*no).into())))
+                    .await?;
             }
         }
         Ok(())
@@ -198,7 +231,8 @@ async fn verdict(txn: &Txn, fresh: &Fresh<'_>, head: &Head) -> Result<Verdict, E
         Content::Folder => head.kind == Kind::Folder,
         Content::Symlink(_) => false,
         Content::File(file) => {
-            let described = (head.mode, head.mtime_ns, head.torn) == (i64::from(manifest.mode), manifest.mtime_ns, file.torn);
+            let described =
+                (head.mode, head.mtime_ns, head.torn) == (i64::from(manifest.mode), manifest.mtime_ns, file.torn);
             described && claims_same(head, file) && holds_same(txn, head, file).await?
         }
     };
@@ -214,7 +248,10 @@ fn claims_same(head: &Head, file: &FileContent) -> bool {
 /// Whether a file has the chunks of the head. Its hash is the machine's word alone: by that, a machine that was taken
 /// over could put other chunks in the place of those that are stored.
 async fn holds_same(txn: &Txn, head: &Head, file: &FileContent) -> Result<bool, Error> {
-    let stored = manifest::Entity::find_by_id(head.no).one(txn).await?.ok_or_else(|| Error::bad_row("version without manifest"))?;
+    let stored = manifest::Entity::find_by_id(head.no)
+        .one(txn)
+        .await?
+        .ok_or_else(|| Error::bad_row("version without manifest"))?;
     let stored = Manifest::parse(&stored.bytes).map_err(|_| Error::bad_row("manifest"))?;
     Ok(matches!(stored.content, Content::File(stored) if stored.chunks == file.chunks))
 }
@@ -261,7 +298,9 @@ fn size(content: &Content) -> i64 {
 }
 
 fn uses(fresh: &Fresh<'_>, chunks: &HashMap<ChunkId, Durable>) -> Vec<(i64, i64)> {
-    let Content::File(FileContent { chunks: used, .. }) = &fresh.put.manifest.content else { return Vec::new() };
+    let Content::File(FileContent { chunks: used, .. }) = &fresh.put.manifest.content else {
+        return Vec::new();
+    };
     let nos: HashSet<i64> = used.iter().filter_map(|used| Some(chunks.get(&used.id)?.no)).collect();
     nos.into_iter().map(|chunk| (chunk, fresh.no)).collect()
 }
@@ -270,9 +309,15 @@ fn uses(fresh: &Fresh<'_>, chunks: &HashMap<ChunkId, Durable>) -> Vec<(i64, i64)
 pub(crate) async fn insert_uses(txn: &Txn, mut uses: Vec<(i64, i64)>) -> Result<(), Error> {
     uses.sort_unstable();
     for uses in uses.chunks(BATCH * 4) {
-        let rows = uses.iter().map(|(chunk, version)| chunk_use::ActiveModel { chunk: Set(*chunk), version: Set(*version) });
+        let rows = uses.iter().map(|(chunk, version)| chunk_use::ActiveModel {
+            chunk: Set(*chunk),
+            version: Set(*version),
+        });
         let nothing = OnConflict::new().do_nothing().to_owned();
-        chunk_use::Entity::insert_many(rows).on_conflict(nothing).exec_without_returning(txn).await?;
+        chunk_use::Entity::insert_many(rows)
+            .on_conflict(nothing)
+            .exec_without_returning(txn)
+            .await?;
     }
     Ok(())
 }
@@ -286,7 +331,10 @@ pub(crate) async fn manifests_of(
     largest: u64,
 ) -> Result<Vec<(NodeId, Vec<u8>)>, Error> {
     if ids.iter().collect::<HashSet<_>>().len() < ids.len() {
-        return Err(Error::refused(ErrorCode::BadRequest, "a version is asked for twice; ask for each once"));
+        return Err(Error::refused(
+            ErrorCode::BadRequest,
+            "a version is asked for twice; ask for each once",
+        ));
     }
     let mut found = HashMap::with_capacity(ids.len());
     for ids in ids.chunks(BATCH) {
@@ -296,15 +344,24 @@ pub(crate) async fn manifests_of(
             places(3, ids.len())
         );
         let bound = i64::try_from(largest).unwrap_or(i64::MAX);
-        let values = [space.column().into(), bound.into()].into_iter().chain(ids.iter().map(|id| id.as_bytes().into()));
+        let values = [space.column().into(), bound.into()]
+            .into_iter()
+            .chain(ids.iter().map(|id| id.as_bytes().into()));
         for row in on.query_all_raw(sql(&text, on, values)).await? {
             let (id, node): (Vec<u8>, Vec<u8>) = (row.try_get("", "id")?, row.try_get("", "node")?);
             let node = NodeId::from_slice(&node).map_err(|_| Error::bad_row("node id"))?;
             found.insert(id, (node, row.try_get("", "bytes")?));
         }
     }
-    let gone = || Error::refused(ErrorCode::NotFound, "a version is not there (any more); list the versions again");
-    ids.iter().map(|id| found.remove(id.as_bytes()).ok_or_else(gone)).collect()
+    let gone = || {
+        Error::refused(
+            ErrorCode::NotFound,
+            "a version is not there (any more); list the versions again",
+        )
+    };
+    ids.iter()
+        .map(|id| found.remove(id.as_bytes()).ok_or_else(gone))
+        .collect()
 }
 
 #[cfg(test)]
@@ -322,7 +379,21 @@ mod tests {
         txn.execute_unprepared("DELETE FROM chunk_use").await.unwrap();
         txn.commit().await.unwrap();
         machine.upload(&[("a", b"content")]).await;
-        assert_eq!(chunk_use::Entity::find().all(fixture.store.meta.read()).await.unwrap().len(), 1);
-        assert_eq!(version::Entity::find().all(fixture.store.meta.read()).await.unwrap().len(), 1);
+        assert_eq!(
+            chunk_use::Entity::find()
+                .all(fixture.store.meta.read())
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
+        assert_eq!(
+            version::Entity::find()
+                .all(fixture.store.meta.read())
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
     }
 }

@@ -16,8 +16,17 @@ use crate::store::Error;
 const TOLD: i64 = 500;
 
 /// Records that a visit began.
-pub(crate) async fn begin(txn: &Txn, account: &AccountId, device: &DeviceId, visit: VisitId, from: SocketAddr, version: &str, now: Timestamp) -> Result<(), Error> {
-    let text = "INSERT INTO visit (id, account, device, address, port, version, started) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+pub(crate) async fn begin(
+    txn: &Txn,
+    account: &AccountId,
+    device: &DeviceId,
+    visit: VisitId,
+    from: SocketAddr,
+    version: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let text =
+        "INSERT INTO visit (id, account, device, address, port, version, started) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let values = [
         visit.as_bytes().to_vec().into(),
         account.as_bytes().to_vec().into(),
@@ -34,13 +43,15 @@ pub(crate) async fn begin(txn: &Txn, account: &AccountId, device: &DeviceId, vis
 /// Records that a visit ended.
 pub(crate) async fn end(txn: &Txn, visit: VisitId, now: Timestamp) -> Result<(), Error> {
     let text = "UPDATE visit SET ended = $2 WHERE id = $1 AND ended IS NULL";
-    txn.execute_raw(sql(text, txn, [visit.as_bytes().to_vec().into(), now.0.into()])).await?;
+    txn.execute_raw(sql(text, txn, [visit.as_bytes().to_vec().into(), now.0.into()]))
+        .await?;
     Ok(())
 }
 
 /// Ends the visits that a server left open when it was killed, at the last sign of life of their devices.
 pub(crate) async fn end_left_open(txn: &Txn) -> Result<(), Error> {
-    let text = "UPDATE visit SET ended = (SELECT CASE WHEN d.last_seen > visit.started THEN d.last_seen ELSE visit.started END
+    let text =
+        "UPDATE visit SET ended = (SELECT CASE WHEN d.last_seen > visit.started THEN d.last_seen ELSE visit.started END
         FROM device d WHERE d.account = visit.account AND d.id = visit.device) WHERE ended IS NULL";
     txn.execute_raw(sql(text, txn, [])).await?;
     Ok(())
@@ -56,11 +67,23 @@ pub(crate) async fn sweep(txn: &Txn) -> Result<(), Error> {
 }
 
 /// The newest visits of a device, newest first.
-pub(crate) async fn list(on: &impl ConnectionTrait, account: &AccountId, device: &DeviceId) -> Result<Vec<VisitView>, Error> {
+pub(crate) async fn list(
+    on: &impl ConnectionTrait,
+    account: &AccountId,
+    device: &DeviceId,
+) -> Result<Vec<VisitView>, Error> {
     let text = "SELECT id, address, port, version, started, ended FROM visit
         WHERE account = $1 AND device = $2 ORDER BY started DESC, id DESC LIMIT $3";
-    let values = [account.as_bytes().to_vec().into(), device.as_bytes().to_vec().into(), TOLD.into()];
-    on.query_all_raw(sql(text, on, values)).await?.iter().map(view).collect()
+    let values = [
+        account.as_bytes().to_vec().into(),
+        device.as_bytes().to_vec().into(),
+        TOLD.into(),
+    ];
+    on.query_all_raw(sql(text, on, values))
+        .await?
+        .iter()
+        .map(view)
+        .collect()
 }
 
 fn view(row: &QueryResult) -> Result<VisitView, Error> {

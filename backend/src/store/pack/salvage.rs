@@ -40,16 +40,29 @@ pub(crate) fn salvage(blobs: &dyn Blobs, id: PackId, keys: &HashMap<SpaceId, Chu
     let mut seen: HashSet<(SpaceId, ChunkId)> = HashSet::new();
     let mut chunks = Vec::new();
     for record in contents.records {
-        if !record.intact || keys.get(&record.space).is_some_and(|key| !is_sound(&bytes, key, &record)) {
+        if !record.intact
+            || keys
+                .get(&record.space)
+                .is_some_and(|key| !is_sound(&bytes, key, &record))
+        {
             is_whole = false;
         } else if keys.contains_key(&record.space) && seen.insert((record.space, record.chunk.id)) {
-            chunks.push(NewChunk { space: record.space, header: record.chunk, start: record.start as u64 });
+            chunks.push(NewChunk {
+                space: record.space,
+                header: record.chunk,
+                start: record.start as u64,
+            });
         }
     }
-    Ok(Salvaged { pack: NewPack { id, len }, chunks, is_whole })
+    Ok(Salvaged {
+        pack: NewPack { id, len },
+        chunks,
+        is_whole,
+    })
 }
 
 fn is_sound(pack: &Bytes, key: &ChunkKey, record: &Record) -> bool {
     let header = &record.chunk;
-    content(pack.slice(record.start..record.end()), header.encoding, header.len).is_ok_and(|content| key.id(&content) == header.id)
+    content(pack.slice(record.start..record.end()), header.encoding, header.len)
+        .is_ok_and(|content| key.id(&content) == header.id)
 }

@@ -16,7 +16,12 @@ fn pack(chunks: &[&[u8]]) -> Vec<u8> {
     let mut bytes = header(id(7)).to_vec();
     for (at, stored) in chunks.iter().enumerate() {
         let len = stored.len() as u32;
-        let head = ChunkHeader { id: ChunkId([at as u8; 32]), encoding: Encoding::Plain, len, stored_len: len };
+        let head = ChunkHeader {
+            id: ChunkId([at as u8; 32]),
+            encoding: Encoding::Plain,
+            len,
+            stored_len: len,
+        };
         bytes.extend(record(space(), &head, stored));
         bytes.extend_from_slice(stored);
     }
@@ -36,7 +41,10 @@ fn a_pack_has_these_bytes() {
     let bytes = hex::encode(pack(&[b"abc"]));
     let (record, footer) = (pinned[..4].concat(), pinned[4]);
     let checkless = |text: &str| text.replace("84be0e2b4af0ec5ef9b5a15f2ab1b81c", "");
-    let check = hex::encode(&blake3::hash(&hex::decode(format!("{}{}{}616263", pinned[1], pinned[2], &pinned[3][..24])).unwrap()).as_bytes()[..16]);
+    let check = hex::encode(
+        &blake3::hash(&hex::decode(format!("{}{}{}616263", pinned[1], pinned[2], &pinned[3][..24])).unwrap())
+            .as_bytes()[..16],
+    );
     assert_eq!(bytes[..record.len()].replace(&check, ""), checkless(&record));
     assert_eq!(&bytes[record.len()..record.len() + footer.len()], footer);
     assert_eq!(bytes.len(), 2 * (HEADER_LEN + RECORD_LEN + 3 + FOOTER_LEN));
@@ -49,7 +57,12 @@ fn what_was_packed_comes_back() {
     assert_eq!((contents.id, contents.complete), (Some(id(7)), true));
     let stored: Vec<&[u8]> = contents.records.iter().map(|record| record.stored(&bytes)).collect();
     assert_eq!(stored, [b"one".as_slice(), b"second", &[5; 70_000]]);
-    assert!(contents.records.iter().all(|record| record.intact && record.space == space()));
+    assert!(
+        contents
+            .records
+            .iter()
+            .all(|record| record.intact && record.space == space())
+    );
 }
 
 #[test]
@@ -67,7 +80,10 @@ fn damaged_bytes_are_named_and_the_next_chunk_is_found() {
     let at = HEADER_LEN + 2 * RECORD_LEN + 3 + 1;
     bytes[at] ^= 1;
     let contents = parse(&bytes);
-    assert_eq!(contents.records.iter().map(|record| record.intact).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(
+        contents.records.iter().map(|record| record.intact).collect::<Vec<_>>(),
+        [true, false, true]
+    );
 }
 
 #[test]
@@ -75,7 +91,12 @@ fn a_damaged_length_costs_one_chunk_only() {
     let mut bytes = pack(&[b"one", b"second", b"third"]);
     bytes[HEADER_LEN + RECORD_LEN + 3 + 64] ^= 0x40;
     let contents = parse(&bytes);
-    let found: Vec<&[u8]> = contents.records.iter().filter(|record| record.intact).map(|record| record.stored(&bytes)).collect();
+    let found: Vec<&[u8]> = contents
+        .records
+        .iter()
+        .filter(|record| record.intact)
+        .map(|record| record.stored(&bytes))
+        .collect();
     assert_eq!(found, [b"one".as_slice(), b"third"]);
     assert!(!contents.complete);
 }
@@ -91,8 +112,22 @@ fn a_damaged_header_costs_no_chunk() {
 
 #[test]
 fn something_else_is_no_pack() {
-    assert_eq!(parse(b""), Contents { id: None, records: Vec::new(), complete: false });
-    assert_eq!(parse(&[0; 100]), Contents { id: None, records: Vec::new(), complete: false });
+    assert_eq!(
+        parse(b""),
+        Contents {
+            id: None,
+            records: Vec::new(),
+            complete: false
+        }
+    );
+    assert_eq!(
+        parse(&[0; 100]),
+        Contents {
+            id: None,
+            records: Vec::new(),
+            complete: false
+        }
+    );
 }
 
 proptest! {

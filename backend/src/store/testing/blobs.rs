@@ -34,7 +34,10 @@ struct Hand {
 
 impl TestBlobs {
     pub(crate) fn new(disk: DiskBlobs) -> Self {
-        Self { disk, hand: Arc::default() }
+        Self {
+            disk,
+            hand: Arc::default(),
+        }
     }
 
     /// How many packs were sealed.
@@ -81,7 +84,10 @@ impl TestBlobs {
 
 impl Blobs for TestBlobs {
     fn begin(&self, pack: PackId) -> io::Result<Box<dyn PackSink>> {
-        Ok(Box::new(TestSink { sink: self.disk.begin(pack)?, hand: self.hand.clone() }))
+        Ok(Box::new(TestSink {
+            sink: self.disk.begin(pack)?,
+            hand: self.hand.clone(),
+        }))
     }
 
     fn read(&self, pack: PackId, range: Range<u64>) -> io::Result<Vec<u8>> {

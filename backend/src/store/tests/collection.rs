@@ -34,7 +34,10 @@ async fn what_nothing_needs_goes_after_a_day_and_its_pack_with_it() {
     fixture.store.end_transfer(machine.access.transfer).await.unwrap();
     collect(&fixture).await;
     collect(&fixture).await;
-    assert!(fixture.store.space_usage(&machine.space()).await.unwrap().stored > 0, "only marked yet");
+    assert!(
+        fixture.store.space_usage(&machine.space()).await.unwrap().stored > 0,
+        "only marked yet"
+    );
     fixture.clock.advance(DAY);
     collect(&fixture).await;
     collect(&fixture).await;
@@ -72,9 +75,19 @@ async fn a_chunk_that_was_called_present_cannot_be_collected_before_its_commit()
     // The plan to delete is made, then the chunk is asked for, then the plan is carried out.
     let plan = collect::plan(&fixture.store).await.unwrap();
     assert!(!plan.delete.is_empty());
-    assert!(!fixture.store.have(&machine.access, &[machine.key.id(&content)]).await.unwrap().get(0));
+    assert!(
+        !fixture
+            .store
+            .have(&machine.access, &[machine.key.id(&content)])
+            .await
+            .unwrap()
+            .get(0)
+    );
     collect::execute(&fixture.store, &plan).await.unwrap();
-    let reply = machine.commit(machine.sign(&[("f", Some(machine.file(&content)))])).await.unwrap();
+    let reply = machine
+        .commit(machine.sign(&[("f", Some(machine.file(&content)))]))
+        .await
+        .unwrap();
     assert!(matches!(reply, CommitReply::Committed(_)));
     assert_eq!(machine.read("f").await.unwrap(), content);
 }
@@ -94,7 +107,9 @@ async fn sparse_packs_are_written_anew_and_readers_notice_nothing() {
         fixture.clock.advance(DAY);
     }
     collect(&fixture).await;
-    let left: u64 = fixture.blobs.list()
+    let left: u64 = fixture
+        .blobs
+        .list()
         .unwrap()
         .into_iter()
         .map(|pack| fixture.blobs.len(pack).unwrap())
@@ -117,7 +132,11 @@ async fn many_small_packs_become_one() {
     fixture.clock.advance(DAY);
     collect(&fixture).await;
     collect(&fixture).await;
-    assert_eq!(fixture.blobs.list().unwrap().len(), 11, "the old ones stay for those who restore an older database");
+    assert_eq!(
+        fixture.blobs.list().unwrap().len(),
+        11,
+        "the old ones stay for those who restore an older database"
+    );
     fixture.clock.advance(DAY);
     collect(&fixture).await;
     assert_eq!(fixture.blobs.list().unwrap().len(), 1);
@@ -131,19 +150,39 @@ async fn what_was_deleted_goes_for_good_after_thirty_days_with_all_below_it() {
     let fixture = Fixture::new().await;
     let access = fixture.account(1).await;
     let mut machine = fixture.machine(&access, 1).await;
-    machine.upload(&[("gone/a/b", &noise(1, 50_000)), ("gone/c", &noise(2, 50_000)), ("kept", &noise(3, 50_000))]).await;
+    machine
+        .upload(&[
+            ("gone/a/b", &noise(1, 50_000)),
+            ("gone/c", &noise(2, 50_000)),
+            ("kept", &noise(3, 50_000)),
+        ])
+        .await;
     let (node, _) = machine.version_of("gone/a/b").await.unwrap();
     // A file takes the folder's place, which goes to Deleted.
     machine.upload(&[("gone", b"")]).await;
     fixture.clock.advance(expiry::DELETED_KEPT - DAY);
     worker::round(&fixture.store).await.unwrap();
-    assert_eq!(meta::check::versions_of(fixture.store.meta.read(), node.no).await.unwrap(), 1, "it can still be restored");
+    assert_eq!(
+        meta::check::versions_of(fixture.store.meta.read(), node.no)
+            .await
+            .unwrap(),
+        1,
+        "it can still be restored"
+    );
     for _ in 0..4 {
         fixture.clock.advance(DAY);
         worker::round(&fixture.store).await.unwrap();
     }
-    assert_eq!(meta::check::versions_of(fixture.store.meta.read(), node.no).await.unwrap(), 0);
-    assert_eq!(fixture.store.space_usage(&machine.space()).await.unwrap().stored, 50_000);
+    assert_eq!(
+        meta::check::versions_of(fixture.store.meta.read(), node.no)
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        fixture.store.space_usage(&machine.space()).await.unwrap().stored,
+        50_000
+    );
     assert_eq!(machine.read("kept").await.unwrap(), noise(3, 50_000));
     machine.upload(&[("gone/c", b"anew")]).await;
     assert_eq!(machine.read("gone/c").await.unwrap(), b"anew");
@@ -187,7 +226,10 @@ async fn a_pack_that_is_taken_up_while_it_is_indexed_is_indexed_once() {
     let mut plan = collect::Plan::default();
     plan.orphans.push(pack);
     collect::execute(&fixture.store, &plan).await.unwrap();
-    assert_eq!(meta::check::whole_index(fixture.store.meta.read()).await.unwrap(), before);
+    assert_eq!(
+        meta::check::whole_index(fixture.store.meta.read()).await.unwrap(),
+        before
+    );
     assert_eq!(machine.read("kept").await.unwrap(), noise(1, 50_000));
 }
 

@@ -25,16 +25,28 @@ async fn a_thousand_files_commit_fast() {
         let started = Instant::now();
         machine.send(&pieces).await.unwrap();
         let sent = started.elapsed();
-        let paths: Vec<String> = (0..1000).map(|at| format!("some/folder-{round}-{}/file-{at}.dat", at / 50)).collect();
-        let changes: Vec<_> = paths.iter().zip(&contents).map(|(path, content)| (path.as_str(), Some(machine.file(content)))).collect();
+        let paths: Vec<String> = (0..1000)
+            .map(|at| format!("some/folder-{round}-{}/file-{at}.dat", at / 50))
+            .collect();
+        let changes: Vec<_> = paths
+            .iter()
+            .zip(&contents)
+            .map(|(path, content)| (path.as_str(), Some(machine.file(content))))
+            .collect();
         let upload = machine.sign(&changes);
         let started = Instant::now();
-        assert!(matches!(machine.commit(upload).await.unwrap(), CommitReply::Committed(_)));
+        assert!(matches!(
+            machine.commit(upload).await.unwrap(),
+            CommitReply::Committed(_)
+        ));
         let committed = started.elapsed();
         slowest = slowest.max(committed);
         let again = Instant::now();
         fixture.store.have(&machine.access, &ids).await.unwrap();
-        let line = format!("have {asked:?}, send {sent:?}, commit {committed:?}, have again {:?}\n", again.elapsed());
+        let line = format!(
+            "have {asked:?}, send {sent:?}, commit {committed:?}, have again {:?}\n",
+            again.elapsed()
+        );
         std::io::stderr().write_all(line.as_bytes()).unwrap();
     }
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");

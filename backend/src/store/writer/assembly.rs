@@ -1,9 +1,6 @@
 //! The thread that fills packs.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use beckon_shared::{
     bulk::ChunkHeader,
@@ -75,12 +72,23 @@ pub(super) struct Assembly {
 
 impl Assembly {
     pub(super) fn new(parts: Parts, health: Arc<Health>, filled: mpsc::Sender<Filled>) -> Self {
-        Self { parts, health, filled, open: None, waiters: Vec::new(), behind: 0, is_broken: false }
+        Self {
+            parts,
+            health,
+            filled,
+            open: None,
+            waiters: Vec::new(),
+            behind: 0,
+            is_broken: false,
+        }
     }
 
     /// Fills packs until it is told to stop.
     pub(super) fn run(mut self, mut queue: mpsc::UnboundedReceiver<Message>) {
-        let _alarm = Alarm { health: self.health.clone(), queue: None };
+        let _alarm = Alarm {
+            health: self.health.clone(),
+            queue: None,
+        };
         loop {
             let message = queue.try_recv().ok().or_else(|| {
                 self.idle();
@@ -176,9 +184,19 @@ impl Assembly {
         let id = PackId::new(&*self.parts.clock);
         let mut sink = self.parts.blobs.begin(id)?;
         sink.write(&pack::header(id))?;
-        let filled =
-            Filled { id, sink, len: pack::HEADER_LEN, chunks: Vec::new(), pins: Vec::new(), batches: Vec::new(), waiters: Vec::new() };
-        Ok(Open { filled, seen: HashMap::new() })
+        let filled = Filled {
+            id,
+            sink,
+            len: pack::HEADER_LEN,
+            chunks: Vec::new(),
+            pins: Vec::new(),
+            batches: Vec::new(),
+            waiters: Vec::new(),
+        };
+        Ok(Open {
+            filled,
+            seen: HashMap::new(),
+        })
     }
 
     /// Gives up the open pack: nothing in it can be counted on.
@@ -199,7 +217,11 @@ impl Assembly {
             Ok(filled) => {
                 self.behind += 1;
                 if let Err(mpsc::error::SendError(mut filled)) = self.filled.blocking_send(filled) {
-                    Filled::answer(std::mem::take(&mut filled.waiters), &filled.take_batches(), Some(&broken()));
+                    Filled::answer(
+                        std::mem::take(&mut filled.waiters),
+                        &filled.take_batches(),
+                        Some(&broken()),
+                    );
                     self.break_down();
                 }
             }
@@ -221,8 +243,15 @@ impl Open {
             None => self.write(space, header, &queued.chunk.stored)?,
         };
         let filled = &mut self.filled;
-        filled.pins.push(Pinned { chunk: at, transfer: queued.batch.transfer });
-        if !filled.batches.last().is_some_and(|last| Arc::ptr_eq(last, &queued.batch)) {
+        filled.pins.push(Pinned {
+            chunk: at,
+            transfer: queued.batch.transfer,
+        });
+        if !filled
+            .batches
+            .last()
+            .is_some_and(|last| Arc::ptr_eq(last, &queued.batch))
+        {
             filled.batches.push(queued.batch.clone());
         }
         Ok(())
@@ -233,7 +262,11 @@ impl Open {
         filled.sink.write(&pack::record(space, &header, stored))?;
         filled.sink.write(stored)?;
         let at = filled.chunks.len();
-        filled.chunks.push(NewChunk { space, header, start: (filled.len + pack::RECORD_LEN) as u64 });
+        filled.chunks.push(NewChunk {
+            space,
+            header,
+            start: (filled.len + pack::RECORD_LEN) as u64,
+        });
         filled.len += pack::RECORD_LEN + stored.len();
         self.seen.insert((space, header.id), at);
         Ok(at)
@@ -243,7 +276,11 @@ impl Open {
         let mut filled = self.filled;
         let count = u32::try_from(filled.chunks.len()).unwrap_or(u32::MAX);
         if let Err(error) = filled.sink.write(&pack::footer(count)) {
-            return Err(Lost { error: error.into(), batches: filled.batches, waiters });
+            return Err(Lost {
+                error: error.into(),
+                batches: filled.batches,
+                waiters,
+            });
         }
         filled.len += pack::FOOTER_LEN;
         filled.waiters = waiters;

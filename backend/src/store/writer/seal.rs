@@ -11,8 +11,16 @@ use super::{Alarm, Error, Health, Message, Parts, assembly::Filled};
 use crate::store::{blob::PackSink, meta::chunk};
 
 /// Seals packs until there will be no more.
-pub(super) async fn run(parts: Parts, health: Arc<Health>, mut filled: mpsc::Receiver<Filled>, queue: WeakUnboundedSender<Message>) {
-    let _alarm = Alarm { health: health.clone(), queue: Some(queue.clone()) };
+pub(super) async fn run(
+    parts: Parts,
+    health: Arc<Health>,
+    mut filled: mpsc::Receiver<Filled>,
+    queue: WeakUnboundedSender<Message>,
+) {
+    let _alarm = Alarm {
+        health: health.clone(),
+        queue: Some(queue.clone()),
+    };
     while let Some(mut pack) = filled.recv().await {
         let waiters = std::mem::take(&mut pack.waiters);
         let batches = pack.take_batches();
@@ -35,7 +43,14 @@ async fn store(parts: &Parts, health: &Health, pack: Filled) -> Result<(), Error
         health.mark(false);
         return Err(error);
     }
-    chunk::index(&parts.meta, &*parts.clock, chunk::NewPack { id, len }, &pack.chunks, &pack.pins).await?;
+    chunk::index(
+        &parts.meta,
+        &*parts.clock,
+        chunk::NewPack { id, len },
+        &pack.chunks,
+        &pack.pins,
+    )
+    .await?;
     tracing::debug!(pack = %id, bytes = len, chunks = count, "a pack is durable");
     Ok(())
 }

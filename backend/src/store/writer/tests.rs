@@ -14,14 +14,20 @@ async fn many_senders_share_few_syncs() {
     let machine = fixture.machine(&access, 1).await;
     fixture.blobs.hold();
     let contents: Vec<Vec<u8>> = (0..64).map(|seed| noise(seed, 10_000)).collect();
-    let sends = contents.iter().map(|content| async { machine.send(&[content]).await.unwrap() });
+    let sends = contents
+        .iter()
+        .map(|content| async { machine.send(&[content]).await.unwrap() });
     let release = async {
         // All senders are polled once before this: their chunks are queued behind the first sync.
         tokio::task::yield_now().await;
         fixture.blobs.release();
     };
     tokio::join!(join_all(sends), release);
-    assert!(fixture.blobs.seals() <= 8, "{} syncs for 64 senders", fixture.blobs.seals());
+    assert!(
+        fixture.blobs.seals() <= 8,
+        "{} syncs for 64 senders",
+        fixture.blobs.seals()
+    );
 }
 
 #[tokio::test]
@@ -33,7 +39,13 @@ async fn what_was_called_durable_is_there_after_a_restart() {
     fixture.store.close().await.unwrap();
     let (blobs, clock) = (fixture.blobs.clone(), fixture.clock.clone());
     let meta = crate::store::meta::Meta::open(&fixture.database).await.unwrap();
-    let store = crate::store::Store::over(super::Parts { blobs, meta, clock, reserve: 0 }).unwrap();
+    let store = crate::store::Store::over(super::Parts {
+        blobs,
+        meta,
+        clock,
+        reserve: 0,
+    })
+    .unwrap();
     let missing = store.have(&machine.access, &ids).await.unwrap();
     assert!((0..ids.len()).all(|at| !missing.get(at)));
     assert!(fixture.blobs.seals() >= 2, "40 MB need more than one pack");
@@ -49,7 +61,10 @@ async fn sending_the_same_chunk_twice_is_harmless() {
     let same = [content.as_slice()];
     let (one, two) = tokio::join!(machine.send(&same), machine.send(&same));
     assert_eq!(one.unwrap(), two.unwrap());
-    assert_eq!(fixture.store.space_usage(&machine.space()).await.unwrap().stored, 50_000);
+    assert_eq!(
+        fixture.store.space_usage(&machine.space()).await.unwrap().stored,
+        50_000
+    );
 }
 
 #[tokio::test]
@@ -63,7 +78,10 @@ async fn a_failed_sync_is_never_called_durable_and_the_store_recovers() {
     assert!(machine.send(&[&content]).await.is_err());
     assert!(!fixture.store.is_healthy());
     let id = machine.key.id(&content);
-    assert!(fixture.store.have(&machine.access, &[id]).await.unwrap().get(0), "missing, since it is not durable");
+    assert!(
+        fixture.store.have(&machine.access, &[id]).await.unwrap().get(0),
+        "missing, since it is not durable"
+    );
     assert!(machine.send(&[&content]).await.is_err(), "the probe failed");
     machine.send(&[&content]).await.unwrap();
     assert!(fixture.store.is_healthy());
@@ -93,7 +111,9 @@ async fn after_the_end_chunks_are_refused_and_nobody_hangs() {
     let batch = fixture.store.batch(&machine.access).await.unwrap();
     fixture.store.writer.close().await;
     let content = noise(1, 10);
-    let pushed = batch.push(crate::store::testing::chunk(machine.key.id(&content), &content)).await;
+    let pushed = batch
+        .push(crate::store::testing::chunk(machine.key.id(&content), &content))
+        .await;
     let error = match pushed {
         Err(error) => error,
         Ok(()) => batch.durable().await.unwrap_err(),
@@ -108,10 +128,16 @@ async fn at_the_end_nobody_is_answered_before_the_packs_are_indexed() {
     let machine = fixture.machine(&access, 1).await;
     fixture.blobs.hold();
     fixture.blobs.fail(&[ErrorKind::Other]);
-    let (one, two) = (fixture.store.batch(&machine.access).await.unwrap(), fixture.store.batch(&machine.access).await.unwrap());
+    let (one, two) = (
+        fixture.store.batch(&machine.access).await.unwrap(),
+        fixture.store.batch(&machine.access).await.unwrap(),
+    );
     for (batch, seed) in [(&one, 1), (&two, 2)] {
         let content = noise(seed, 1000);
-        batch.push(crate::store::testing::chunk(machine.key.id(&content), &content)).await.unwrap();
+        batch
+            .push(crate::store::testing::chunk(machine.key.id(&content), &content))
+            .await
+            .unwrap();
     }
     let one = tokio::spawn(one.durable());
     while fixture.blobs.sealing() == 0 {
@@ -125,7 +151,11 @@ async fn at_the_end_nobody_is_answered_before_the_packs_are_indexed() {
     // Chunks are refused once the thread knows that it is to end.
     let late = fixture.store.batch(&machine.access).await.unwrap();
     let content = noise(3, 1000);
-    while late.push(crate::store::testing::chunk(machine.key.id(&content), &content)).await.is_ok() {
+    while late
+        .push(crate::store::testing::chunk(machine.key.id(&content), &content))
+        .await
+        .is_ok()
+    {
         tokio::task::yield_now().await;
     }
     let waits = futures_util::poll!(&mut two).is_pending();
@@ -155,21 +185,45 @@ async fn nobody_is_told_durable_when_the_task_that_seals_is_gone() {
     let (filled, gone) = mpsc::channel(1);
     drop(gone);
     let health = Arc::new(Health(AtomicBool::new(true)));
-    let parts = Parts { blobs: fixture.blobs.clone(), meta: fixture.store.meta.clone(), clock: fixture.clock.clone(), reserve: 0 };
+    let parts = Parts {
+        blobs: fixture.blobs.clone(),
+        meta: fixture.store.meta.clone(),
+        clock: fixture.clock.clone(),
+        reserve: 0,
+    };
     let assembly = super::assembly::Assembly::new(parts, health.clone(), filled);
     let thread = std::thread::spawn(move || assembly.run(queued));
     let content = noise(1, 1000);
     let chunk = crate::store::testing::chunk(machine.key.id(&content), &content);
-    let batch = Arc::new(BatchState { space: machine.access.space, transfer: machine.access.transfer, failure: Mutex::new(None) });
+    let batch = Arc::new(BatchState {
+        space: machine.access.space,
+        transfer: machine.access.transfer,
+        failure: Mutex::new(None),
+    });
     let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
-    queue.send(Message::Chunk(Queued { chunk, batch: batch.clone(), permit })).unwrap_or_else(|_| unreachable!("the thread listens"));
-    let later = Arc::new(BatchState { space: machine.access.space, transfer: machine.access.transfer, failure: Mutex::new(None) });
+    queue
+        .send(Message::Chunk(Queued {
+            chunk,
+            batch: batch.clone(),
+            permit,
+        }))
+        .unwrap_or_else(|_| unreachable!("the thread listens"));
+    let later = Arc::new(BatchState {
+        space: machine.access.space,
+        transfer: machine.access.transfer,
+        failure: Mutex::new(None),
+    });
     for batch in [batch, later] {
         let (answer, answered) = oneshot::channel();
-        queue.send(Message::Flush(Waiter { batch, answer })).unwrap_or_else(|_| unreachable!("the thread listens"));
+        queue
+            .send(Message::Flush(Waiter { batch, answer }))
+            .unwrap_or_else(|_| unreachable!("the thread listens"));
         assert!(answered.await.unwrap().is_err());
     }
-    drop(Alarm { health: health.clone(), queue: None });
+    drop(Alarm {
+        health: health.clone(),
+        queue: None,
+    });
     assert!(health.is_good(), "an orderly end is no alarm");
     drop(queue);
     thread.join().unwrap();

@@ -51,7 +51,10 @@ async fn serve(answer: impl Fn(usize, &Asked) -> Vec<u8> + Send + 'static) -> (A
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let mut stream = BufReader::new(stream);
-            let mut asked = Asked { from: 0, if_range: None };
+            let mut asked = Asked {
+                from: 0,
+                if_range: None,
+            };
             let mut line = String::new();
             while stream.read_line(&mut line).await.unwrap_or(0) > 2 {
                 let lower = line.trim().to_lowercase();
@@ -73,7 +76,10 @@ fn rest(content: &[u8], asked: &Asked, etag: &str, sent: usize) -> Vec<u8> {
     let from = asked.from as usize;
     let body = &content[from..];
     let head = match from {
-        0 => format!("HTTP/1.1 200 OK\r\nETag: {etag}\r\nContent-Length: {}\r\n\r\n", body.len()),
+        0 => format!(
+            "HTTP/1.1 200 OK\r\nETag: {etag}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        ),
         _ => format!(
             "HTTP/1.1 206 Partial Content\r\nETag: {etag}\r\nContent-Range: bytes {from}-{}/{}\r\nContent-Length: {}\r\n\r\n",
             content.len() - 1,
@@ -85,7 +91,10 @@ fn rest(content: &[u8], asked: &Asked, etag: &str, sent: usize) -> Vec<u8> {
 }
 
 fn source() -> Source {
-    Source { url: "/file".to_owned(), etag: None }
+    Source {
+        url: "/file".to_owned(),
+        etag: None,
+    }
 }
 
 fn content() -> Vec<u8> {
@@ -96,7 +105,10 @@ fn content() -> Vec<u8> {
 async fn a_download_goes_on_where_each_break_left_it() {
     let (api, count) = serve(|_, asked| rest(&content(), asked, "\"a\"", 150_000)).await;
     let mut sink = Memory::default();
-    assert_eq!(download(&api, &mut source(), &mut sink, |_| Ok(())).await.unwrap(), 400_000);
+    assert_eq!(
+        download(&api, &mut source(), &mut sink, |_| Ok(())).await.unwrap(),
+        400_000
+    );
     assert_eq!(sink.0, content());
     assert_eq!(count.load(Ordering::SeqCst), 3);
 }
@@ -109,7 +121,15 @@ async fn another_content_meanwhile_begins_anew() {
         0 => rest(&content(), asked, "\"old\"", 100_000),
         1 => {
             assert_eq!(asked.if_range.as_deref(), Some("\"old\""));
-            rest(&new, &Asked { from: 0, if_range: None }, "\"new\"", usize::MAX)
+            rest(
+                &new,
+                &Asked {
+                    from: 0,
+                    if_range: None,
+                },
+                "\"new\"",
+                usize::MAX,
+            )
         }
         _ => panic!("asked too often"),
     })
@@ -128,9 +148,15 @@ async fn another_content_meanwhile_begins_anew() {
 
 #[tokio::test]
 async fn what_is_whole_already_is_not_fetched_again() {
-    let (api, count) = serve(|_, _| b"HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */400000\r\nContent-Length: 0\r\n\r\n".to_vec()).await;
+    let (api, count) = serve(|_, _| {
+        b"HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */400000\r\nContent-Length: 0\r\n\r\n".to_vec()
+    })
+    .await;
     let mut sink = Memory(content());
-    assert_eq!(download(&api, &mut source(), &mut sink, |_| Ok(())).await.unwrap(), 400_000);
+    assert_eq!(
+        download(&api, &mut source(), &mut sink, |_| Ok(())).await.unwrap(),
+        400_000
+    );
     assert_eq!((sink.0.len(), count.load(Ordering::SeqCst)), (400_000, 1));
 }
 
@@ -149,7 +175,9 @@ async fn a_leftover_that_is_too_long_is_thrown_away() {
 #[tokio::test]
 async fn a_server_that_never_gets_further_is_given_up() {
     let (api, count) = serve(|n, asked| rest(&content(), asked, "\"a\"", if n == 0 { 10 } else { 0 })).await;
-    let Err(Broken::Remote(failure)) = download(&api, &mut source(), &mut Memory::default(), |_| Ok(())).await else { panic!("came whole") };
+    let Err(Broken::Remote(failure)) = download(&api, &mut source(), &mut Memory::default(), |_| Ok(())).await else {
+        panic!("came whole")
+    };
     assert_eq!(failure.code, "unreachable");
     assert_eq!(count.load(Ordering::SeqCst), 1 + TRIES as usize);
 }
@@ -157,9 +185,17 @@ async fn a_server_that_never_gets_further_is_given_up() {
 #[tokio::test]
 async fn a_refusal_is_told_and_not_repeated() {
     let body = r#"{"code":"damaged","message":"a.txt is damaged","retry":false}"#;
-    let answer = format!("HTTP/1.1 500 Internal Server Error\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let answer = format!(
+        "HTTP/1.1 500 Internal Server Error\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
     let (api, count) = serve(move |_, _| answer.clone().into_bytes()).await;
-    let Err(Broken::Remote(failure)) = download(&api, &mut source(), &mut Memory::default(), |_| Ok(())).await else { panic!("came whole") };
-    assert_eq!((failure.code, failure.message.as_str()), ("damaged", "a.txt is damaged"));
+    let Err(Broken::Remote(failure)) = download(&api, &mut source(), &mut Memory::default(), |_| Ok(())).await else {
+        panic!("came whole")
+    };
+    assert_eq!(
+        (failure.code, failure.message.as_str()),
+        ("damaged", "a.txt is damaged")
+    );
     assert_eq!(count.load(Ordering::SeqCst), 1);
 }

@@ -12,7 +12,12 @@ use tokio::{
 };
 
 use super::*;
-use crate::{origin::Origin, output::{Format, Output}, server::Server, state::StateDir};
+use crate::{
+    origin::Origin,
+    output::{Format, Output},
+    server::Server,
+    state::StateDir,
+};
 
 /// A row whose path is not checked as a client would make it, with the content that the server gives out for it.
 struct Fake {
@@ -24,15 +29,30 @@ struct Fake {
 }
 
 fn file(path: &'static str, content: &'static [u8]) -> Fake {
-    Fake { path, kind: EntryKind::File, content, hash: Hash::of(content) }
+    Fake {
+        path,
+        kind: EntryKind::File,
+        content,
+        hash: Hash::of(content),
+    }
 }
 
 fn link(path: &'static str, target: &'static [u8]) -> Fake {
-    Fake { path, kind: EntryKind::Symlink, content: target, hash: Hash::of(target) }
+    Fake {
+        path,
+        kind: EntryKind::Symlink,
+        content: target,
+        hash: Hash::of(target),
+    }
 }
 
 fn folder(path: &'static str) -> Fake {
-    Fake { path, kind: EntryKind::Folder, content: b"", hash: Hash::of(b"") }
+    Fake {
+        path,
+        kind: EntryKind::Folder,
+        content: b"",
+        hash: Hash::of(b""),
+    }
 }
 
 fn id(at: usize) -> NodeId {
@@ -65,7 +85,11 @@ async fn serve(fakes: Vec<Fake>) -> Api {
     let origin = Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let rows: Vec<_> = fakes.iter().enumerate().map(|(at, fake)| row(at, fake)).collect();
     let tree = serde_json::json!({ "rows": rows, "next": null }).to_string();
-    let files: BTreeMap<String, &[u8]> = fakes.iter().enumerate().map(|(at, fake)| (id(at).to_string(), fake.content)).collect();
+    let files: BTreeMap<String, &[u8]> = fakes
+        .iter()
+        .enumerate()
+        .map(|(at, fake)| (id(at).to_string(), fake.content))
+        .collect();
     let files = Arc::new(files);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -81,8 +105,15 @@ async fn serve(fakes: Vec<Fake>) -> Api {
                     Some((_, content)) => content.to_vec(),
                     None => tree.into_bytes(),
                 };
-                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-                stream.get_mut().write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
+                stream
+                    .get_mut()
+                    .write_all(&[head.as_bytes(), &body].concat())
+                    .await
+                    .unwrap();
             });
         }
     });
@@ -97,7 +128,13 @@ struct Temporary {
 fn temporary() -> Temporary {
     let root = tempfile::tempdir().unwrap();
     let state = StateDir::open(&root.path().join("state")).unwrap();
-    let here = Here { state, out: Output { format: Format::Json }, ca: None, timeout: None, awaited: std::sync::Mutex::default() };
+    let here = Here {
+        state,
+        out: Output { format: Format::Json },
+        ca: None,
+        timeout: None,
+        awaited: std::sync::Mutex::default(),
+    };
     Temporary { here, root }
 }
 
@@ -110,12 +147,25 @@ async fn fetch(temporary: &Temporary, api: &Api) -> Result<Exit, Failure> {
 }
 
 async fn fetch_with(temporary: &Temporary, api: &Api, clash: Clash) -> Result<Exit, Failure> {
-    get(&temporary.here, api, &DrivePlace::Node(id(99)), &temporary.root.path().join("target"), clash).await
+    get(
+        &temporary.here,
+        api,
+        &DrivePlace::Node(id(99)),
+        &temporary.root.path().join("target"),
+        clash,
+    )
+    .await
 }
 
 #[tokio::test]
 async fn a_tree_comes_whole_and_the_second_time_nothing_comes() {
-    let api = serve(vec![folder("d"), file("d/a", b"one"), file("b", b""), link("d/l", b"../b")]).await;
+    let api = serve(vec![
+        folder("d"),
+        file("d/a", b"one"),
+        file("b", b""),
+        link("d/l", b"../b"),
+    ])
+    .await;
     let temporary = temporary();
     assert_eq!(fetch(&temporary, &api).await.unwrap(), Exit::Done);
     let target = temporary.root.path().join("target");
@@ -135,7 +185,11 @@ async fn folders_have_the_times_and_modes_of_their_sources_however_much_was_put_
         let top = local::open_folder(&temporary.root.path().join("target")).unwrap();
         for path in ["d", "d/e"] {
             let meta = top.metadata(path).unwrap();
-            assert_eq!(meta.modified().unwrap().into_std(), local::system_time(Timestamp(1_000_000)), "{path}");
+            assert_eq!(
+                meta.modified().unwrap().into_std(),
+                local::system_time(Timestamp(1_000_000)),
+                "{path}"
+            );
             #[cfg(unix)]
             assert_eq!(cap_std::fs::MetadataExt::mode(&meta) & 0o777, 0o750, "{path}");
         }
@@ -159,7 +213,14 @@ async fn a_tree_cannot_write_outside_of_its_target() {
     ])
     .await;
     assert_eq!(fetch(&temporary, &api).await.unwrap(), Exit::Partly);
-    assert_eq!(local::open_folder(Path::new(outside)).unwrap().entries().unwrap().count(), 0);
+    assert_eq!(
+        local::open_folder(Path::new(outside))
+            .unwrap()
+            .entries()
+            .unwrap()
+            .count(),
+        0
+    );
     assert_eq!(read(&target, "good").unwrap(), b"good");
 }
 
@@ -175,13 +236,23 @@ async fn a_path_that_climbs_is_not_even_understood() {
 
 #[tokio::test]
 async fn a_damaged_file_is_named_and_the_others_come() {
-    let damaged = Fake { hash: Hash::of(b"what was stored"), ..file("bad", b"what came out") };
+    let damaged = Fake {
+        hash: Hash::of(b"what was stored"),
+        ..file("bad", b"what came out")
+    };
     let api = serve(vec![file("a", b"a"), damaged, file("z", b"z")]).await;
     let temporary = temporary();
     assert_eq!(fetch(&temporary, &api).await.unwrap(), Exit::Partly);
     let target = temporary.root.path().join("target");
-    assert_eq!((read(&target, "a"), read(&target, "bad"), read(&target, "z")), (Some(b"a".to_vec()), None, Some(b"z".to_vec())));
-    assert_eq!(local::open_folder(&target).unwrap().entries().unwrap().count(), 2, "nothing temporary is left");
+    assert_eq!(
+        (read(&target, "a"), read(&target, "bad"), read(&target, "z")),
+        (Some(b"a".to_vec()), None, Some(b"z".to_vec()))
+    );
+    assert_eq!(
+        local::open_folder(&target).unwrap().entries().unwrap().count(),
+        2,
+        "nothing temporary is left"
+    );
 }
 
 #[tokio::test]
@@ -199,4 +270,3 @@ async fn what_is_there_is_replaced_only_where_it_differs_and_only_if_that_is_wan
     assert_eq!(top.metadata("same").unwrap().modified().unwrap(), before);
     assert_eq!(read(&target, "other").unwrap(), b"12345");
 }
-

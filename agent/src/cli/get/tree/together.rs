@@ -75,7 +75,9 @@ impl Fetch<'_> {
             }
         };
         alone.extend(missing.drain(came..).map(|missing| missing.row));
-        missing.iter().for_each(|missing| self.count(&missing.row, Fetched::New));
+        missing
+            .iter()
+            .for_each(|missing| self.count(&missing.row, Fetched::New));
         for row in alone {
             self.leaf(row).await?;
         }
@@ -86,9 +88,16 @@ impl Fetch<'_> {
         let (above, name) = row.path.split_last()?;
         let name = local::os_name(&name)?;
         let folder = local::folder_below(&self.top, &above).ok()?;
-        let is_new = folder.symlink_metadata(&name).is_err_and(|cause| cause.kind() == std::io::ErrorKind::NotFound);
+        let is_new = folder
+            .symlink_metadata(&name)
+            .is_err_and(|cause| cause.kind() == std::io::ErrorKind::NotFound);
         let wanted = Wanted::head(&row.node)?;
-        is_new.then(|| Missing { row: row.clone(), wanted, folder: Arc::new(folder), name })
+        is_new.then(|| Missing {
+            row: row.clone(),
+            wanted,
+            folder: Arc::new(folder),
+            name,
+        })
     }
 
     /// Says how many came before something broke.
@@ -96,9 +105,19 @@ impl Fetch<'_> {
         if missing.is_empty() {
             return Ok(());
         }
-        let asked = Contents { versions: missing.iter().map(|missing| missing.wanted.version).collect() };
-        let response = self.api.download_by("/api/drive/contents", &asked).await.map_err(|failure| (0, failure.into()))?;
-        let mut answer = Answer { api: self.api, response, rest: Bytes::new() };
+        let asked = Contents {
+            versions: missing.iter().map(|missing| missing.wanted.version).collect(),
+        };
+        let response = self
+            .api
+            .download_by("/api/drive/contents", &asked)
+            .await
+            .map_err(|failure| (0, failure.into()))?;
+        let mut answer = Answer {
+            api: self.api,
+            response,
+            rest: Bytes::new(),
+        };
         for (came, missing) in missing.iter().enumerate() {
             answer.file(missing).await.map_err(|broken| (came, broken))?;
         }
@@ -122,13 +141,23 @@ impl Answer<'_> {
             part.discard();
             return poured.and_then(|()| Err(file::damaged().into()));
         }
-        Ok(part.finish(Finish { mode: wanted.mode, mtime: Some(wanted.mtime), sync: WHEN }).await?)
+        Ok(part
+            .finish(Finish {
+                mode: wanted.mode,
+                mtime: Some(wanted.mtime),
+                sync: WHEN,
+            })
+            .await?)
     }
 
     async fn pour(&mut self, mut left: u64, part: &mut Part) -> Result<(), Broken> {
         while left > 0 {
             if self.rest.is_empty() {
-                let piece = self.response.chunk().await.map_err(|error| self.api.transport(&error))?;
+                let piece = self
+                    .response
+                    .chunk()
+                    .await
+                    .map_err(|error| self.api.transport(&error))?;
                 self.rest = piece.ok_or_else(|| Failure::unreachable("the server", "the answer was cut off"))?;
             }
             let len = usize::try_from(left).unwrap_or(usize::MAX).min(self.rest.len());
@@ -141,12 +170,7 @@ impl Answer<'_> {
 
 #[cfg(test)]
 mod tests {
-    use beckon_shared::{
-        api::drive::NodeView,
-        id::NodeId,
-        path::RootPath,
-        time::Timestamp,
-    };
+    use beckon_shared::{api::drive::NodeView, id::NodeId, path::RootPath, time::Timestamp};
 
     use super::*;
 
@@ -166,15 +190,24 @@ mod tests {
             mode: 0,
             target: None,
         };
-        TreeRow { path: RootPath::new(number.to_string()).unwrap(), node }
+        TreeRow {
+            path: RootPath::new(number.to_string()).unwrap(),
+            node,
+        }
     }
 
     #[test]
     fn groups_keep_every_row_in_order_and_stay_small() {
-        let rows: Vec<_> = (0..2000).map(|number| row(number, (number as u64 * 7919) % (1 << 20))).collect();
+        let rows: Vec<_> = (0..2000)
+            .map(|number| row(number, (number as u64 * 7919) % (1 << 20)))
+            .collect();
         let groups = groups(rows.clone());
         assert!(groups.iter().all(|group| group.len() <= Contents::MAX));
-        assert!(groups.iter().all(|group| group.iter().map(|row| row.node.size).sum::<u64>() <= GROUP_MAX));
+        assert!(
+            groups
+                .iter()
+                .all(|group| group.iter().map(|row| row.node.size).sum::<u64>() <= GROUP_MAX)
+        );
         assert_eq!(groups.into_iter().flatten().collect::<Vec<_>>(), rows);
     }
 

@@ -39,19 +39,44 @@ struct Served {
 }
 
 async fn answer(request: HttpRequest, served: web::Data<Served>) -> crate::error::Answer {
-    let all = if request.path() == "/empty" { Bytes::new() } else { content() };
-    let download = Download { name: "größe \u{202e}.bin".to_owned(), etag: ETAG.to_owned(), total: all.len() as u64 };
+    let all = if request.path() == "/empty" {
+        Bytes::new()
+    } else {
+        content()
+    };
+    let download = Download {
+        name: "größe \u{202e}.bin".to_owned(),
+        etag: ETAG.to_owned(),
+        total: all.len() as u64,
+    };
     let after = served.after;
-    download.answer(&request, served.cut.clone(), async move |range| Ok(body(all.slice(range.start as usize..range.end as usize), after))).await
+    download
+        .answer(&request, served.cut.clone(), async move |range| {
+            Ok(body(all.slice(range.start as usize..range.end as usize), after))
+        })
+        .await
 }
 
 fn body(all: Bytes, after: After) -> Body {
-    let piece = |bytes: Bytes| stream::iter(bytes.chunks(7000).map(Bytes::copy_from_slice).map(Ok).collect::<Vec<_>>());
+    let piece = |bytes: Bytes| {
+        stream::iter(
+            bytes
+                .chunks(7000)
+                .map(Bytes::copy_from_slice)
+                .map(Ok)
+                .collect::<Vec<_>>(),
+        )
+    };
     match after {
         After::End => piece(all).boxed(),
         After::Damage(at) => {
-            let error = Error::Damaged { node: NodeId::new(Default::default(), [7; 10]), chunk: ChunkId([0; 32]) };
-            piece(all.slice(..at as usize)).chain(stream::iter([Err(error)])).boxed()
+            let error = Error::Damaged {
+                node: NodeId::new(Default::default(), [7; 10]),
+                chunk: ChunkId([0; 32]),
+            };
+            piece(all.slice(..at as usize))
+                .chain(stream::iter([Err(error)]))
+                .boxed()
         }
         After::Nothing(at) => piece(all.slice(..at as usize)).chain(stream::pending()).boxed(),
     }
@@ -61,9 +86,14 @@ async fn serve(after: After) -> (SocketAddr, CancellationToken) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let cut = CancellationToken::new();
-    let served = web::Data::from(Arc::new(Served { after, cut: cut.clone() }));
+    let served = web::Data::from(Arc::new(Served {
+        after,
+        cut: cut.clone(),
+    }));
     let server = HttpServer::new(move || {
-        let resource = web::resource("/{any}").route(web::get().to(answer)).route(web::head().to(answer));
+        let resource = web::resource("/{any}")
+            .route(web::get().to(answer))
+            .route(web::head().to(answer));
         App::new().app_data(served.clone()).service(resource)
     });
     rt::spawn(server.workers(1).disable_signals().listen(listener).unwrap().run());
@@ -99,7 +129,9 @@ async fn finish(mut connection: TcpStream, mut received: Vec<u8>) -> Reply {
     let headers = headers.lines().filter_map(|line| line.split_once(": "));
     Reply {
         status: status.split(' ').nth(1).unwrap().parse().unwrap(),
-        headers: headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect(),
+        headers: headers
+            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+            .collect(),
         body: received[head + 4..].to_vec(),
     }
 }
@@ -128,7 +160,10 @@ async fn the_whole_comes_as_an_attachment_that_runs_nothing() {
 async fn a_range_is_that_part_and_one_beyond_the_end_is_refused() {
     let (address, _) = serve(After::End).await;
     let reply = ask(address, "GET /file", "Range: bytes=1000-99999\r\n").await;
-    assert_eq!((reply.status, reply.header("content-range")), (206, "bytes 1000-99999/240000"));
+    assert_eq!(
+        (reply.status, reply.header("content-range")),
+        (206, "bytes 1000-99999/240000")
+    );
     assert!(reply.body == content()[1000..100_000]);
     let reply = ask(address, "GET /file", "Range: bytes=-5\r\nIf-Range: \"c0ffee\"\r\n").await;
     assert!(reply.status == 206 && reply.body == content()[239_995..]);
@@ -144,11 +179,20 @@ async fn a_range_is_that_part_and_one_beyond_the_end_is_refused() {
 async fn head_tells_the_length_and_sends_nothing() {
     let (address, _) = serve(After::End).await;
     let reply = ask(address, "HEAD /file", "").await;
-    assert_eq!((reply.status, reply.header("content-length"), reply.body.len()), (200, "240000", 0));
+    assert_eq!(
+        (reply.status, reply.header("content-length"), reply.body.len()),
+        (200, "240000", 0)
+    );
     let reply = ask(address, "HEAD /file", "Range: bytes=0-9\r\n").await;
-    assert_eq!((reply.status, reply.header("content-length"), reply.body.len()), (206, "10", 0));
+    assert_eq!(
+        (reply.status, reply.header("content-length"), reply.body.len()),
+        (206, "10", 0)
+    );
     let reply = ask(address, "GET /empty", "").await;
-    assert_eq!((reply.status, reply.header("content-length"), reply.body.len()), (200, "0", 0));
+    assert_eq!(
+        (reply.status, reply.header("content-length"), reply.body.len()),
+        (200, "0", 0)
+    );
 }
 
 #[actix_web::test]

@@ -55,10 +55,24 @@ async fn site() -> Site {
         setup: SetUp::default(),
         secret: [0; 32],
     };
-    let mut site = Site { fixture, app: Data::new(app), access, machine };
-    site.upload(&[("docs/a.txt", b"hello"), ("docs/sub/big.bin", &big())]).await;
-    let link = Manifest { suite: 0, mode: 0o777, mtime_ns: 0, content: Content::Symlink(b"a.txt".to_vec()) };
-    site.machine.commit(site.machine.sign(&[("docs/link", Some(link))])).await.unwrap();
+    let mut site = Site {
+        fixture,
+        app: Data::new(app),
+        access,
+        machine,
+    };
+    site.upload(&[("docs/a.txt", b"hello"), ("docs/sub/big.bin", &big())])
+        .await;
+    let link = Manifest {
+        suite: 0,
+        mode: 0o777,
+        mtime_ns: 0,
+        content: Content::Symlink(b"a.txt".to_vec()),
+    };
+    site.machine
+        .commit(site.machine.sign(&[("docs/link", Some(link))]))
+        .await
+        .unwrap();
     site
 }
 
@@ -70,7 +84,10 @@ impl Site {
     async fn upload(&mut self, files: &[(&str, &[u8])]) {
         let contents: Vec<&[u8]> = files.iter().map(|file| file.1).collect();
         self.machine.send(&contents).await.unwrap();
-        let changes: Vec<_> = files.iter().map(|(path, content)| (*path, Some(self.manifest(content)))).collect();
+        let changes: Vec<_> = files
+            .iter()
+            .map(|(path, content)| (*path, Some(self.manifest(content))))
+            .collect();
         self.machine.commit(self.machine.sign(&changes)).await.unwrap();
     }
 
@@ -110,7 +127,9 @@ impl Site {
 
     async fn delete(&self, path: &str) -> NodeId {
         let node = self.node(path).await;
-        delete_nodes(self.signed_in(), self.app.clone(), Json(Nodes { nodes: vec![node] })).await.unwrap();
+        delete_nodes(self.signed_in(), self.app.clone(), Json(Nodes { nodes: vec![node] }))
+            .await
+            .unwrap();
         node
     }
 
@@ -121,9 +140,13 @@ impl Site {
     async fn zip(&self, query: &str, range: Option<(&str, &str)>) -> HttpResponse {
         let mut asked = TestRequest::with_uri(&format!("/?{query}"));
         if let Some((range, etag)) = range {
-            asked = asked.insert_header((header::RANGE, range)).insert_header((header::IF_RANGE, etag));
+            asked = asked
+                .insert_header((header::RANGE, range))
+                .insert_header((header::IF_RANGE, etag));
         }
-        download::zip(self.signed_in(), self.app.clone(), asked.to_http_request()).await.unwrap()
+        download::zip(self.signed_in(), self.app.clone(), asked.to_http_request())
+            .await
+            .unwrap()
     }
 }
 
@@ -140,7 +163,13 @@ async fn bytes(response: HttpResponse) -> Vec<u8> {
 }
 
 fn etag(response: &HttpResponse) -> String {
-    response.headers().get(header::ETAG).unwrap().to_str().unwrap().to_owned()
+    response
+        .headers()
+        .get(header::ETAG)
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned()
 }
 
 fn code(answer: Answer) -> u16 {
@@ -160,11 +189,22 @@ async fn what_was_uploaded_is_listed_folder_by_folder_and_page_by_page() {
     assert_eq!(docs.children[1].target.as_ref().unwrap().0, b"a.txt");
     assert_eq!((docs.children[0].size, docs.children[0].mode), (5, 0o644));
     let first = site.list("path=laptop/home/docs&limit=1").await;
-    assert_eq!((names(&first), first.next.clone()), (vec!["a.txt"], Some(Name::new("a.txt").unwrap())));
+    assert_eq!(
+        (names(&first), first.next.clone()),
+        (vec!["a.txt"], Some(Name::new("a.txt").unwrap()))
+    );
     let after = serde_json::to_string(&first.next).unwrap();
-    let rest = site.list(&format!("path=laptop/home/docs&limit=2&after={}", after.trim_matches('"'))).await;
+    let rest = site
+        .list(&format!(
+            "path=laptop/home/docs&limit=2&after={}",
+            after.trim_matches('"')
+        ))
+        .await;
     assert_eq!((names(&rest), rest.next.clone()), (vec!["link", "sub"], None));
-    assert_eq!(code(list_folder(site.signed_in(), site.app.clone(), request("path=nowhere")).await), 404);
+    assert_eq!(
+        code(list_folder(site.signed_in(), site.app.clone(), request("path=nowhere")).await),
+        404
+    );
 }
 
 #[actix_web::test]
@@ -172,14 +212,20 @@ async fn a_tree_is_complete_in_pages_of_any_size() {
     let site = site().await;
     let whole = site.tree("path=laptop/home").await;
     let paths: Vec<_> = whole.rows.iter().map(|row| row.path.display()).collect();
-    assert_eq!(paths, ["docs", "docs/a.txt", "docs/link", "docs/sub", "docs/sub/big.bin"]);
+    assert_eq!(
+        paths,
+        ["docs", "docs/a.txt", "docs/link", "docs/sub", "docs/sub/big.bin"]
+    );
     let mut rows = Vec::new();
     let mut query = "path=laptop/home&limit=2".to_owned();
     loop {
         let page = site.tree(&query).await;
         rows.extend(page.rows);
         let Some(next) = page.next else { break };
-        query = format!("path=laptop/home&limit=2&after={}", serde_json::to_string(&next).unwrap().trim_matches('"'));
+        query = format!(
+            "path=laptop/home&limit=2&after={}",
+            serde_json::to_string(&next).unwrap().trim_matches('"')
+        );
     }
     assert_eq!(rows, whole.rows);
 }
@@ -191,20 +237,61 @@ async fn heads_and_versions_tell_what_is_safe() {
     let (device, root) = (site.machine.access.device, site.machine.access.root);
     let query = format!("device={device}&root={root}&path={}", path.trim_matches('"'));
     let heads: Heads = json(list_heads(site.signed_in(), site.app.clone(), request(&query)).await).await;
-    let stamps: Vec<_> = heads.heads.iter().map(|head| (head.name.display(), head.stamp.map(|stamp| stamp.size), head.settled)).collect();
-    assert_eq!(stamps, [("a.txt".to_owned(), Some(5), true), ("link".to_owned(), None, true), ("sub".to_owned(), None, true)]);
-    let names = ["sub", "nowhere", "a.txt"].map(|name| Name::new(name).unwrap()).to_vec();
-    let asked = HeadsOf { device, root, path: RootPath::new("docs").unwrap(), names };
+    let stamps: Vec<_> = heads
+        .heads
+        .iter()
+        .map(|head| (head.name.display(), head.stamp.map(|stamp| stamp.size), head.settled))
+        .collect();
+    assert_eq!(
+        stamps,
+        [
+            ("a.txt".to_owned(), Some(5), true),
+            ("link".to_owned(), None, true),
+            ("sub".to_owned(), None, true)
+        ]
+    );
+    let names = ["sub", "nowhere", "a.txt"]
+        .map(|name| Name::new(name).unwrap())
+        .to_vec();
+    let asked = HeadsOf {
+        device,
+        root,
+        path: RootPath::new("docs").unwrap(),
+        names,
+    };
     let some: Heads = json(look_up_heads(site.signed_in(), site.app.clone(), Json(asked)).await).await;
-    assert_eq!(some.heads.iter().map(|head| head.name.display()).collect::<BTreeSet<_>>(), BTreeSet::from(["a.txt".to_owned(), "sub".to_owned()]));
+    assert_eq!(
+        some.heads
+            .iter()
+            .map(|head| head.name.display())
+            .collect::<BTreeSet<_>>(),
+        BTreeSet::from(["a.txt".to_owned(), "sub".to_owned()])
+    );
 
     site.upload(&[("docs/a.txt", b"hello again")]).await;
-    let answer = list_versions(site.signed_in(), site.app.clone(), request("path=laptop/home/docs/a.txt")).await;
+    let answer = list_versions(
+        site.signed_in(),
+        site.app.clone(),
+        request("path=laptop/home/docs/a.txt"),
+    )
+    .await;
     let versions: Vec<VersionView> = json(answer).await;
-    assert_eq!(versions.iter().map(|version| (version.size, version.head)).collect::<Vec<_>>(), [(11, true), (5, false)]);
-    let old = site.file(&format!("path=laptop/home/docs/a.txt&version={}", versions[1].id)).await.unwrap();
+    assert_eq!(
+        versions
+            .iter()
+            .map(|version| (version.size, version.head))
+            .collect::<Vec<_>>(),
+        [(11, true), (5, false)]
+    );
+    let old = site
+        .file(&format!("path=laptop/home/docs/a.txt&version={}", versions[1].id))
+        .await
+        .unwrap();
     assert_eq!(bytes(old).await, b"hello");
-    assert_eq!(bytes(site.file("path=laptop/home/docs/a.txt").await.unwrap()).await, b"hello again");
+    assert_eq!(
+        bytes(site.file("path=laptop/home/docs/a.txt").await.unwrap()).await,
+        b"hello again"
+    );
     let other = format!("path=laptop/home/docs/sub/big.bin&version={}", versions[1].id);
     assert_eq!(code(site.file(&other).await), 404);
 }
@@ -215,11 +302,23 @@ async fn a_file_comes_back_equal_and_a_folder_is_none() {
     let response = site.file("path=laptop/home/docs/sub/big.bin").await.unwrap();
     assert_eq!(etag(&response), format!("\"{}\"", blake3::hash(&big())));
     assert!(bytes(response).await == big());
-    assert_eq!(code(site.file("path=laptop/home/docs").await), ErrorCode::NotAFile.status());
-    assert_eq!(code(site.file("path=laptop/home/docs/link").await), ErrorCode::NotAFile.status());
-    let stranger = SignedIn { access: site.fixture.account(2).await, ..site.signed_in() };
+    assert_eq!(
+        code(site.file("path=laptop/home/docs").await),
+        ErrorCode::NotAFile.status()
+    );
+    assert_eq!(
+        code(site.file("path=laptop/home/docs/link").await),
+        ErrorCode::NotAFile.status()
+    );
+    let stranger = SignedIn {
+        access: site.fixture.account(2).await,
+        ..site.signed_in()
+    };
     let node = format!("node={}", site.node("laptop/home/docs/a.txt").await);
-    assert_eq!(code(download::file(stranger, site.app.clone(), request(&node)).await), 404);
+    assert_eq!(
+        code(download::file(stranger, site.app.clone(), request(&node)).await),
+        404
+    );
 }
 
 #[actix_web::test]
@@ -227,13 +326,31 @@ async fn a_folder_comes_as_a_zip_that_unzip_accepts_and_that_resumes() {
     let mut site = site().await;
     let response = site.zip("path=laptop/home/docs", None).await;
     let tag = etag(&response);
-    assert!(response.headers().get(header::CONTENT_DISPOSITION).unwrap().to_str().unwrap().contains("docs.zip"));
+    assert!(
+        response
+            .headers()
+            .get(header::CONTENT_DISPOSITION)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .contains("docs.zip")
+    );
     let whole = bytes(response).await;
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("a.zip"), &whole).unwrap();
-    assert!(Command::new("unzip").args(["-q", "a.zip"]).current_dir(&dir).status().unwrap().success());
+    assert!(
+        Command::new("unzip")
+            .args(["-q", "a.zip"])
+            .current_dir(&dir)
+            .status()
+            .unwrap()
+            .success()
+    );
     assert!(std::fs::read(dir.path().join("docs/sub/big.bin")).unwrap() == big());
-    assert_eq!(std::fs::read_link(dir.path().join("docs/link")).unwrap(), Path::new("a.txt"));
+    assert_eq!(
+        std::fs::read_link(dir.path().join("docs/link")).unwrap(),
+        Path::new("a.txt")
+    );
 
     let rest = site.zip("path=laptop/home/docs", Some(("bytes=700000-", &tag))).await;
     assert_eq!(rest.status(), 206);
@@ -254,13 +371,25 @@ async fn deleting_tells_everybody_and_uploading_again_makes_it_anew() {
     site.machine.begin().await;
     assert_ne!(site.machine.epoch, epoch, "the machine must look again");
 
-    site.upload(&[("docs/a.txt", b"hello"), ("docs/sub/big.bin", &big())]).await;
+    site.upload(&[("docs/a.txt", b"hello"), ("docs/sub/big.bin", &big())])
+        .await;
     assert_ne!(site.node("laptop/home/docs").await, node);
     let gone = site.deleted("").await;
-    assert_eq!(gone.rows.iter().map(|row| (row.path.display(), row.node.id)).collect::<Vec<_>>(), [("laptop/home/docs".to_owned(), node)]);
-    restore_nodes(site.signed_in(), site.app.clone(), Json(Nodes { nodes: vec![node] })).await.unwrap();
+    assert_eq!(
+        gone.rows
+            .iter()
+            .map(|row| (row.path.display(), row.node.id))
+            .collect::<Vec<_>>(),
+        [("laptop/home/docs".to_owned(), node)]
+    );
+    restore_nodes(site.signed_in(), site.app.clone(), Json(Nodes { nodes: vec![node] }))
+        .await
+        .unwrap();
     assert_eq!(names(&site.list("path=laptop/home").await), ["docs", "docs (restored)"]);
-    assert_eq!(bytes(site.file("path=laptop/home/docs+(restored)/a.txt").await.unwrap()).await, b"hello");
+    assert_eq!(
+        bytes(site.file("path=laptop/home/docs+(restored)/a.txt").await.unwrap()).await,
+        b"hello"
+    );
     assert!(site.deleted("").await.rows.is_empty());
 }
 
@@ -277,18 +406,33 @@ async fn deleting_the_machines_folder_makes_room_for_a_new_one() {
 #[actix_web::test]
 async fn what_was_moved_still_takes_the_uploads_of_its_machine() {
     let mut site = site().await;
-    let asked = Move { node: site.node("laptop/home/docs").await, parent: Some(site.node("Files").await), name: Some(Name::new("papers").unwrap()) };
+    let asked = Move {
+        node: site.node("laptop/home/docs").await,
+        parent: Some(site.node("Files").await),
+        name: Some(Name::new("papers").unwrap()),
+    };
     move_one(site.signed_in(), site.app.clone(), Json(asked)).await.unwrap();
     site.upload(&[("docs/a.txt", b"newer"), ("docs/new.txt", b"new")]).await;
-    assert_eq!(names(&site.list("path=Files/papers").await), ["a.txt", "link", "new.txt", "sub"]);
-    assert_eq!(bytes(site.file("path=Files/papers/a.txt").await.unwrap()).await, b"newer");
+    assert_eq!(
+        names(&site.list("path=Files/papers").await),
+        ["a.txt", "link", "new.txt", "sub"]
+    );
+    assert_eq!(
+        bytes(site.file("path=Files/papers/a.txt").await.unwrap()).await,
+        b"newer"
+    );
 }
 
 #[actix_web::test]
 async fn a_damaged_file_is_named_and_breaks_the_zip_off() {
     let site = site().await;
-    let folders = std::fs::read_dir(site.fixture.folder.path().join("packs")).unwrap().map(|entry| entry.unwrap().path());
-    for pack in folders.flat_map(|folder| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path())).collect::<BTreeSet<_>>() {
+    let folders = std::fs::read_dir(site.fixture.folder.path().join("packs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    for pack in folders
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()))
+        .collect::<BTreeSet<_>>()
+    {
         let mut bytes = std::fs::read(&pack).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
@@ -296,14 +440,21 @@ async fn a_damaged_file_is_named_and_breaks_the_zip_off() {
     }
     let zip = site.zip("path=laptop/home/docs", None).await;
     assert!(body::to_bytes(zip.into_body()).await.is_err());
-    assert_eq!(bytes(site.file("path=laptop/home/docs/a.txt").await.unwrap()).await, b"hello");
-    let range = TestRequest::with_uri("/?path=laptop/home/docs/sub/big.bin").insert_header((header::RANGE, "bytes=0-10")).to_http_request();
+    assert_eq!(
+        bytes(site.file("path=laptop/home/docs/a.txt").await.unwrap()).await,
+        b"hello"
+    );
+    let range = TestRequest::with_uri("/?path=laptop/home/docs/sub/big.bin")
+        .insert_header((header::RANGE, "bytes=0-10"))
+        .to_http_request();
     let first = download::file(site.signed_in(), site.app.clone(), range).await.unwrap();
     assert_eq!(bytes(first).await.len(), 11, "what is sound is still read");
     let whole = site.file("path=laptop/home/docs/sub/big.bin").await;
     let failed = match whole {
         Ok(response) => body::to_bytes(response.into_body()).await.is_err(),
-        Err(failure) => failure.to_string().contains(&site.node("laptop/home/docs/sub/big.bin").await.to_string()),
+        Err(failure) => failure
+            .to_string()
+            .contains(&site.node("laptop/home/docs/sub/big.bin").await.to_string()),
     };
     assert!(failed);
 }

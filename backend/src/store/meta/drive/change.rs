@@ -37,13 +37,22 @@ pub(crate) async fn move_node(meta: &Meta, space: &GrantedSpace, asked: &Move) -
         None => parent_of(&txn, space, &row).await?,
     };
     if !folder.is_folder() {
-        return Err(Error::refused(ErrorCode::BadRequest, "only a folder can hold other things; name a folder to move it to"));
+        return Err(Error::refused(
+            ErrorCode::BadRequest,
+            "only a folder can hold other things; name a folder to move it to",
+        ));
     }
     if is_at_or_below(&txn, &folder, &row).await? {
-        return Err(Error::refused(ErrorCode::BadRequest, "a folder cannot be moved into itself; choose another place"));
+        return Err(Error::refused(
+            ErrorCode::BadRequest,
+            "a folder cannot be moved into itself; choose another place",
+        ));
     }
     if folder.is_top() && row.parent.is_some() && !is_machine_folder(&txn, space, &row).await? {
-        return Err(Error::refused(ErrorCode::BadRequest, "only the folders of machines stand at the top of the drive; name a folder in it"));
+        return Err(Error::refused(
+            ErrorCode::BadRequest,
+            "only the folders of machines stand at the top of the drive; name a folder in it",
+        ));
     }
     let name = asked.name.as_ref().map_or(row.node.name.as_slice(), Name::as_bytes);
     if let Some(other) = child(&txn, &folder, &parsed(name)?).await?
@@ -52,7 +61,12 @@ pub(crate) async fn move_node(meta: &Meta, space: &GrantedSpace, asked: &Move) -
         return Err(name_taken());
     }
     let values = [folder.node.no.into(), name.to_vec().into(), row.node.no.into()];
-    txn.execute_raw(sql("UPDATE node SET parent = $1, name = $2 WHERE no = $3", &txn, values)).await?;
+    txn.execute_raw(sql(
+        "UPDATE node SET parent = $1, name = $2 WHERE no = $3",
+        &txn,
+        values,
+    ))
+    .await?;
     done(txn, revision).await
 }
 
@@ -95,11 +109,18 @@ async fn restore_one(txn: &Txn, space: &GrantedSpace, row: &Row, mark: i64) -> R
     let folder = parent_of(txn, space, row).await?;
     if folder.node.deleted_at.is_some() {
         let name = String::from_utf8_lossy(&folder.node.name).into_owned();
-        let message = format!("the folder \"{name}\" that held it is deleted too; restore that folder ({}) first", folder.id()?);
+        let message = format!(
+            "the folder \"{name}\" that held it is deleted too; restore that folder ({}) first",
+            folder.id()?
+        );
         return Err(Error::refused(ErrorCode::Conflict, message));
     }
     let name = free_name(txn, &folder, row).await?;
-    let rename = sql("UPDATE node SET name = $1 WHERE no = $2", txn, [name.as_bytes().to_vec().into(), row.node.no.into()]);
+    let rename = sql(
+        "UPDATE node SET name = $1 WHERE no = $2",
+        txn,
+        [name.as_bytes().to_vec().into(), row.node.no.into()],
+    );
     txn.execute_raw(rename).await?;
     let values = || -> [Value; 2] { [row.node.no.into(), mark.into()] };
     let unbind = format!(
@@ -118,14 +139,18 @@ async fn bump_epochs(txn: &Txn, space: &GrantedSpace, row: &Row) -> Result<(), E
         "{SUBTREE} IS NULL) UPDATE source SET epoch = epoch + 1 WHERE space = $2 AND \
          (folder IN (SELECT no FROM below) OR no IN (SELECT source FROM node WHERE source IS NOT NULL AND no IN (SELECT no FROM below)))"
     );
-    txn.execute_raw(sql(&text, txn, [row.node.no.into(), space.column().into()])).await?;
+    txn.execute_raw(sql(&text, txn, [row.node.no.into(), space.column().into()]))
+        .await?;
     Ok(())
 }
 
 async fn begin(meta: &Meta, space: &GrantedSpace, nodes: &[NodeId]) -> Result<(Txn, u64), Error> {
     space.writable()?;
     if nodes.len() > NODES_MAX {
-        return Err(Error::refused(ErrorCode::TooLarge, format!("at most {NODES_MAX} at once; ask in several requests")));
+        return Err(Error::refused(
+            ErrorCode::TooLarge,
+            format!("at most {NODES_MAX} at once; ask in several requests"),
+        ));
     }
     locked(meta, space).await
 }
@@ -147,17 +172,26 @@ async fn done(txn: Txn, revision: u64) -> Result<u64, Error> {
 async fn live(txn: &Txn, space: &GrantedSpace, id: NodeId) -> Result<Row, Error> {
     let row = find(txn, space, &Place::Node(id)).await?;
     if row.node.deleted_at.is_some() {
-        return Err(Error::refused(ErrorCode::Conflict, "this was deleted; restore it first"));
+        return Err(Error::refused(
+            ErrorCode::Conflict,
+            "this was deleted; restore it first",
+        ));
     }
     Ok(row)
 }
 
 fn movable(row: Row) -> Result<Row, Error> {
     if row.is_top() {
-        return Err(Error::refused(ErrorCode::BadRequest, "the drive itself stays where it is; choose something in it"));
+        return Err(Error::refused(
+            ErrorCode::BadRequest,
+            "the drive itself stays where it is; choose something in it",
+        ));
     }
     if is_files(&row) {
-        return Err(Error::refused(ErrorCode::BadRequest, "the folder Files itself stays where it is and keeps its name; choose something in it"));
+        return Err(Error::refused(
+            ErrorCode::BadRequest,
+            "the folder Files itself stays where it is and keeps its name; choose something in it",
+        ));
     }
     Ok(row)
 }
@@ -169,7 +203,10 @@ fn is_files(row: &Row) -> bool {
 
 async fn is_machine_folder(txn: &Txn, space: &GrantedSpace, row: &Row) -> Result<bool, Error> {
     let text = "SELECT 1 FROM machine_folder WHERE space = $1 AND folder = $2";
-    Ok(txn.query_one_raw(sql(text, txn, [space.column().into(), row.node.no.into()])).await?.is_some())
+    Ok(txn
+        .query_one_raw(sql(text, txn, [space.column().into(), row.node.no.into()]))
+        .await?
+        .is_some())
 }
 
 async fn parent_of(txn: &Txn, space: &GrantedSpace, row: &Row) -> Result<Row, Error> {
@@ -183,7 +220,10 @@ async fn is_at_or_below(txn: &Txn, folder: &Row, row: &Row) -> Result<bool, Erro
     let text = "WITH RECURSIVE above (no, parent) AS (\
         SELECT no, parent FROM node WHERE no = $1 UNION ALL \
         SELECT n.no, n.parent FROM above a JOIN node n ON n.no = a.parent) SELECT no FROM above WHERE no = $2";
-    Ok(txn.query_one_raw(sql(text, txn, [folder.node.no.into(), row.node.no.into()])).await?.is_some())
+    Ok(txn
+        .query_one_raw(sql(text, txn, [folder.node.no.into(), row.node.no.into()]))
+        .await?
+        .is_some())
 }
 
 /// Its own name, or the first of `name (restored).txt`, `name (restored 2).txt`, ... that is free.
@@ -199,11 +239,22 @@ async fn free_name(txn: &Txn, folder: &Row, row: &Row) -> Result<Name, Error> {
 }
 
 fn restored_name(name: &[u8], kind: Kind, attempt: usize) -> Result<Name, Error> {
-    let suffix = if attempt == 1 { " (restored)".to_owned() } else { format!(" (restored {attempt})") };
-    let dot = name.iter().rposition(|byte| *byte == b'.').filter(|at| *at > 0 && kind == Kind::File);
+    let suffix = if attempt == 1 {
+        " (restored)".to_owned()
+    } else {
+        format!(" (restored {attempt})")
+    };
+    let dot = name
+        .iter()
+        .rposition(|byte| *byte == b'.')
+        .filter(|at| *at > 0 && kind == Kind::File);
     let (stem, ending) = name.split_at(dot.unwrap_or(name.len()));
     let restored = [stem, suffix.as_bytes(), ending].concat();
-    if restored.len() > NAME_MAX { Err(name_taken()) } else { parsed(&restored) }
+    if restored.len() > NAME_MAX {
+        Err(name_taken())
+    } else {
+        parsed(&restored)
+    }
 }
 
 fn parsed(name: &[u8]) -> Result<Name, Error> {
@@ -211,5 +262,8 @@ fn parsed(name: &[u8]) -> Result<Name, Error> {
 }
 
 fn name_taken() -> Error {
-    Error::refused(ErrorCode::NameTaken, "something of that name is there already; choose another name or another folder")
+    Error::refused(
+        ErrorCode::NameTaken,
+        "something of that name is there already; choose another name or another folder",
+    )
 }

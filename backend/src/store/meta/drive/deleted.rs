@@ -3,7 +3,9 @@
 use std::collections::{HashMap, hash_map::Entry};
 
 use beckon_shared::{id::NodeId, path::PATH_MAX};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Expr};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Expr,
+};
 
 use super::{Place, Row, find, node_id, rows, with_head};
 use crate::{
@@ -31,8 +33,10 @@ pub(crate) async fn deleted(
     limit: u64,
 ) -> Result<Vec<Gone>, Error> {
     use node::Column::{DeletedAt, No, Space};
-    let mut query =
-        node::Entity::find().filter(Space.eq(space.column())).filter(DeletedAt.is_not_null()).filter(Expr::cust(TOPS));
+    let mut query = node::Entity::find()
+        .filter(Space.eq(space.column()))
+        .filter(DeletedAt.is_not_null())
+        .filter(Expr::cust(TOPS));
     if let Some(after) = after {
         let last = find(on, space, &Place::Node(after)).await?.node;
         let earlier = Condition::all().add(DeletedAt.eq(last.deleted_at)).add(No.lt(last.no));
@@ -57,7 +61,10 @@ async fn placed(on: &impl ConnectionTrait, mut row: Row, folders: &mut HashMap<i
         Entry::Vacant(place) => place.insert(folder(on, parent).await?),
     };
     row.parent = *id;
-    Ok(Gone { path: ending([path.as_slice(), &row.node.name].concat()), row })
+    Ok(Gone {
+        path: ending([path.as_slice(), &row.node.name].concat()),
+        row,
+    })
 }
 
 /// The path of a folder with a slash behind it.
@@ -71,8 +78,15 @@ async fn folder(on: &impl ConnectionTrait, no: i64) -> Result<Folder, Error> {
         path.extend(row.try_get::<Vec<u8>>("", "name")?);
         path.push(b'/');
     }
-    let folder = node::Entity::find_by_id(no).one(on).await?.ok_or_else(|| Error::bad_row("parent"))?;
-    let id = if folder.parent.is_some() { Some(node_id(&folder)?) } else { None };
+    let folder = node::Entity::find_by_id(no)
+        .one(on)
+        .await?
+        .ok_or_else(|| Error::bad_row("parent"))?;
+    let id = if folder.parent.is_some() {
+        Some(node_id(&folder)?)
+    } else {
+        None
+    };
     Ok((path, id))
 }
 
@@ -82,7 +96,10 @@ fn ending(path: Vec<u8>) -> Vec<u8> {
     if over == 0 {
         return path;
     }
-    let from = path[over - 1..].iter().position(|byte| *byte == b'/').map_or(0, |slash| over + slash);
+    let from = path[over - 1..]
+        .iter()
+        .position(|byte| *byte == b'/')
+        .map_or(0, |slash| over + slash);
     path[from..].to_vec()
 }
 

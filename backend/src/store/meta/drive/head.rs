@@ -38,12 +38,16 @@ pub(crate) async fn heads(
     after: Option<&Name>,
     limit: u64,
 ) -> Result<Vec<Found>, Error> {
-    let Some(folder) = bound_folder(on, space, origin).await? else { return Ok(Vec::new()) };
+    let Some(folder) = bound_folder(on, space, origin).await? else {
+        return Ok(Vec::new());
+    };
     let mut query = in_folder(folder);
     if let Some(after) = after {
         query = query.filter(node::Column::SourceName.gt(after.as_bytes()));
     }
-    Ok(with_head(query.order_by_asc(node::Column::SourceName).limit(limit)).all(on).await?)
+    Ok(with_head(query.order_by_asc(node::Column::SourceName).limit(limit))
+        .all(on)
+        .await?)
 }
 
 /// Those live nodes that came from this folder under one of these names, in no order.
@@ -53,7 +57,9 @@ pub(crate) async fn heads_of(
     origin: &Origin<'_>,
     names: &[Name],
 ) -> Result<Vec<Found>, Error> {
-    let Some(folder) = bound_folder(on, space, origin).await? else { return Ok(Vec::new()) };
+    let Some(folder) = bound_folder(on, space, origin).await? else {
+        return Ok(Vec::new());
+    };
     let mut found = Vec::new();
     for names in names.chunks(BATCH) {
         let query = in_folder(folder).filter(node::Column::SourceName.is_in(names.iter().map(Name::as_bytes)));
@@ -66,24 +72,38 @@ fn in_folder(folder: i64) -> Select<node::Entity> {
     node::Entity::find()
         .filter(node::Column::SourceParent.eq(folder))
         .filter(node::Column::DeletedAt.is_null())
-        .filter(Condition::any().add(node::Column::Kind.ne(Kind::File)).add(node::Column::Head.is_not_null()))
+        .filter(
+            Condition::any()
+                .add(node::Column::Kind.ne(Kind::File))
+                .add(node::Column::Head.is_not_null()),
+        )
 }
 
 /// The node that a machine's folder is bound to, if there is one that was not deleted.
-async fn bound_folder(on: &impl ConnectionTrait, space: &GrantedSpace, origin: &Origin<'_>) -> Result<Option<i64>, Error> {
+async fn bound_folder(
+    on: &impl ConnectionTrait,
+    space: &GrantedSpace,
+    origin: &Origin<'_>,
+) -> Result<Option<i64>, Error> {
     let query = source::Entity::find()
         .filter(source::Column::Space.eq(space.column()))
         .filter(source::Column::Device.eq(origin.device.as_bytes()))
         .filter(source::Column::Root.eq(origin.root.as_bytes()));
-    let Some(source) = query.one(on).await? else { return Ok(None) };
+    let Some(source) = query.one(on).await? else {
+        return Ok(None);
+    };
     let root = node::Entity::find_by_id(source.folder).filter(node::Column::DeletedAt.is_null());
-    let Some(mut folder) = root.one(on).await?.map(|node| node.no) else { return Ok(None) };
+    let Some(mut folder) = root.one(on).await?.map(|node| node.no) else {
+        return Ok(None);
+    };
     for name in origin.path.names() {
         let query = node::Entity::find()
             .filter(node::Column::SourceParent.eq(folder))
             .filter(node::Column::SourceName.eq(name.as_bytes()))
             .filter(node::Column::DeletedAt.is_null());
-        let Some(node) = query.one(on).await? else { return Ok(None) };
+        let Some(node) = query.one(on).await? else {
+            return Ok(None);
+        };
         folder = node.no;
     }
     Ok(Some(folder))

@@ -40,16 +40,27 @@ struct Drive {
 /// `Laptop/docs` is bound to a root; below it lie `a.txt`, `link`, `sub` and `sub/b.txt`.
 async fn drive() -> Drive {
     let dir = tempfile::tempdir().unwrap();
-    let meta = Meta::open(&format!("sqlite:{}", dir.path().join("meta.sqlite").display())).await.unwrap();
+    let meta = Meta::open(&format!("sqlite:{}", dir.path().join("meta.sqlite").display()))
+        .await
+        .unwrap();
     let clock = FakeClock::new();
     let space = granted(&meta, &clock, AccountId([1; 32])).await;
-    let mut drive = Drive { meta, space, clock, source: 0, _dir: dir };
+    let mut drive = Drive {
+        meta,
+        space,
+        clock,
+        source: 0,
+        _dir: dir,
+    };
     drive.add("", "Laptop", Kind::Folder).await;
     let docs = drive.add("Laptop", "docs", Kind::Folder).await;
     drive.bind_root(docs).await;
-    for (folder, name, kind) in
-        [("", "a.txt", Kind::File), ("", "link", Kind::Symlink), ("", "sub", Kind::Folder), ("/sub", "b.txt", Kind::File)]
-    {
+    for (folder, name, kind) in [
+        ("", "a.txt", Kind::File),
+        ("", "link", Kind::Symlink),
+        ("", "sub", Kind::Folder),
+        ("/sub", "b.txt", Kind::File),
+    ] {
         let node = drive.add(&format!("Laptop/docs{folder}"), name, kind).await;
         drive.bind(node, name).await;
     }
@@ -60,11 +71,22 @@ async fn granted(meta: &Meta, clock: &FakeClock, account: AccountId) -> GrantedS
     let txn = meta.write().await.unwrap();
     let space = space::create(&txn, clock, account).await.unwrap();
     txn.commit().await.unwrap();
-    Access { account, admin: false, spaces: vec![(space, Right::Write)] }.space(space, Right::Write).unwrap()
+    Access {
+        account,
+        admin: false,
+        spaces: vec![(space, Right::Write)],
+    }
+    .space(space, Right::Write)
+    .unwrap()
 }
 
 fn place(path: &str) -> Place {
-    Place::Path(path.split('/').filter(|name| !name.is_empty()).map(|name| Name::new(name).unwrap()).collect())
+    Place::Path(
+        path.split('/')
+            .filter(|name| !name.is_empty())
+            .map(|name| Name::new(name).unwrap())
+            .collect(),
+    )
 }
 
 fn name(text: &str) -> Name {
@@ -72,14 +94,28 @@ fn name(text: &str) -> Name {
 }
 
 fn content(kind: Kind) -> Content {
-    let stamp = SourceStamp { size: 5, mtime_ns: 7_000_000_000, ctime_ns: 0, file_id: u64::MAX };
-    let chunks = vec![ChunkRef { id: ChunkId([9; 32]), len: 5 }];
+    let stamp = SourceStamp {
+        size: 5,
+        mtime_ns: 7_000_000_000,
+        ctime_ns: 0,
+        file_id: u64::MAX,
+    };
+    let chunks = vec![ChunkRef {
+        id: ChunkId([9; 32]),
+        len: 5,
+    }];
     match kind {
         Kind::Folder => Content::Folder,
         Kind::Symlink => Content::Symlink(b"../elsewhere".to_vec()),
-        Kind::File => {
-            Content::File(FileContent { stamp, read_ns: 8_000_000_000, hash: Hash([6; 32]), crc32: 1, torn: false, sparse: false, chunks })
-        }
+        Kind::File => Content::File(FileContent {
+            stamp,
+            read_ns: 8_000_000_000,
+            hash: Hash([6; 32]),
+            crc32: 1,
+            torn: false,
+            sparse: false,
+            chunks,
+        }),
     }
 }
 
@@ -110,11 +146,18 @@ impl Drive {
     }
 
     async fn add_version(&self, txn: &super::super::Txn, node: i64, no: i64, kind: Kind) {
-        let bytes = wire::encode(&Manifest { suite: 0, mode: 0o640, mtime_ns: 7, content: content(kind) });
+        let bytes = wire::encode(&Manifest {
+            suite: 0,
+            mode: 0o640,
+            mtime_ns: 7,
+            content: content(kind),
+        });
         let file = kind == Kind::File;
         let row = version::ActiveModel {
             no: Set(no),
-            id: Set(VersionId::new(self.clock.now(), random(&self.clock)).as_bytes().to_vec()),
+            id: Set(VersionId::new(self.clock.now(), random(&self.clock))
+                .as_bytes()
+                .to_vec()),
             node: Set(node),
             root_commit: Set(None),
             device: Set(Some(DEVICE.as_bytes().to_vec())),
@@ -136,7 +179,10 @@ impl Drive {
             read_ns: Set(file.then_some(8_000_000_000)),
         };
         version::Entity::insert(row).exec_without_returning(txn).await.unwrap();
-        let row = manifest::ActiveModel { version: Set(no), bytes: Set(bytes) };
+        let row = manifest::ActiveModel {
+            version: Set(no),
+            bytes: Set(bytes),
+        };
         manifest::Entity::insert(row).exec_without_returning(txn).await.unwrap();
     }
 
@@ -188,7 +234,16 @@ impl Drive {
             Some(parent) => Some(self.id(parent).await),
             None => None,
         };
-        move_node(&self.meta, &self.space, &Move { node: self.id(path).await, parent, name: new.map(name) }).await
+        move_node(
+            &self.meta,
+            &self.space,
+            &Move {
+                node: self.id(path).await,
+                parent,
+                name: new.map(name),
+            },
+        )
+        .await
     }
 
     async fn delete(&self, path: &str) -> NodeId {
@@ -209,18 +264,32 @@ impl Drive {
 
     async fn heads(&self, path: &str) -> Vec<String> {
         let path = RootPath::new(path).unwrap();
-        let origin = Origin { device: DEVICE, root: ROOT, path: &path };
+        let origin = Origin {
+            device: DEVICE,
+            root: ROOT,
+            path: &path,
+        };
         let rows = heads(self.meta.read(), &self.space, &origin, None, 100).await.unwrap();
-        rows.into_iter().map(|(node, _)| String::from_utf8(node.source_name.unwrap()).unwrap()).collect()
+        rows.into_iter()
+            .map(|(node, _)| String::from_utf8(node.source_name.unwrap()).unwrap())
+            .collect()
     }
 
     async fn gone(&self, after: Option<NodeId>, limit: u64) -> Vec<String> {
         let found = deleted(self.meta.read(), &self.space, after, limit).await.unwrap();
-        found.into_iter().map(|gone| String::from_utf8(gone.path).unwrap()).collect()
+        found
+            .into_iter()
+            .map(|gone| String::from_utf8(gone.path).unwrap())
+            .collect()
     }
 
     async fn epoch(&self) -> i64 {
-        source::Entity::find_by_id(self.source).one(self.meta.read()).await.unwrap().unwrap().epoch
+        source::Entity::find_by_id(self.source)
+            .one(self.meta.read())
+            .await
+            .unwrap()
+            .unwrap()
+            .epoch
     }
 }
 
@@ -249,11 +318,26 @@ async fn nothing_of_another_account_can_be_found() {
     let other = granted(&drive.meta, &drive.clock, AccountId([2; 32])).await;
     let node = Place::Node(drive.id("Laptop").await);
     assert_eq!(code(find(drive.meta.read(), &other, &node).await), ErrorCode::NotFound);
-    assert_eq!(code(find(drive.meta.read(), &other, &place("Laptop")).await), ErrorCode::NotFound);
-    assert_eq!(code(delete(&drive.meta, &other, &[drive.id("Laptop").await], drive.clock.now()).await), ErrorCode::NotFound);
+    assert_eq!(
+        code(find(drive.meta.read(), &other, &place("Laptop")).await),
+        ErrorCode::NotFound
+    );
+    assert_eq!(
+        code(delete(&drive.meta, &other, &[drive.id("Laptop").await], drive.clock.now()).await),
+        ErrorCode::NotFound
+    );
     let path = RootPath::root();
-    let origin = Origin { device: DEVICE, root: ROOT, path: &path };
-    assert!(heads(drive.meta.read(), &other, &origin, None, 9).await.unwrap().is_empty());
+    let origin = Origin {
+        device: DEVICE,
+        root: ROOT,
+        path: &path,
+    };
+    assert!(
+        heads(drive.meta.read(), &other, &origin, None, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -261,12 +345,27 @@ async fn a_walk_gives_folders_before_what_is_in_them_and_goes_on_anywhere() {
     let drive = drive().await;
     drive.add("Laptop/docs", "sub.txt", Kind::File).await;
     let all = drive.tree().await;
-    let expected = ["Files", "Laptop", "Laptop/docs", "Laptop/docs/a.txt", "Laptop/docs/link", "Laptop/docs/sub", "Laptop/docs/sub/b.txt", "Laptop/docs/sub.txt"];
+    let expected = [
+        "Files",
+        "Laptop",
+        "Laptop/docs",
+        "Laptop/docs/a.txt",
+        "Laptop/docs/link",
+        "Laptop/docs/sub",
+        "Laptop/docs/sub/b.txt",
+        "Laptop/docs/sub.txt",
+    ];
     assert_eq!(all, expected);
     for (index, path) in all.iter().enumerate() {
         let after = RootPath::new(path.as_bytes()).unwrap();
-        let mut walk = Walk::resume(drive.meta.read(), drive.at("").await, &after).await.unwrap();
-        let next = walk.next(drive.meta.read()).await.unwrap().map(|step| String::from_utf8(step.path).unwrap());
+        let mut walk = Walk::resume(drive.meta.read(), drive.at("").await, &after)
+            .await
+            .unwrap();
+        let next = walk
+            .next(drive.meta.read())
+            .await
+            .unwrap()
+            .map(|step| String::from_utf8(step.path).unwrap());
         assert_eq!(next.as_ref(), all.get(index + 1));
     }
 }
@@ -275,16 +374,27 @@ async fn a_walk_gives_folders_before_what_is_in_them_and_goes_on_anywhere() {
 async fn a_walk_goes_on_behind_a_place_that_is_gone() {
     let drive = drive().await;
     let after = RootPath::new("Laptop/docs/lost/deeper").unwrap();
-    let mut walk = Walk::resume(drive.meta.read(), drive.at("").await, &after).await.unwrap();
-    assert_eq!(walk.next(drive.meta.read()).await.unwrap().unwrap().path, b"Laptop/docs/sub");
+    let mut walk = Walk::resume(drive.meta.read(), drive.at("").await, &after)
+        .await
+        .unwrap();
+    assert_eq!(
+        walk.next(drive.meta.read()).await.unwrap().unwrap().path,
+        b"Laptop/docs/sub"
+    );
 }
 
 #[tokio::test]
 async fn heads_are_found_by_origin_also_after_a_move() {
     let drive = drive().await;
     assert_eq!(drive.heads("").await, ["a.txt", "link", "sub"]);
-    drive.moved("Laptop/docs/sub", Some("Files"), Some("elsewhere")).await.unwrap();
-    drive.moved("Files/elsewhere/b.txt", None, Some("renamed.txt")).await.unwrap();
+    drive
+        .moved("Laptop/docs/sub", Some("Files"), Some("elsewhere"))
+        .await
+        .unwrap();
+    drive
+        .moved("Files/elsewhere/b.txt", None, Some("renamed.txt"))
+        .await
+        .unwrap();
     assert_eq!(drive.heads("").await, ["a.txt", "link", "sub"]);
     assert_eq!(drive.heads("sub").await, ["b.txt"]);
     assert!(drive.heads("nowhere").await.is_empty());
@@ -295,13 +405,28 @@ async fn heads_are_found_by_origin_also_after_a_move() {
 #[tokio::test]
 async fn a_folder_cannot_be_moved_into_itself_nor_anything_over_another() {
     let drive = drive().await;
-    assert_eq!(code(drive.moved("Laptop", Some("Laptop/docs/sub"), None).await), ErrorCode::BadRequest);
-    assert_eq!(code(drive.moved("Laptop", Some("Laptop"), None).await), ErrorCode::BadRequest);
-    assert_eq!(code(drive.moved("Laptop", Some("Laptop/docs/a.txt"), None).await), ErrorCode::BadRequest);
-    assert_eq!(code(drive.moved("Laptop/docs/link", None, Some("a.txt")).await), ErrorCode::NameTaken);
+    assert_eq!(
+        code(drive.moved("Laptop", Some("Laptop/docs/sub"), None).await),
+        ErrorCode::BadRequest
+    );
+    assert_eq!(
+        code(drive.moved("Laptop", Some("Laptop"), None).await),
+        ErrorCode::BadRequest
+    );
+    assert_eq!(
+        code(drive.moved("Laptop", Some("Laptop/docs/a.txt"), None).await),
+        ErrorCode::BadRequest
+    );
+    assert_eq!(
+        code(drive.moved("Laptop/docs/link", None, Some("a.txt")).await),
+        ErrorCode::NameTaken
+    );
     assert_eq!(code(drive.moved("", Some("Files"), None).await), ErrorCode::BadRequest);
     let first = drive.moved("Laptop/docs/link", None, Some("link")).await.unwrap();
-    assert_eq!(drive.moved("Laptop/docs/link", None, Some("link 2")).await.unwrap(), first + 1);
+    assert_eq!(
+        drive.moved("Laptop/docs/link", None, Some("link 2")).await.unwrap(),
+        first + 1
+    );
 }
 
 #[tokio::test]
@@ -310,24 +435,52 @@ async fn a_machines_folder_that_was_moved_can_go_back_to_the_top_and_nothing_els
     let machine = drive.at("Laptop").await;
     let txn = drive.meta.write().await.unwrap();
     let text = "INSERT INTO machine_folder (space, device, folder) VALUES ($1, $2, $3)";
-    let values = [drive.space.column().into(), DEVICE.as_bytes().to_vec().into(), machine.node.no.into()];
-    txn.execute_raw(crate::store::meta::sql(text, &txn, values)).await.unwrap();
+    let values = [
+        drive.space.column().into(),
+        DEVICE.as_bytes().to_vec().into(),
+        machine.node.no.into(),
+    ];
+    txn.execute_raw(crate::store::meta::sql(text, &txn, values))
+        .await
+        .unwrap();
     txn.commit().await.unwrap();
-    let to_top = |id, new| Move { node: id, parent: Some(NodeId::TOP), name: new };
+    let to_top = |id, new| Move {
+        node: id,
+        parent: Some(NodeId::TOP),
+        name: new,
+    };
     drive.moved("Laptop", Some("Files"), Some("pc")).await.unwrap();
-    move_node(&drive.meta, &drive.space, &to_top(machine.id().unwrap(), Some(name("Laptop")))).await.unwrap();
+    move_node(
+        &drive.meta,
+        &drive.space,
+        &to_top(machine.id().unwrap(), Some(name("Laptop"))),
+    )
+    .await
+    .unwrap();
     assert!(drive.exists("Laptop/docs/a.txt").await && !drive.exists("Files/pc").await);
     let other = to_top(drive.id("Laptop/docs").await, None);
-    assert_eq!(code(move_node(&drive.meta, &drive.space, &other).await), ErrorCode::BadRequest);
+    assert_eq!(
+        code(move_node(&drive.meta, &drive.space, &other).await),
+        ErrorCode::BadRequest
+    );
 }
 
 #[tokio::test]
 async fn the_folder_for_what_is_put_in_by_hand_stays() {
     let drive = drive().await;
     let files = drive.id("Files").await;
-    assert_eq!(code(drive.moved("Files", None, Some("Files2")).await), ErrorCode::BadRequest);
-    assert_eq!(code(drive.moved("Files", Some("Laptop"), None).await), ErrorCode::BadRequest);
-    assert_eq!(code(delete(&drive.meta, &drive.space, &[files], drive.clock.now()).await), ErrorCode::BadRequest);
+    assert_eq!(
+        code(drive.moved("Files", None, Some("Files2")).await),
+        ErrorCode::BadRequest
+    );
+    assert_eq!(
+        code(drive.moved("Files", Some("Laptop"), None).await),
+        ErrorCode::BadRequest
+    );
+    assert_eq!(
+        code(delete(&drive.meta, &drive.space, &[files], drive.clock.now()).await),
+        ErrorCode::BadRequest
+    );
     drive.add("Laptop/docs", "Files", Kind::Folder).await;
     drive.moved("Laptop/docs/Files", None, Some("Papers")).await.unwrap();
 }
@@ -346,7 +499,10 @@ async fn what_is_deleted_is_gone_everywhere_and_comes_back_whole() {
     assert_eq!(drive.gone(Some(folder), 9).await, ["Laptop/docs/sub/b.txt"]);
 
     let early = restore(&drive.meta, &drive.space, &[file]).await.unwrap_err().refusal();
-    assert!(early.code == ErrorCode::Conflict && early.message.contains("\"sub\""), "{early:?}");
+    assert!(
+        early.code == ErrorCode::Conflict && early.message.contains("\"sub\""),
+        "{early:?}"
+    );
     restore(&drive.meta, &drive.space, &[folder]).await.unwrap();
     assert_eq!(drive.epoch().await, 3);
     assert!(!drive.exists("Laptop/docs/sub/b.txt").await, "it was deleted by itself");
@@ -376,10 +532,31 @@ async fn restoring_beside_a_new_upload_takes_another_name_and_leaves_the_binding
 #[tokio::test]
 async fn who_may_only_read_changes_nothing() {
     let drive = drive().await;
-    let access = Access { account: AccountId([5; 32]), admin: false, spaces: vec![(drive.space.id(), Right::Read)] };
+    let access = Access {
+        account: AccountId([5; 32]),
+        admin: false,
+        spaces: vec![(drive.space.id(), Right::Read)],
+    };
     let space = access.space(drive.space.id(), Right::Read).unwrap();
     let id = drive.id("Laptop").await;
-    assert_eq!(code(delete(&drive.meta, &space, &[id], drive.clock.now()).await), ErrorCode::NotAllowed);
+    assert_eq!(
+        code(delete(&drive.meta, &space, &[id], drive.clock.now()).await),
+        ErrorCode::NotAllowed
+    );
     assert_eq!(code(restore(&drive.meta, &space, &[id]).await), ErrorCode::NotAllowed);
-    assert_eq!(code(move_node(&drive.meta, &space, &Move { node: id, parent: None, name: Some(name("x")) }).await), ErrorCode::NotAllowed);
+    assert_eq!(
+        code(
+            move_node(
+                &drive.meta,
+                &space,
+                &Move {
+                    node: id,
+                    parent: None,
+                    name: Some(name("x"))
+                }
+            )
+            .await
+        ),
+        ErrorCode::NotAllowed
+    );
 }

@@ -43,7 +43,9 @@ pub(crate) struct Step {
 impl Walk {
     /// From the start; below a file there is nothing.
     pub(crate) fn below(folder: Row) -> Self {
-        Self { open: vec![Open::new(folder, Vec::new(), None)] }
+        Self {
+            open: vec![Open::new(folder, Vec::new(), None)],
+        }
     }
 
     /// Goes on behind the path that an earlier walk came to, also if it was moved or deleted meanwhile.
@@ -80,7 +82,13 @@ impl Walk {
 impl Open {
     fn new(folder: Row, path: Vec<u8>, after: Option<Vec<u8>>) -> Self {
         let complete = !folder.is_folder();
-        Self { folder, path, waiting: VecDeque::new(), after, complete }
+        Self {
+            folder,
+            path,
+            waiting: VecDeque::new(),
+            after,
+            complete,
+        }
     }
 
     async fn take(&mut self, on: &impl ConnectionTrait) -> Result<Option<Row>, Error> {
@@ -95,5 +103,9 @@ impl Open {
 }
 
 fn joined(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    if folder.is_empty() { name.to_vec() } else { [folder, b"/", name].concat() }
+    if folder.is_empty() {
+        name.to_vec()
+    } else {
+        [folder, b"/", name].concat()
+    }
 }

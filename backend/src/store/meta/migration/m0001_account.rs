@@ -18,7 +18,9 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
         for statement in STATEMENTS {
-            connection.execute_unprepared(&dialect(statement, connection.get_database_backend())).await?;
+            connection
+                .execute_unprepared(&dialect(statement, connection.get_database_backend()))
+                .await?;
         }
         Ok(())
     }

@@ -19,7 +19,9 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
         for statement in STATEMENTS {
-            connection.execute_unprepared(&dialect(statement, connection.get_database_backend())).await?;
+            connection
+                .execute_unprepared(&dialect(statement, connection.get_database_backend()))
+                .await?;
         }
         Ok(())
     }
@@ -34,7 +36,10 @@ pub(super) fn dialect(statement: &str, backend: DbBackend) -> String {
     if backend == DbBackend::Sqlite {
         return statement.to_owned();
     }
-    statement.replace("INTEGER", "BIGINT").replace("BLOB", "BYTEA").replace(" WITHOUT ROWID", "")
+    statement
+        .replace("INTEGER", "BIGINT")
+        .replace("BLOB", "BYTEA")
+        .replace(" WITHOUT ROWID", "")
 }
 
 /// Times are milliseconds since 1970. Row numbers (`no`) come from `counter` and are never used again.

@@ -22,7 +22,8 @@ pub(crate) async fn add(txn: &Txn, transfer: &TransferId, offset: u64, problems:
     let id = transfer.as_bytes().to_vec();
     // Also what a lost answer made the machine send twice.
     let text = "DELETE FROM problem WHERE transfer = $1 AND seq >= $2";
-    txn.execute_raw(sql(text, txn, [id.clone().into(), column(offset).into()])).await?;
+    txn.execute_raw(sql(text, txn, [id.clone().into(), column(offset).into()]))
+        .await?;
     let text = "INSERT INTO problem (transfer, seq, path, code, message) VALUES ($1, $2, $3, $4, $5)";
     for (seq, problem) in (offset..KEPT).zip(problems) {
         let values = [
@@ -48,13 +49,19 @@ pub(crate) async fn sweep(txn: &Txn, ended_before: Timestamp) -> Result<(), Erro
 pub(crate) async fn list(on: &impl ConnectionTrait, transfer: &TransferId, after: u64) -> Result<Vec<Problem>, Error> {
     let text = "SELECT path, code, message FROM problem WHERE transfer = $1 AND seq >= $2 ORDER BY seq LIMIT $3";
     let values = [transfer.as_bytes().to_vec().into(), column(after).into(), TOLD.into()];
-    on.query_all_raw(sql(text, on, values)).await?.iter().map(parse).collect()
+    on.query_all_raw(sql(text, on, values))
+        .await?
+        .iter()
+        .map(parse)
+        .collect()
 }
 
 /// How many there are.
 pub(crate) async fn count(on: &impl ConnectionTrait, transfer: &TransferId) -> Result<u64, Error> {
     let text = "SELECT COUNT(*) AS total FROM problem WHERE transfer = $1";
-    let row = on.query_one_raw(sql(text, on, [transfer.as_bytes().to_vec().into()])).await?;
+    let row = on
+        .query_one_raw(sql(text, on, [transfer.as_bytes().to_vec().into()]))
+        .await?;
     number(row.ok_or_else(|| Error::bad_row("count"))?.try_get("", "total")?)
 }
 

@@ -16,19 +16,32 @@ use crate::store::{
 const KEPT: i64 = 32;
 
 /// Keeps a selection until the transfers that need it are over. The same one again changes nothing.
-pub(crate) async fn put(txn: &Txn, account: &AccountId, hash: &Hash, bytes: Vec<u8>, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn put(
+    txn: &Txn,
+    account: &AccountId,
+    hash: &Hash,
+    bytes: Vec<u8>,
+    now: Timestamp,
+) -> Result<(), Error> {
     if exists(txn, account, hash).await? {
         return Ok(());
     }
     let text = "SELECT COUNT(*) AS total FROM selection WHERE account = $1";
-    let row = txn.query_one_raw(sql(text, txn, [account.as_bytes().to_vec().into()])).await?;
+    let row = txn
+        .query_one_raw(sql(text, txn, [account.as_bytes().to_vec().into()]))
+        .await?;
     let kept: i64 = row.ok_or_else(|| Error::bad_row("count"))?.try_get("", "total")?;
     if kept >= KEPT {
         let message = "too many large selections wait already; let some transfers end, or order whole folders instead of many files";
         return Err(Refusal::new(ErrorCode::TooMany, message).into());
     }
     let text = "INSERT INTO selection (account, hash, bytes, created) VALUES ($1, $2, $3, $4) ON CONFLICT (account, hash) DO NOTHING";
-    let values = [account.as_bytes().to_vec().into(), hash.as_bytes().to_vec().into(), bytes.into(), now.0.into()];
+    let values = [
+        account.as_bytes().to_vec().into(),
+        hash.as_bytes().to_vec().into(),
+        bytes.into(),
+        now.0.into(),
+    ];
     txn.execute_raw(sql(text, txn, values)).await?;
     Ok(())
 }
