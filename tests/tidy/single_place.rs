@@ -46,7 +46,7 @@ fn users<'a>(sources: &'a [Source], name: &'a str) -> impl Iterator<Item = &'a s
             .any(|rest| rest.starts_with("::") || rest.starts_with(';') || rest.starts_with(" as "))
     };
     let files = sources.iter().filter(|source| source.is_rust());
-    let users = files.filter(move |source| source.code_lines().any(|(_, code)| uses(&code)));
+    let users = files.filter(move |source| source.code_lines().any(|(_, code)| uses(code)));
     users.map(|source| source.path.as_str())
 }
 
