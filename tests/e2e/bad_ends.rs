@@ -76,7 +76,7 @@ fn a_command_gives_up_when_its_time_is_over() {
     run(desk.cli(), &["devices"]).expect_ok();
     desk.machine.stop();
     let id = order(desk.cli(), "desk:Documents");
-    expect_refusal(&run(desk.cli(), &["--timeout", "1", "wait", &id]), 1, "timeout");
+    expect_refusal(&run(desk.cli(), &["--timeout", "1", "wait", &id]), 4, "away");
 }
 
 #[test]
