@@ -1,6 +1,7 @@
 //! What is said over HTTP in JSON: one file for each resource. Ids are text, binary values unpadded URL-safe base64.
 
 pub mod account;
+pub mod admin;
 pub mod device;
 pub mod drive;
 pub mod join;

@@ -161,8 +161,20 @@ uuid_id!(/// An order, and the transfer that it starts.
     TransferId, "transfer id");
 uuid_id!(/// A signed-in HTTP session.
     SignInId, "session id");
+uuid_id!(/// A permission to make an account.
+    InvitationId, "invitation id");
 uuid_id!(/// One visit: a control socket from its start to its end.
     VisitId, "visit id");
+
+impl RootId {
+    /// The root by which a device that commands puts files into the drive's folder `Files`; it follows from the device's id.
+    pub fn of_files(device: &DeviceId) -> Self {
+        let derived = blake3::derive_key("beckon v1 files-root", &device.0);
+        let mut id = [0; Self::LEN];
+        id.copy_from_slice(&derived[..Self::LEN]);
+        Self(id)
+    }
+}
 
 impl Hash {
     /// The plain BLAKE3 of the bytes.

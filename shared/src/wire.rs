@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    api::transfer::Act,
     bulk::UploadGrant,
     certificate::Chain,
     device::{DeviceView, Hello},
@@ -187,7 +188,7 @@ pub enum FromServer {
         /// Grows with every change.
         revision: u64,
     },
-    /// An order for this machine; pushed again on each contact until it is over.
+    /// An order for this machine; pushed again on each contact until it is over, unless somebody paused it.
     Order(Box<SignedOrder>),
     /// A controller wants a session: dial the relay with this ticket.
     Session {
@@ -202,6 +203,14 @@ pub enum FromServer {
         reason: Refusal,
         /// When to come back, in milliseconds; never if absent.
         back_in_ms: Option<u32>,
+    },
+    /// Somebody steered a transfer of this device. A machine goes on when its order follows; a device that works for itself
+    /// has the order and goes on by this frame.
+    Steer {
+        /// The transfer.
+        transfer: TransferId,
+        /// What to do.
+        act: Act,
     },
 }
 

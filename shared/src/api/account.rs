@@ -48,11 +48,11 @@ pub struct NewDevice {
     pub platform: Platform,
 }
 
-/// `POST /api/sign-up`: the first account, by the set-up code. Answered by [`SignedIn`].
+/// `POST /api/sign-up`: the first account by the set-up code, later ones by an invitation's code. Answered by [`SignedIn`].
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignUp {
-    /// As the server printed it.
+    /// As the server printed it, or an invitation's.
     pub setup_code: String,
     /// The account's name, unique on the server without case.
     #[schema(value_type = String)]
@@ -182,4 +182,13 @@ pub struct SignInView {
     pub expires: Timestamp,
     /// Whether it is the one that asks.
     pub current: bool,
+}
+
+/// `GET /api/usage`: how full the account's drive is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Usage {
+    /// Bytes that count against the quota: the contents of all its versions, each chunk once.
+    pub used: u64,
+    /// The most that it may hold; absent is as much as there is.
+    pub quota: Option<u64>,
 }

@@ -42,6 +42,15 @@ pub struct NodeView {
     pub target: Option<Blob>,
     /// When it was deleted.
     pub deleted: Option<Timestamp>,
+    /// The device that the newest version came from.
+    #[serde(default)]
+    pub device: Option<DeviceId>,
+    /// When the newest version was committed.
+    #[serde(default)]
+    pub stored: Option<Timestamp>,
+    /// How many versions there are; 0 for folders.
+    #[serde(default)]
+    pub versions: u32,
 }
 
 /// `GET /api/drive/list?node=ID|path=P&after=NAME&limit=N`: a folder and a page of what is in it, by name's bytes.
@@ -179,4 +188,40 @@ impl Contents {
     pub const MAX: usize = 256;
     /// Files of more bytes than this are better fetched by themselves.
     pub const SMALL: u64 = 1 << 20;
+}
+
+/// `GET /api/drive/search?q=TEXT&after=ID&limit=N`: nodes whose names hold the text, without regard to case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Found {
+    /// Nodes with their paths from the top; of a path that is too long, its end.
+    pub rows: Vec<TreeRow>,
+    /// Pass as `after` for the next page; absent on the last.
+    pub next: Option<NodeId>,
+}
+
+/// `GET /api/drive/recent?limit=N`: the files that were stored last, newest first, at most 200.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Recent {
+    /// Nodes with their paths from the top; of a path that is too long, its end.
+    pub rows: Vec<TreeRow>,
+}
+
+/// `POST /api/drive/folders`: makes a folder below `Files/`. Answered by its [`NodeView`]; the same name twice is one folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewFolder {
+    /// The folder to make it in; absent is `Files` itself, made where it is not there yet.
+    pub parent: Option<NodeId>,
+    /// Its name.
+    pub name: Name,
+}
+
+/// `POST /api/drive/current`: makes an older version the newest again, as a version of its own. Answered by 204.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MakeCurrent {
+    /// The file.
+    pub node: NodeId,
+    /// One of its versions.
+    pub version: VersionId,
 }

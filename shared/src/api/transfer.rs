@@ -13,3 +13,26 @@ pub struct Problems {
     /// How many there are in all.
     pub total: u64,
 }
+
+/// What a terminal does with a transfer. None of these needs a signature: they narrow an order and never widen it.
+/// Numbers of variants are never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// Stands still until somebody resumes it: hold `user`.
+    Pause,
+    /// Goes on.
+    Resume,
+    /// Ends it for good; what is stored already stays.
+    Cancel,
+    /// Runs again, for what failed: of a transfer that is `failed` or `partly`.
+    Retry,
+}
+
+/// `POST /api/transfers/{id}/steer`: answered by 204 once recorded; all terminals see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Steer {
+    /// What to do.
+    pub act: Act,
+}

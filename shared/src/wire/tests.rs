@@ -141,6 +141,13 @@ macro_rules! for_each_sample {
             }
         );
         $visit!(
+            "FromServer::Steer",
+            FromServer::Steer {
+                transfer: transfer(),
+                act: Act::Retry
+            }
+        );
+        $visit!(
             "ToMachine::Open",
             ToMachine::Open {
                 statement: Some(Box::new(statement()))

@@ -1,0 +1,132 @@
+//! Figures, sizes and times as people of either language read them.
+
+use beckon_shared::time::Timestamp;
+
+use crate::text::{self, Lang};
+
+/// Bytes in decimal units, as disks are sold: `8.4 MB`, `96 kB`, `7 bytes`.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if count < 1000 {
+        return match text::lang() {
+            Lang::En => format!("{count} {}", text::plural(count, "byte", "bytes")),
+            Lang::Zh => format!("{count} 字节"),
+        };
+    }
+    let mut value = count as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let digits = if value < 9.995 { 2 } else if value < 99.95 { 1 } else { 0 };
+    // kB are whole: nobody cares for tenths of a kilobyte.
+    let digits = if unit == 0 { 0 } else { digits };
+    let figure = format!("{value:.digits$}");
+    let figure = if digits > 0 { figure.trim_end_matches('0').trim_end_matches('.') } else { &figure };
+    format!("{figure} {}", UNITS[unit])
+}
+
+/// Bytes per second.
+pub(crate) fn rate(per_second: f64) -> String {
+    format!("{}/s", bytes(per_second.max(0.0) as u64))
+}
+
+/// A whole number with separators of the reader's language.
+pub(crate) fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Seconds left, roughly: `17 s`, `4 min`, `2 h 10 min`.
+pub(crate) fn left(seconds: u64) -> String {
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    match (text::lang(), seconds) {
+        (Lang::En, 0..60) => format!("{seconds} s"),
+        (Lang::En, 60..3600) => format!("{minutes} min"),
+        (Lang::En, _) => format!("{hours} h {} min", minutes % 60),
+        (Lang::Zh, 0..60) => format!("{seconds} 秒"),
+        (Lang::Zh, 60..3600) => format!("{minutes} 分钟"),
+        (Lang::Zh, _) => format!("{hours} 小时 {} 分钟", minutes % 60),
+    }
+}
+
+/// A time relative to now: `just now`, `14 min ago`, `2 h ago`, `yesterday`, `3 days ago`, `21 Oct`, `21 Oct 2024`.
+pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
+    let seconds = now.since(at).as_secs();
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    let zh = text::lang() == Lang::Zh;
+    match seconds {
+        0..60 if zh => "刚刚".to_owned(),
+        0..60 => "just now".to_owned(),
+        60..3600 if zh => format!("{minutes} 分钟前"),
+        60..3600 => format!("{minutes} min ago"),
+        3600..86_400 if zh => format!("{hours} 小时前"),
+        3600..86_400 => format!("{hours} h ago"),
+        _ => days(at, now, zh),
+    }
+}
+
+fn days(at: Timestamp, now: Timestamp, zh: bool) -> String {
+    let days = now.since(at).as_secs() / 86_400;
+    match days {
+        0..2 if zh => "昨天".to_owned(),
+        0..2 => "yesterday".to_owned(),
+        2..14 if zh => format!("{days} 天前"),
+        2..14 => format!("{days} days ago"),
+        _ => date(at, now),
+    }
+}
+
+/// The day, with the year unless it is this one.
+pub(crate) fn date(at: Timestamp, now: Timestamp) -> String {
+    let (date, today) = (js_date(at), js_date(now));
+    let options = js_sys::Object::new();
+    let set = |key: &str, value: &str| {
+        let _ = js_sys::Reflect::set(&options, &key.into(), &value.into());
+    };
+    set("day", "numeric");
+    set("month", "short");
+    if date.get_full_year() != today.get_full_year() {
+        set("year", "numeric");
+    }
+    String::from(date.to_locale_date_string(locale(), &options))
+}
+
+/// The exact time, for tooltips: `2026-11-22 13:12:05` in the browser's zone.
+pub(crate) fn exact(at: Timestamp) -> String {
+    let date = js_date(at);
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
+        date.get_full_year(),
+        date.get_month() + 1,
+        date.get_date(),
+        date.get_hours(),
+        date.get_minutes(),
+        date.get_seconds()
+    )
+}
+
+/// The time of day: `13:31`.
+pub(crate) fn clock(at: Timestamp) -> String {
+    let date = js_date(at);
+    format!("{:02}:{:02}", date.get_hours(), date.get_minutes())
+}
+
+fn js_date(at: Timestamp) -> js_sys::Date {
+    js_sys::Date::new(&(at.0 as f64).into())
+}
+
+fn locale() -> &'static str {
+    match text::lang() {
+        Lang::En => "en-GB",
+        Lang::Zh => "zh-CN",
+    }
+}

@@ -1,0 +1,1 @@
+//! The keys that work everywhere, and the dialog that lists all of them.

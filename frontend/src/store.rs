@@ -1,0 +1,77 @@
+//! What the app knows, as signals: who is signed in, the control list, transfers, the drive's revision, messages.
+
+mod device;
+mod link;
+mod toast;
+mod transfer;
+
+use beckon_shared::{
+    api::account::{SignedIn, Usage},
+    time::Timestamp,
+};
+use leptos::prelude::*;
+
+pub(crate) use device::Devices;
+pub(crate) use link::Link;
+pub(crate) use toast::{Toast, Toasts};
+pub(crate) use transfer::Transfers;
+
+use crate::{dom, prefs::Prefs};
+
+/// All of it. Small, and the same signals wherever it is copied to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stores {
+    /// Who is signed in; nothing while that is not known or nobody is.
+    pub(crate) me: RwSignal<Option<SignedIn>>,
+    /// How the connection to the server stands.
+    pub(crate) link: RwSignal<Link>,
+    /// The control list.
+    pub(crate) devices: Devices,
+    /// Transfers of the account.
+    pub(crate) transfers: Transfers,
+    /// Grows when the drive changed: read again what is on the screen.
+    pub(crate) drive: RwSignal<u64>,
+    /// How full the drive is; read again after the drive changed.
+    pub(crate) usage: RwSignal<Option<Usage>>,
+    /// What was chosen for this browser.
+    pub(crate) prefs: Prefs,
+    /// Short messages about what is done and can be undone.
+    pub(crate) toasts: Toasts,
+    /// This browser's clock, moved every 10 s, for times that are told relative to now.
+    pub(crate) now: RwSignal<Timestamp>,
+}
+
+impl Stores {
+    /// Empty stores, and the choices that were kept.
+    pub(crate) fn new() -> Self {
+        let now = RwSignal::new(dom::now());
+        let tick = move || now.set(dom::now());
+        // The interval lives as long as the page does.
+        let _ = set_interval_with_handle(tick, std::time::Duration::from_secs(10));
+        Self {
+            me: RwSignal::new(None),
+            link: RwSignal::new(Link::Connecting),
+            devices: Devices::default(),
+            transfers: Transfers::default(),
+            drive: RwSignal::new(0),
+            usage: RwSignal::new(None),
+            prefs: Prefs::load(),
+            toasts: Toasts::default(),
+            now,
+        }
+    }
+
+    /// Forgets what belongs to the account that was signed in.
+    pub(crate) fn forget(self) {
+        self.me.set(None);
+        self.devices.forget();
+        self.transfers.forget();
+        self.usage.set(None);
+        self.toasts.forget();
+    }
+}
+
+/// The stores, in any component.
+pub(crate) fn stores() -> Stores {
+    expect_context()
+}

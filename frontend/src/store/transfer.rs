@@ -1,0 +1,119 @@
+//! The account's transfers, live, and how fast they are.
+
+use std::collections::{BTreeMap, HashMap};
+
+use beckon_shared::{
+    id::TransferId,
+    time::Timestamp,
+    transfer::{TransferState, TransferView},
+    wire::{Part, Place},
+};
+use leptos::prelude::*;
+
+use crate::dom;
+
+/// A rate is measured over this many milliseconds.
+const WINDOW_MS: u128 = 5_000;
+
+/// Every transfer that the server tells of. Each row is a signal of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Transfers {
+    rows: RwSignal<BTreeMap<TransferId, RwSignal<TransferView>>>,
+    stale: StoredValue<Vec<TransferId>>,
+    /// Bytes done at some moments of the last seconds, oldest first.
+    seen: StoredValue<HashMap<TransferId, Vec<(Timestamp, u64)>>>,
+    /// Whether a whole snapshot has come since the page was opened.
+    pub(crate) known: RwSignal<bool>,
+}
+
+impl Default for Transfers {
+    fn default() -> Self {
+        Self {
+            rows: RwSignal::default(),
+            stale: StoredValue::default(),
+            seen: StoredValue::default(),
+            known: RwSignal::new(false),
+        }
+    }
+}
+
+impl Transfers {
+    /// Takes in a part of the list; an older revision never takes a newer one's place.
+    pub(crate) fn take(self, part: Part<TransferView>) {
+        if matches!(part.place, Place::First | Place::Whole) {
+            let all = self.rows.with_untracked(|rows| rows.keys().copied().collect());
+            self.stale.set_value(all);
+        }
+        for view in part.rows {
+            self.stale.update_value(|stale| stale.retain(|id| *id != view.id));
+            self.put(view);
+        }
+        if matches!(part.place, Place::Last | Place::Whole) {
+            let gone = self.stale.try_update_value(std::mem::take).unwrap_or_default();
+            if !gone.is_empty() {
+                self.rows.update(|rows| rows.retain(|id, _| !gone.contains(id)));
+            }
+            self.known.set(true);
+        }
+    }
+
+    /// Takes in one transfer, as the reply to an order brings it.
+    pub(crate) fn put(self, view: TransferView) {
+        self.note(&view);
+        let row = self.rows.with_untracked(|rows| rows.get(&view.id).copied());
+        match row {
+            Some(row) if row.with_untracked(|old| old.revision >= view.revision) => {}
+            Some(row) => row.set(view),
+            None => self.rows.update(|rows| {
+                rows.insert(view.id, RwSignal::new(view));
+            }),
+        }
+    }
+
+    fn note(self, view: &TransferView) {
+        let now = dom::now();
+        self.seen.update_value(|seen| {
+            if view.state != TransferState::Running {
+                seen.remove(&view.id);
+                return;
+            }
+            let points = seen.entry(view.id).or_default();
+            points.push((now, view.progress.bytes_done));
+            let old = points.iter().filter(|(at, _)| now.since(*at).as_millis() > WINDOW_MS).count();
+            // One point from before the window stays, to measure from.
+            points.drain(..old.saturating_sub(1));
+        });
+    }
+
+    /// Bytes per second of a running transfer, once that can be said; not tracked, so read it where the row is tracked.
+    pub(crate) fn rate(self, id: TransferId) -> Option<f64> {
+        self.seen.with_value(|seen| {
+            let points = seen.get(&id)?;
+            let ((from, first), (to, last)) = (points.first()?, points.last()?);
+            let seconds = to.since(*from).as_secs_f64();
+            (seconds > 0.5).then(|| last.saturating_sub(*first) as f64 / seconds)
+        })
+    }
+
+    /// The row of a transfer; tracks only whether it is there.
+    pub(crate) fn row(self, id: TransferId) -> Option<RwSignal<TransferView>> {
+        self.rows.with(|rows| rows.get(&id).copied())
+    }
+
+    /// All ids, newest first; tracks coming and going, not each row.
+    pub(crate) fn ids(self) -> Vec<TransferId> {
+        self.rows.with(|rows| rows.keys().rev().copied().collect())
+    }
+
+    /// All of them as they are now, newest first; tracks every row.
+    pub(crate) fn all(self) -> Vec<TransferView> {
+        let rows: Vec<_> = self.rows.with(|rows| rows.values().rev().copied().collect());
+        rows.into_iter().map(|row| row.get()).collect()
+    }
+
+    pub(super) fn forget(self) {
+        self.rows.update(BTreeMap::clear);
+        self.seen.update_value(HashMap::clear);
+        self.known.set(false);
+    }
+}

@@ -1,0 +1,57 @@
+//! What went wrong, for people: the server's own sentence in English, a sentence for each code in Chinese.
+
+use beckon_shared::error::{ErrorCode, Refusal};
+
+use super::Lang;
+
+texts! {
+    /// No answer came at all.
+    no_connection = "No connection to the server. Nothing was changed. Check the network, then try again." | "无法连接到服务器，未做任何更改。请检查网络后重试。";
+    /// The answer was not ours.
+    not_understood = "The server's answer was not understood. Reload the page; if it stays so, update the server." | "无法识别服务器的响应。请重新加载页面；若仍有问题，请更新服务器。";
+}
+
+/// The sentence to show.
+pub(crate) fn of(refusal: &Refusal) -> String {
+    match super::lang() {
+        Lang::En => sentence(&refusal.message),
+        Lang::Zh => chinese(refusal.code).to_owned(),
+    }
+}
+
+/// Messages of programs begin small and end without a full stop; on a page they are sentences.
+fn sentence(message: &str) -> String {
+    let mut chars = message.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if message.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{first}{}{end}", chars.as_str())
+}
+
+fn chinese(code: ErrorCode) -> &'static str {
+    use ErrorCode as Code;
+    match code {
+        Code::BadRequest => "请求无效。请检查输入内容后重试。",
+        Code::NotSignedIn => "登录已失效，请重新登录。",
+        Code::WrongPassword => "用户名或密码不正确，请重新输入。",
+        Code::NotAllowed => "你没有执行此操作的权限。",
+        Code::Revoked => "此设备的授权已被撤销，请重新登录。",
+        Code::NotFound => "未找到该内容，它可能已被移动或删除。请刷新后重试。",
+        Code::NameTaken => "该名称已被使用，请换一个名称。",
+        Code::Conflict => "当前状态下无法执行此操作。请刷新后重试。",
+        Code::CodeSpent => "此代码已使用或已过期，请获取新的代码。",
+        Code::BadSetupCode => "设置码不正确。请完整复制服务器显示的代码。",
+        Code::TooLarge => "内容过大，请减少后重试。",
+        Code::TooMany => "请求过于频繁，请稍候重试。",
+        Code::NoRoom => "空间不足。请腾出空间后重试；已收到的内容不会重传。",
+        Code::Away => "机器已离线，上线后可重试。",
+        Code::GoingAway => "服务器正在重启，请稍候重试。",
+        Code::Damaged => "数据已损坏，无法读取。请让服务器管理员进行检查。",
+        Code::NotReadable => "机器无权读取此内容。请为运行 Beckon 的账号授予读取权限，然后重试。",
+        Code::NotAFile => "这不是普通文件，无法读取。",
+        Code::Changing => "文件正在变化，请稍后重试。",
+        Code::BadOrder => "机器拒绝了此指令。请重新登录后再试。",
+        Code::BadVersion => "程序版本不匹配。请重新加载页面或更新服务器。",
+        Code::BadClock => "时钟不一致。请校准设备时间后重试。",
+        Code::Internal => "服务器发生错误。请稍后重试；若仍有问题，请查看服务器日志。",
+    }
+}

@@ -1,0 +1,1 @@
+//! Files of this terminal on their way into `Files/` of the drive.
