@@ -1,33 +1,70 @@
-//! What the server does by itself: collecting what nothing needs, and ending what has expired.
+//! What the server does by itself: collecting what nothing needs, ending what has expired, and taking samples.
 
 pub(crate) mod collect;
 pub(crate) mod expiry;
+mod stats;
 
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
+use actix_web::web;
+use tokio::time::{MissedTickBehavior, interval};
 
-use crate::store::{Error, Store};
+use crate::{
+    app::App,
+    store::{Error, Store},
+};
 
-/// How often the workers look.
+/// How often what is of no use any more is looked for.
 const EVERY: Duration = Duration::from_secs(3600);
 
-/// Works once an hour until told to stop.
-pub(crate) async fn run(store: Store, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-        if let Some(Err(error)) = stop.run_until_cancelled(round(&store)).await {
-            tracing::error!(%error, "the hourly work failed; it is tried again in an hour");
-        }
+/// Works until told to stop.
+pub(crate) async fn run(app: web::Data<App>) {
+    let stop = app.hub.stopping().clone();
+    let _ = tokio::join!(
+        stop.run_until_cancelled(clean(&app)),
+        stop.run_until_cancelled(sample(&app))
+    );
+}
+
+/// What expires first may leave something to collect. A server that has just started has better things to do.
+async fn clean(app: &App) {
+    let (board, clock, store) = (&app.watch.workers, &*app.clock, &app.store);
+    for name in ["expiry", "collect"] {
+        board.expect(name, clock.now() + EVERY);
+    }
+    loop {
+        tokio::time::sleep(EVERY).await;
+        board.round(clock, "expiry", EVERY, expiry::run(store)).await;
+        board.round(clock, "collect", EVERY, collect_all(store)).await;
     }
 }
 
-/// One round: what expires first may leave something to collect.
+/// One round of all that cleans.
+#[cfg(test)]
 pub(crate) async fn round(store: &Store) -> Result<(), Error> {
     expiry::run(store).await?;
+    collect_all(store).await.map(drop)
+}
+
+async fn collect_all(store: &Store) -> Result<String, Error> {
     let plan = collect::plan(store).await?;
-    if !plan.is_empty() {
-        tracing::info!(%plan, "collecting");
-        collect::execute(store, &plan).await?;
+    if plan.is_empty() {
+        return Ok("nothing to collect".to_owned());
     }
-    Ok(())
+    tracing::info!(%plan, "collecting");
+    collect::execute(store, &plan).await?;
+    Ok(plan.to_string())
+}
+
+/// The first sample is taken at once, so that there is something to show.
+async fn sample(app: &App) {
+    app.watch.workers.expect("stats", app.clock.now());
+    let mut tick = interval(stats::EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut counted = stats::Counted::default();
+    loop {
+        tick.tick().await;
+        let work = stats::run(app, &mut counted);
+        app.watch.workers.round(&*app.clock, "stats", stats::EVERY, work).await;
+    }
 }

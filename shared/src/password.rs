@@ -119,6 +119,30 @@ pub struct PasswordSecrets {
     pub kek: KeyEncryptionKey,
 }
 
+impl PasswordSecrets {
+    /// Length of both secrets together, in bytes.
+    pub const LEN: usize = 64;
+
+    /// Both secrets, for the way from the thread that derived them to the one that asked.
+    pub fn to_bytes(&self) -> Zeroizing<[u8; Self::LEN]> {
+        let mut bytes = Zeroizing::new([0; Self::LEN]);
+        bytes[..32].copy_from_slice(&self.auth.0);
+        bytes[32..].copy_from_slice(&self.kek.0);
+        bytes
+    }
+
+    /// The secrets that [`Self::to_bytes`] gave out.
+    pub fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
+        let (mut auth, mut kek) = ([0; 32], [0; 32]);
+        auth.copy_from_slice(&bytes[..32]);
+        kek.copy_from_slice(&bytes[32..]);
+        Self {
+            auth: AuthSecret(auth),
+            kek: KeyEncryptionKey(kek),
+        }
+    }
+}
+
 /// Derives both secrets. Takes about a second and the memory that `params` says; not for a thread that must stay responsive.
 ///
 /// The password is taken as the UTF-8 bytes that were typed: no Unicode normalisation, so a composed and a decomposed

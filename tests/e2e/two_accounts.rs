@@ -1,37 +1,17 @@
 //! Ann and Bob share a server and nothing else: what is Ann's is not there for Bob.
 
-use std::{path::Path, process::Command};
-
 use beckon_tests::{Account, Browser, Machine, curl::Answer, sample, tree::assert_same_tree};
 use serde_json::{Value, json as object};
 
 use crate::scene::{Desk, MIB, expect_refusal, get, json, number, rows, run, text, upload};
 
-/// Ann with all that she has, and Bob.
-///
-/// The server lets only its first account sign up so far. So Ann's is taken out of its database while Bob does.
+/// Ann with all that she has, and Bob, whom she invited.
 fn ann_and_bob() -> (Desk, Account) {
-    let mut desk = Desk::with(sample::small_tree);
+    let desk = Desk::with(sample::small_tree);
     desk.upload();
-    desk.machine.stop();
-    desk.server.stop();
-    let database = desk.server.data().join("beckon.sqlite");
-    sqlite(
-        &database,
-        "CREATE TABLE kept AS SELECT * FROM account; DELETE FROM account;",
-    );
-    desk.server.restart();
-    let bob = Account::sign_up(&desk.server, "bob");
-    desk.server.stop();
-    sqlite(&database, "INSERT INTO account SELECT * FROM kept; DROP TABLE kept;");
-    desk.server.restart();
-    desk.machine.restart();
+    let invitation = json(desk.cli(), &["admin", "invite"]);
+    let bob = Account::sign_up_with(desk.server.url(), &text(&invitation, "code"), "bob");
     (desk, bob)
-}
-
-fn sqlite(database: &Path, statements: &str) {
-    let output = Command::new("sqlite3").arg(database).arg(statements).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
 }
 
 /// Ids of what is Ann's, as texts in requests.

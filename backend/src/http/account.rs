@@ -3,18 +3,18 @@
 mod admit;
 mod password;
 mod session;
+mod sign_up;
+mod usage;
 
 use actix_web::{HttpRequest, web};
 use beckon_shared::{
     api::{
         Packed,
-        account::{Prove, Proved, SignInFinish, SignInName, SignInStart, SignUp, SignedIn},
+        account::{Prove, Proved, SignInFinish, SignInName, SignInStart, SignedIn},
     },
     error::{ErrorCode, Refusal},
-    keys::account_id,
     password::{AuthSecret, KdfParams, fake_salt},
     path::Label,
-    statement::Standing,
 };
 
 use super::{
@@ -27,23 +27,20 @@ use crate::{
     error::{Answer, Failure},
     store::{
         Error,
-        meta::{
-            self,
-            account::{Account, Proof},
-            setting::Setting,
-            ticket::Proven,
-        },
+        meta::{self, account::Account, ticket::Proven},
     },
 };
 
 pub(super) use admit::{check_device, check_texts};
 pub(super) use password::{__path_change_password, __path_recover_finish};
 pub(super) use session::{__path_current, __path_end, __path_list, __path_sign_out};
+pub(super) use sign_up::__path_sign_up;
+pub(super) use usage::__path_usage;
 
 /// The paths of this file.
 pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     for (path, answer) in [
-        ("/api/sign-up", web::post().to(sign_up)),
+        ("/api/sign-up", web::post().to(sign_up::sign_up)),
         ("/api/sign-in/start", web::post().to(start)),
         ("/api/sign-in", web::post().to(sign_in)),
         ("/api/sign-in/finish", web::post().to(finish)),
@@ -56,50 +53,13 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/api/password", web::post().to(password::change_password))
         .route("/api/sessions", web::get().to(session::list))
         .route("/api/sessions/current", web::get().to(session::current))
-        .route("/api/sessions/{id}", web::delete().to(session::end));
+        .route("/api/sessions/{id}", web::delete().to(session::end))
+        .route("/api/usage", web::get().to(usage::usage));
 }
 
 /// Counts an attempt of an address.
 fn limit(app: &App, request: &HttpRequest) -> Result<(), Failure> {
     app.limits.sign_in.count(&address_key(client(request).ip()))
-}
-
-/// Makes the first account, by the set-up code.
-#[utoipa::path(post, path = "/api/sign-up", request_body = SignUp, responses((status = 200, body = SignedIn)))]
-pub(super) async fn sign_up(app: web::Data<App>, request: HttpRequest, body: web::Json<SignUp>) -> Answer {
-    limit(&app, &request)?;
-    let now = app.clock.now();
-    if !app.setup.accepts(app.meta(), &body.setup_code, now).await? {
-        let message =
-            "the set-up code is wrong or has expired; run `beckon-server reset-setup` on the server for a new one";
-        return Err(Failure::new(ErrorCode::BadSetupCode, message));
-    }
-    let key = body.account_key.0;
-    let certificate = check_device(&app, &body.device, &key, &Standing::default())?;
-    let txn = app.meta().write().await?;
-    if meta::account::count(&txn).await? > 0 {
-        return Err(Failure::new(
-            ErrorCode::NotAllowed,
-            "this server has its account already; ask its owner for an invitation",
-        ));
-    }
-    let id = account_id(&key);
-    let account = Account {
-        id,
-        name: body.name.to_string(),
-        key,
-        admin: true,
-        space: meta::space::create(&txn, &*app.clock, id).await?,
-        password: password::checked(&body.password, now)?,
-        recovery: Proof {
-            hash: AuthSecret::from_bytes(body.recovery_auth.0).hash(),
-            wrapped: password::checked_wrap(&body.recovery_wrapped.0)?,
-        },
-        standing: Standing::default(),
-    };
-    meta::account::insert(&txn, &account, now).await?;
-    meta::setting::clear(&txn, Setting::SetUpCode).await?;
-    admit::admit(&app, &request, txn, &account, &body.device, &certificate).await
 }
 
 /// How to derive keys from the password; unknown names get a fake that stays the same.
@@ -160,6 +120,10 @@ async fn prove(app: &App, request: &HttpRequest, body: &Prove, what: Proven) -> 
     let (account, proof) = right
         .filter(|(_, proof)| secret.matches(&proof.hash))
         .ok_or_else(|| wrong(what))?;
+    // Only to who proved to be its owner.
+    if account.disabled {
+        return Err(meta::account::shut_out().into());
+    }
     let ticket = random(&*app.clock);
     let txn = app.meta().write().await?;
     meta::ticket::add_proof(&txn, &ticket, &account.id, what, app.clock.now()).await?;
@@ -208,6 +172,9 @@ pub(super) async fn finish(app: web::Data<App>, request: HttpRequest, body: web:
     let proven = meta::ticket::take_proof(&txn, &body.ticket.0, app.clock.now()).await?;
     let (id, _) = proven.ok_or_else(password::lapsed)?;
     let account = meta::account::by_id(&txn, &id).await?.ok_or_else(password::lapsed)?;
+    if account.disabled {
+        return Err(meta::account::shut_out().into());
+    }
     let certificate = check_device(&app, &body.device, &account.key, &account.standing)?;
     admit::admit(&app, &request, txn, &account, &body.device, &certificate).await
 }

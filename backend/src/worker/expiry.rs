@@ -1,4 +1,4 @@
-//! Ending what has expired: deleted nodes after 30 days, tickets, sessions, join codes, old visits and problems, pins of transfers that are over.
+//! Ending what has expired: deleted nodes after 30 days, tickets, sessions, join codes, invitations, old visits and problems, pins of transfers that are over.
 
 use std::time::Duration;
 
@@ -16,14 +16,15 @@ const PROBLEMS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Subtrees that are removed in one round.
 const ROUND: u32 = 1000;
 
-/// Ends what has expired.
-pub(crate) async fn run(store: &Store) -> Result<(), Error> {
+/// Ends what has expired; in a few words, what that was.
+pub(crate) async fn run(store: &Store) -> Result<String, Error> {
     let now = store.clock.now();
     let txn = store.meta.write().await?;
     meta::ticket::sweep(&txn, now).await?;
     meta::session::sweep(&txn, now).await?;
+    meta::invitation::sweep(&txn, now).await?;
     meta::join::sweep(&txn, now.before(SPENT_KEPT)).await?;
-    meta::transfer::selection::sweep(&txn, now.before(SPENT_KEPT)).await?;
+    meta::transfer::selection::sweep(&txn, now.before(SPENT_KEPT), now).await?;
     meta::transfer::problem::sweep(&txn, now.before(PROBLEMS_KEPT)).await?;
     meta::visit::sweep(&txn).await?;
     txn.commit().await?;
@@ -33,8 +34,11 @@ pub(crate) async fn run(store: &Store) -> Result<(), Error> {
     for node in meta::purge::deleted_before(store.meta.read(), before, ROUND).await? {
         removed += meta::purge::purge(&store.meta, node, before).await?;
     }
-    if removed > 0 {
-        tracing::info!(nodes = removed, "removed what was deleted 30 days ago");
+    if removed == 0 {
+        return Ok("nothing to remove".to_owned());
     }
-    Ok(())
+    tracing::info!(nodes = removed, "removed what was deleted 30 days ago");
+    Ok(format!(
+        "removed {removed} files and folders that were deleted 30 days ago"
+    ))
 }

@@ -61,7 +61,11 @@ pub(in crate::http) async fn recover_finish(app: web::Data<App>, body: web::Json
 async fn proven(app: &App, txn: &Txn, body: &ChangePassword, wanted: Proven) -> Result<Account, Error> {
     let found = meta::ticket::take_proof(txn, &body.ticket.0, app.clock.now()).await?;
     let (id, _) = found.filter(|(_, proven)| *proven == wanted).ok_or_else(lapsed)?;
-    meta::account::by_id(txn, &id).await?.ok_or_else(|| lapsed().into())
+    let account = meta::account::by_id(txn, &id).await?.ok_or_else(lapsed)?;
+    if account.disabled {
+        return Err(meta::account::shut_out().into());
+    }
+    Ok(account)
 }
 
 /// Sets the password, and ends all sessions but the one that asked and whatever the old password was proved for.
