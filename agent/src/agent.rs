@@ -1,5 +1,6 @@
 //! The running machine: what its connection, its sessions and its transfers share.
 
+mod steer;
 mod work;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,7 @@ use crate::{
     identity::Identity,
     index::Index,
     journal::Journal,
-    root::{FolderId, Root},
+    root::{Root, key_folders},
     server::Server,
     state::{Machine, StateDir},
     upload::Tools,
@@ -214,18 +215,9 @@ impl Agent {
     }
 }
 
-/// The roots, without the folders that hold keys of this program: its own state, and the one where commands of this user
-/// have theirs.
+/// The roots, without the folders that hold keys of this program.
 fn open_roots(machine: &Machine, state: &StateDir) -> Result<Arc<[Arc<Root>]>, Refusal> {
-    let own = FolderId::at(state.path()).map_err(|cause| {
-        let advice = format!(
-            "cannot look at the state folder {}: {cause}; check its permissions",
-            state.path().display()
-        );
-        Refusal::new(ErrorCode::Internal, advice)
-    })?;
-    let usual = StateDir::default_path().and_then(|path| FolderId::at(&path).ok());
-    let closed: Arc<[FolderId]> = std::iter::once(own).chain(usual).collect();
+    let closed = key_folders(state)?;
     Ok(machine
         .roots
         .iter()

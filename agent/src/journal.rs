@@ -1,5 +1,5 @@
-//! Which orders this machine has taken on: written durably before anything is done, so that no order ever runs twice,
-//! whoever shows it again and whenever.
+//! Which orders this machine has taken on: written durably before anything is done, so that no order runs twice,
+//! whoever shows it again and whenever. Only one that failed may be tried again, within its time.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ pub(crate) enum Admission {
     Ended(Ended),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Row {
     /// Of the order's signed bytes: another order under the same id is none.
     order: Hash,
@@ -105,9 +105,35 @@ impl Journal {
         }
     }
 
-    /// Writes down how an order ended; from then on it is never done again.
+    /// Writes down how an order ended; from then on it is not done again, unless it failed and [`Journal::reopen`] says so.
     pub(crate) fn end(&self, id: TransferId, ended: &Ended) -> Result<(), Refusal> {
         self.try_end(id, ended).map_err(|cause| unusable(&cause))
+    }
+
+    /// Ends an order that is not over, if it is known; how it has ended then.
+    pub(crate) fn cancel(&self, id: TransferId, cancelled: Ended) -> Result<Ended, Refusal> {
+        let ended = self.try_change(id, |row| {
+            let news = row.ended.is_none().then(|| Row {
+                ended: Some(cancelled.clone()),
+                ..row.clone()
+            });
+            (news, row.ended)
+        });
+        Ok(ended.map_err(|cause| unusable(&cause))?.flatten().unwrap_or(cancelled))
+    }
+
+    /// Lets an order that failed, at least in part, be gone on with when it is shown again; how it had ended, if it is one.
+    /// Nobody proves that a person wants this: whoever says so can have no more done than the order says, while it counts.
+    pub(crate) fn reopen(&self, id: TransferId) -> Result<Option<Ended>, Refusal> {
+        let failed = self.try_change(id, |row| {
+            let failed = row
+                .ended
+                .clone()
+                .filter(|ended| matches!(ended.state, TransferState::Failed | TransferState::Partly));
+            let news = failed.is_some().then_some(Row { ended: None, ..row });
+            (news, failed)
+        });
+        Ok(failed.map_err(|cause| unusable(&cause))?.flatten())
     }
 
     /// Forgets orders that lapsed long ago.
@@ -158,20 +184,34 @@ impl Journal {
     }
 
     fn try_end(&self, id: TransferId, ended: &Ended) -> Result<(), redb::Error> {
+        let over = |row: Row| {
+            let ended = Some(ended.clone());
+            (Some(Row { ended, ..row }), ())
+        };
+        self.try_change(id, over)?.ok_or_else(corrupted)
+    }
+
+    /// Puts another row in place of a known order's, if `change` gives one, and answers what else it gives.
+    fn try_change<T>(
+        &self,
+        id: TransferId,
+        change: impl FnOnce(Row) -> (Option<Row>, T),
+    ) -> Result<Option<T>, redb::Error> {
         let write = self.db.begin_write()?;
-        {
+        let answer = {
             let mut orders = write.open_table(ORDERS)?;
             let stored = orders
                 .get(id.as_bytes())?
                 .map(|stored| wire::decode::<Row>(stored.value()));
-            let Some(Ok(mut row)) = stored else {
-                return Err(corrupted());
-            };
-            row.ended = Some(ended.clone());
-            orders.insert(id.as_bytes(), wire::encode(&row).as_slice())?;
-        }
+            let Some(row) = stored else { return Ok(None) };
+            let (news, answer) = change(row.map_err(|_| corrupted())?);
+            if let Some(row) = news {
+                orders.insert(id.as_bytes(), wire::encode(&row).as_slice())?;
+            }
+            answer
+        };
         write.commit()?;
-        Ok(())
+        Ok(Some(answer))
     }
 
     fn try_prune(&self, now: Timestamp) -> Result<(), redb::Error> {

@@ -5,8 +5,9 @@ mod backoff;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use beckon_shared::{
+    api::transfer::Act,
     error::{ErrorCode, Refusal},
-    id::DeviceId,
+    id::{DeviceId, TransferId},
     order::SignedOrder,
     path::Label,
     signature::Signed,
@@ -31,8 +32,8 @@ use backoff::{Backoff, Cause};
 const ADDRESSES_EVERY: Duration = Duration::from_secs(10);
 /// How long what is under way may take to end, once the agent is to stop.
 const WIND_DOWN: Duration = Duration::from_secs(5);
-/// Pushed orders that wait to be looked at.
-const ORDERS: usize = 64;
+/// Pushed orders, and what is wanted of them, that wait to be looked at.
+const PUSHED: usize = 64;
 
 /// What `beckon run` was told.
 #[derive(Debug)]
@@ -91,6 +92,8 @@ async fn stay_connected(
     link: &LinkEnd,
     on_online: &impl Fn(&Label, &DeviceId),
 ) -> Result<(), Refusal> {
+    let (pushed, queue) = mpsc::channel(PUSHED);
+    agent.tasks.spawn(take_pushed(Arc::clone(agent), queue));
     let mut backoff = Backoff::default();
     loop {
         let cause = match Connection::open(&agent.server, &agent.identity, agent.hello()).await {
@@ -98,7 +101,7 @@ async fn stay_connected(
                 backoff = Backoff::default();
                 agent.rename(&welcome.name);
                 on_online(&welcome.name, &agent.device());
-                serve_connection(agent, link, connection, welcome, events).await
+                serve_connection(agent, link, &pushed, connection, welcome, events).await
             }
             Err(error) => not_connected(agent, error),
         };
@@ -156,6 +159,7 @@ fn sent_away(reason: &Refusal, back_in_ms: Option<u32>) -> Cause {
 async fn serve_connection(
     agent: &Arc<Agent>,
     link: &LinkEnd,
+    pushed: &mpsc::Sender<Pushed>,
     connection: Connection,
     welcome: Welcome,
     events: mpsc::Receiver<FromServer>,
@@ -165,22 +169,23 @@ async fn serve_connection(
     }
     link.set(Some(connection.clone()));
     let cause = tokio::select! {
-        cause = take_events(agent, events) => cause,
+        cause = take_events(agent, pushed, events) => cause,
         () = tell_changes(agent, &connection) => Cause::Broken,
     };
     link.set(None);
     cause
 }
 
-async fn take_events(agent: &Arc<Agent>, mut events: mpsc::Receiver<FromServer>) -> Cause {
-    let (orders, queue) = mpsc::channel(ORDERS);
-    agent.tasks.spawn(take_orders(Arc::clone(agent), queue));
+async fn take_events(
+    agent: &Arc<Agent>,
+    pushed: &mpsc::Sender<Pushed>,
+    mut events: mpsc::Receiver<FromServer>,
+) -> Cause {
     while let Some(event) = events.recv().await {
         match event {
-            FromServer::Order(order) => {
-                // A server that pushes more than can be looked at pushes them again at the next contact.
-                let _ = orders.try_send(*order);
-            }
+            // What is pushed on waits for its turn, since its order matters; nobody looks at it any more only at the end.
+            FromServer::Order(order) => _ = pushed.send(Pushed::Order(order)).await,
+            FromServer::Steer { transfer, act } => _ = pushed.send(Pushed::Steer(transfer, act)).await,
             FromServer::Session { ticket } => begin_session(agent, ticket),
             FromServer::Statement(statement) => learn(agent, &statement),
             FromServer::GoAway { reason, back_in_ms } => return sent_away(&reason, back_in_ms),
@@ -196,9 +201,19 @@ fn learn(agent: &Agent, statement: &Signed<Statement>) {
     }
 }
 
-async fn take_orders(agent: Arc<Agent>, mut queue: mpsc::Receiver<SignedOrder>) {
-    while let Some(order) = queue.recv().await {
-        agent.take_pushed_order(order).await;
+/// What the server pushes to be worked on.
+enum Pushed {
+    Order(Box<SignedOrder>),
+    Steer(TransferId, Act),
+}
+
+/// Takes what is pushed, over all connections, one after the other.
+async fn take_pushed(agent: Arc<Agent>, mut queue: mpsc::Receiver<Pushed>) {
+    while let Some(pushed) = queue.recv().await {
+        match pushed {
+            Pushed::Order(order) => agent.take_pushed_order(*order).await,
+            Pushed::Steer(transfer, act) => agent.steer(transfer, act).await,
+        }
     }
 }
 

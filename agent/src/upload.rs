@@ -59,6 +59,8 @@ const READERS: usize = 2;
 const QUEUE: usize = 16_384;
 /// What is read again, because it changed or the server lost it, is read so often at the most.
 const ROUNDS: u32 = 6;
+/// What is on its way when somebody pauses gets so long to arrive.
+const DRAIN: Duration = Duration::from_secs(5);
 /// Progress is told four times a second.
 const TELL: Duration = Duration::from_millis(250);
 
@@ -96,12 +98,16 @@ pub(crate) struct Job {
     pub(crate) space: SpaceId,
     /// What was selected.
     pub(crate) selection: Selection,
+    /// Where below the root that the server knows the content of this folder goes; mostly the folder is that root.
+    pub(crate) below: RootPath,
     /// This device.
     pub(crate) device: DeviceId,
     /// Its keys, which sign the commits.
     pub(crate) keys: Arc<DeviceKeys>,
     /// Ends the upload without a word to the server; it goes on when the order comes again.
     pub(crate) cancel: CancellationToken,
+    /// As `cancel`, once what is on its way is stored and committed.
+    pub(crate) pause: CancellationToken,
 }
 
 /// How an upload ended.
@@ -116,13 +122,13 @@ pub(crate) enum Outcome {
         /// What went wrong with the whole of it.
         error: Option<Refusal>,
     },
-    /// It was cancelled.
+    /// It was cancelled or paused.
     Stopped,
 }
 
 /// Carries out an order.
 pub(crate) async fn run(job: Job, tools: &Tools) -> Outcome {
-    let cancel = job.cancel.clone();
+    let (cancel, pause) = (job.cancel.clone(), job.pause.clone());
     let remote = Http::new(
         tools.link.clone(),
         tools.http.clone(),
@@ -141,15 +147,23 @@ pub(crate) async fn run(job: Job, tools: &Tools) -> Outcome {
     let outcome = tokio::select! {
         biased;
         () = cancel.cancelled() => Outcome::Stopped,
+        () = drained(&pause) => Outcome::Stopped,
         outcome = upload => outcome,
     };
     tools.buffers.shrink();
     outcome
 }
 
+/// Ends when a pause has lasted so long that it is not waited for any longer.
+async fn drained(pause: &CancellationToken) {
+    pause.cancelled().await;
+    tokio::time::sleep(DRAIN).await;
+}
+
 /// What the parts of an upload share.
 struct Shared<R> {
     remote: R,
+    below: RootPath,
     counters: Arc<Counters>,
     pace: Pace,
     compression: Compression,
@@ -166,14 +180,21 @@ async fn upload<R: Remote>(
     let counters = Arc::new(Counters::new(index.tally(job.transfer)));
     let shared = Arc::new(Shared {
         remote,
+        below: job.below.clone(),
         counters,
         pace,
         compression,
     });
+    let pause = job.pause.clone();
     let ended = tokio::select! {
         ended = work(job, &shared, index, buffers) => ended,
         never = tell_progress(&shared) => match never {},
     };
+    if ended.is_ok() && pause.is_cancelled() {
+        // What arrived since it was last told.
+        shared.remote.progress(shared.counters.hold(), shared.counters.live());
+        return Outcome::Stopped;
+    }
     let progress = shared.counters.progress();
     let (state, error) = match ended {
         Err(refusal) => (TransferState::Failed, Some(refusal)),
@@ -182,6 +203,17 @@ async fn upload<R: Remote>(
         Ok(Some(Problem { code, message, .. })) => (TransferState::Failed, Some(Refusal::new(code, message))),
     };
     Outcome::Ended { state, progress, error }
+}
+
+impl<R> Shared<R> {
+    /// What the server is told of a path, if that is not too long.
+    fn told(&self, path: &RootPath) -> Option<RootPath> {
+        match (self.below.is_root(), path.is_root()) {
+            (true, _) => Some(path.clone()),
+            (false, true) => Some(self.below.clone()),
+            (false, false) => RootPath::new([self.below.as_bytes(), b"/", path.as_bytes()].concat()).ok(),
+        }
+    }
 }
 
 async fn tell_progress<R: Remote>(shared: &Shared<R>) -> std::convert::Infallible {
@@ -203,8 +235,12 @@ async fn work<R: Remote>(
     index: Index,
     buffers: Arc<Buffers>,
 ) -> Result<Option<Problem>, Refusal> {
-    let grant = begin(shared).await?;
-    let paths = selected(&job, shared).await?;
+    let preparing = async { Ok::<_, Refusal>((begin(shared).await?, selected(&job, shared).await?)) };
+    // Nothing is under way yet that a pause would wait for.
+    let Some(prepared) = job.pause.run_until_cancelled(preparing).await else {
+        return Ok(None);
+    };
+    let (grant, paths) = prepared?;
     let source = {
         let (index, space, root) = (index.clone(), job.space, job.root.id);
         spawn_blocking(move || index.source(space, root, grant.epoch, grant.head))
@@ -275,7 +311,7 @@ impl<R: Remote> Upload<R> {
         let mut feed = Feed::Walk(paths, Box::new(self.index.view(self.source)));
         for round in 0..ROUNDS {
             let again = self.round(feed, &mut chain, &problems).await?;
-            if again.is_empty() {
+            if again.is_empty() || self.job.pause.is_cancelled() {
                 drop(chain);
                 return recording.await.map_err(|_| broken());
             }
@@ -296,19 +332,19 @@ impl<R: Remote> Upload<R> {
         chain: &mut Chain<R>,
         problems: &mpsc::Sender<Problem>,
     ) -> Result<Vec<Item>, Refusal> {
-        let stop = CancellationToken::new();
+        let stop = self.job.pause.child_token();
         let _stop_at_the_end = stop.clone().drop_guard();
         let site = Arc::new(Site {
             root: Arc::clone(&self.job.root),
             counters: Arc::clone(&self.shared.counters),
             problems: problems.clone(),
-            stop,
+            stop: stop.clone(),
             again: Mutex::default(),
         });
         let (out, batches) = mpsc::channel(1);
         let threads = self.threads(&site, feed, out);
         let (durable, finished) = mpsc::channel(8);
-        let stored = store::store_all(&self.shared, batches, durable);
+        let stored = store::store_all(&self.shared, stop, batches, durable);
         let ((), mut again) = tokio::try_join!(stored, chain.commit_all(finished))?;
         for thread in threads {
             thread.await.map_err(|_| broken())?;

@@ -1,19 +1,22 @@
-//! Orders and the transfers that they start: placed by controllers, carried out by machines, seen by every terminal.
+//! Orders and the transfers that they start: placed by controllers, carried out by machines, steered and seen by every terminal.
 
 mod live;
 mod place;
 mod presence;
+mod push;
+mod steer;
 mod work;
 
 pub(crate) use live::{Live, run as tell_progress};
 pub(crate) use place::{Signer, place};
 pub(crate) use presence::{expire, machine_came, machine_went, machines_are_away, withdraw_of_device};
+pub(crate) use steer::steer;
 pub(crate) use work::{Outcome, begin, end, report};
 
 use beckon_shared::{
-    id::AccountId,
+    id::{AccountId, TransferId},
     time::Timestamp,
-    transfer::TransferView,
+    transfer::{Hold, TransferView},
     wire::{FromServer, Part, Place},
 };
 
@@ -34,17 +37,29 @@ fn next_revision(last: u64, now: Timestamp) -> u64 {
     (last + 1).max(u64::try_from(now.0).unwrap_or(0))
 }
 
-/// Records a change of a transfer's life durably, then tells it. One that was over meanwhile stays as it ended.
-pub(crate) async fn record(app: &App, account: &AccountId, mut view: TransferView) -> Result<TransferView, Error> {
+/// Changes a transfer as it stands at this moment, durably, then tells it. `change` may be asked more than once; one that
+/// is over meanwhile stays as it ended. The transfer as it stands after.
+pub(crate) async fn record(
+    app: &App,
+    account: &AccountId,
+    id: &TransferId,
+    change: impl Fn(&TransferView) -> Option<TransferView>,
+) -> Result<TransferView, Error> {
     loop {
         let txn = app.meta().write().await?;
-        let stored = meta::transfer::find(&txn, account, &view.id).await?.view;
+        let stored = meta::transfer::find(&txn, account, id).await?.view;
         if stored.state.is_over() {
             app.live.replace(account, &stored);
             return Ok(stored);
         }
-        let last = app.live.newest(view.clone()).revision.max(stored.revision);
-        view.revision = next_revision(last, app.clock.now());
+        let newest = app.live.newest(stored.clone());
+        let Some(changed) = change(&newest) else {
+            return Ok(newest);
+        };
+        let view = TransferView {
+            revision: next_revision(newest.revision.max(stored.revision), app.clock.now()),
+            ..changed
+        };
         // Refused where two writers meet (PostgreSQL) and the other one was told of more progress.
         if meta::transfer::update(&txn, &view).await? {
             txn.commit().await?;
@@ -56,14 +71,27 @@ pub(crate) async fn record(app: &App, account: &AccountId, mut view: TransferVie
 }
 
 /// Records that a transfer is over, and lets go of what was kept for it.
-async fn conclude(app: &App, transfer: &Transfer, over: TransferView) -> Result<(), Error> {
-    record(app, &transfer.account, over).await?;
+async fn conclude(
+    app: &App,
+    transfer: &Transfer,
+    over: impl Fn(&TransferView) -> Option<TransferView>,
+) -> Result<(), Error> {
+    record(app, &transfer.account, &transfer.id(), over).await?;
+    let_go(app, transfer).await
+}
+
+/// Lets go of what was kept for a transfer that is over.
+async fn let_go(app: &App, transfer: &Transfer) -> Result<(), Error> {
     if let Some(hash) = &transfer.selection {
         let txn = app.meta().write().await?;
-        selection::release(&txn, &transfer.account, hash).await?;
+        selection::release(&txn, &transfer.account, hash, app.clock.now()).await?;
         txn.commit().await?;
     }
     app.store.end_transfer(transfer.id()).await
+}
+
+fn with_hold(view: &TransferView, hold: Hold) -> TransferView {
+    TransferView { hold, ..view.clone() }
 }
 
 /// Tells every controller of the account how a transfer stands.

@@ -128,7 +128,7 @@ fn start(state: StateDir, server: Server) -> (Arc<Agent>, LinkEnd) {
 }
 
 /// The end of a transfer as the machine tells it; the fake server records it.
-async fn end_of(socket: &mut FakeSocket) -> (TransferId, TransferState, Option<ErrorCode>) {
+pub(crate) async fn end_of(socket: &mut FakeSocket) -> (TransferId, TransferState, Option<ErrorCode>) {
     let (id, request) = socket.request().await;
     let Request::EndTransfer {
         transfer, state, error, ..

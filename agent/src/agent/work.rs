@@ -40,14 +40,35 @@ pub(super) struct Work {
     pub(super) taking: tokio::sync::Mutex<()>,
 }
 
-/// An order that was taken on and is not over.
+/// An order that was taken on and is not over, or whose end has yet to be told.
 #[derive(Debug)]
 struct Open {
     signed: SignedOrder,
     upload: UploadOrder,
+    stops: Stops,
+    /// How it ends, whatever its work has come to.
+    verdict: Option<Ended>,
+    /// Its end is in the journal.
+    is_over: bool,
+    /// It was shown again while it was about to stop, so it is looked at once more then.
+    again: bool,
+}
+
+/// What ends the work on an order.
+#[derive(Debug, Clone)]
+struct Stops {
+    /// At once.
     cancel: CancellationToken,
-    /// Why it may not go on.
-    verdict: Option<Refusal>,
+    /// When what is under way is stored.
+    pause: CancellationToken,
+}
+
+/// Why the work on an order stopped before its end.
+enum Stopped {
+    /// It is to end like this.
+    For(Ended),
+    /// It goes on when it is shown again; here it is if that has happened already.
+    Paused(Option<SignedOrder>),
 }
 
 impl Default for Work {
@@ -81,7 +102,7 @@ impl Agent {
             orders::verify(&signed, &self.identity, &standing, clock::now()).map_err(orders::refusal)?;
         // One at a time: an order must not come to its end between the look into the journal and its beginning.
         let _taking = self.work.taking.lock().await;
-        if self.work.is_open(&order, &signed)? {
+        if self.work.goes_on(&order, &signed)? {
             return Ok(());
         }
         let (agent, id) = (Arc::clone(self), order.id);
@@ -126,42 +147,50 @@ impl Agent {
                 _ => self.root_of(&open.upload).err(),
             };
             if let Some(verdict) = verdict {
-                open.verdict = Some(verdict);
-                open.cancel.cancel();
+                open.end_as(failed(verdict));
             }
         }
     }
 
     fn begin(self: &Arc<Self>, order: Order, signed: SignedOrder) {
         let OrderBody::Upload(upload) = order.body;
-        let cancel = self.stop.child_token();
+        let stops = Stops {
+            cancel: self.stop.child_token(),
+            pause: CancellationToken::new(),
+        };
         let open = Open {
             signed,
             upload: upload.clone(),
-            cancel: cancel.clone(),
+            stops: stops.clone(),
             verdict: None,
+            is_over: false,
+            again: false,
         };
         self.work.open().insert(order.id, open);
         // What was revoked or closed since the order was verified passed it by.
         self.recheck_orders();
         let agent = Arc::clone(self);
         self.tasks.spawn(async move {
-            agent.carry_out(order.id, upload, cancel).await;
-            agent.work.open().remove(&order.id);
+            if let Some(again) = agent.carry_out(order.id, upload, stops).await
+                && !agent.stop.is_cancelled()
+            {
+                agent.take_pushed_order(again).await;
+            }
         });
     }
 
-    async fn carry_out(self: &Arc<Self>, id: TransferId, upload: UploadOrder, cancel: CancellationToken) {
+    /// Works on an order until it is over or stops; the order, if it was shown again when it was about to.
+    async fn carry_out(self: &Arc<Self>, id: TransferId, upload: UploadOrder, stops: Stops) -> Option<SignedOrder> {
         let outcome = tokio::select! {
             biased;
-            () = cancel.cancelled() => Outcome::Stopped,
-            outcome = self.upload(id, upload, cancel.clone()) => outcome,
+            () = stops.cancel.cancelled() => Outcome::Stopped,
+            outcome = self.upload(id, upload, stops.clone()) => outcome,
         };
         let ended = match outcome {
             Outcome::Ended { state, progress, error } => Ended { state, progress, error },
-            Outcome::Stopped => match self.work.verdict(id) {
-                Some(refusal) => failed(refusal),
-                None => return,
+            Outcome::Stopped => match self.work.stopped(id) {
+                Stopped::For(ended) => ended,
+                Stopped::Paused(again) => return again,
             },
         };
         let agent = Arc::clone(self);
@@ -173,7 +202,9 @@ impl Agent {
         if let Ok(Err(refusal)) = written.await {
             tracing::error!(%id, %refusal, "the end of an order could not be journaled");
         }
+        self.work.is_over(id);
         self.report(id, ended).await;
+        self.work.close(id)
     }
 
     /// The root that an order means, by its id and by its name.
@@ -185,10 +216,11 @@ impl Agent {
         Ok(root)
     }
 
-    async fn upload(&self, id: TransferId, upload: UploadOrder, cancel: CancellationToken) -> Outcome {
+    async fn upload(&self, id: TransferId, upload: UploadOrder, stops: Stops) -> Outcome {
         let turn = self.work.turn(upload.root);
+        let turns = async { (turn.acquire().await, self.work.permits.acquire().await) };
         // Neither semaphore is ever closed.
-        let (Ok(_turn), Ok(_permit)) = (turn.acquire().await, self.work.permits.acquire().await) else {
+        let Some((Ok(_turn), Ok(_permit))) = stops.pause.run_until_cancelled(turns).await else {
             return Outcome::Stopped;
         };
         let root = match self.root_of(&upload) {
@@ -203,14 +235,16 @@ impl Agent {
             root,
             space: upload.space,
             selection: upload.selection,
+            below: RootPath::root(),
             device: self.device(),
             keys: Arc::new(copy_keys(&self.identity.keys)),
-            cancel,
+            cancel: stops.cancel,
+            pause: stops.pause,
         };
         upload::run(job, &self.tools).await
     }
 
-    fn report_later(self: &Arc<Self>, id: TransferId, ended: Ended) {
+    pub(super) fn report_later(self: &Arc<Self>, id: TransferId, ended: Ended) {
         let agent = Arc::clone(self);
         self.tasks.spawn(async move { agent.report(id, ended).await });
     }
@@ -240,22 +274,69 @@ impl Work {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the order is under way already.
-    fn is_open(&self, order: &Order, signed: &SignedOrder) -> Result<bool, Refusal> {
-        match self.open().get(&order.id) {
+    /// Whether the order is under way already; one that is about to stop is looked at again then.
+    fn goes_on(&self, order: &Order, signed: &SignedOrder) -> Result<bool, Refusal> {
+        match self.open().get_mut(&order.id) {
             None => Ok(false),
-            Some(open) if open.signed.order == signed.order => Ok(true),
+            Some(open) if open.signed.order == signed.order => {
+                open.again = open.is_over || open.stops.pause.is_cancelled();
+                Ok(true)
+            }
             Some(_) => Err(journal::other_bytes()),
         }
     }
 
-    fn verdict(&self, id: TransferId) -> Option<Refusal> {
-        self.open().get(&id).and_then(|open| open.verdict.clone())
+    /// Stops the work on an order as soon as what is under way is stored.
+    pub(super) fn pause(&self, id: TransferId) {
+        if let Some(open) = self.open().get_mut(&id) {
+            open.again = false;
+            open.stops.pause.cancel();
+        }
+    }
+
+    /// Ends an order like this, unless it is not under way: false then.
+    pub(super) fn end_as(&self, id: TransferId, ended: Ended) -> bool {
+        match self.open().get_mut(&id) {
+            Some(open) if !open.is_over => {
+                open.end_as(ended);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn stopped(&self, id: TransferId) -> Stopped {
+        let mut orders = self.open();
+        match orders.get(&id).and_then(|open| open.verdict.clone()) {
+            Some(ended) => Stopped::For(ended),
+            None => Stopped::Paused(orders.remove(&id).and_then(Open::again)),
+        }
+    }
+
+    fn is_over(&self, id: TransferId) {
+        if let Some(open) = self.open().get_mut(&id) {
+            open.is_over = true;
+        }
+    }
+
+    fn close(&self, id: TransferId) -> Option<SignedOrder> {
+        self.open().remove(&id).and_then(Open::again)
     }
 
     fn turn(&self, root: RootId) -> Arc<Semaphore> {
         let mut roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(roots.entry(root).or_insert_with(|| Arc::new(Semaphore::new(1))))
+    }
+}
+
+impl Open {
+    fn end_as(&mut self, ended: Ended) {
+        self.verdict.get_or_insert(ended);
+        self.stops.cancel.cancel();
+    }
+
+    fn again(self) -> Option<SignedOrder> {
+        self.again.then_some(self.signed)
     }
 }
 
@@ -267,7 +348,7 @@ fn failed(refusal: Refusal) -> Ended {
     }
 }
 
-fn broken() -> Refusal {
+pub(super) fn broken() -> Refusal {
     Refusal::new(
         ErrorCode::Internal,
         "the agent has a fault; its log says more. Give the order again, and if it stays, report it",

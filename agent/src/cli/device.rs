@@ -43,6 +43,11 @@ pub(crate) enum Command {
         /// Its new name
         new_name: Label,
     },
+    /// Say that a machine which joined by a code is yours
+    Confirm {
+        /// Name or id
+        name: String,
+    },
     /// Lock it out for good, everywhere, within seconds
     Revoke {
         /// Name or id
@@ -183,6 +188,7 @@ pub(crate) async fn run(here: &Here, command: Command) -> Result<Exit, Failure> 
         Command::Show { name } => show(here, &name).await,
         Command::Visits { name } => visits(here, &name).await,
         Command::Rename { name, new_name } => rename(here, &name, new_name).await,
+        Command::Confirm { name } => confirm(here, &name).await,
         Command::Revoke { name, password_file } => revoke(here, &name, password_file.as_ref()).await,
     }
 }
@@ -202,7 +208,11 @@ async fn find(here: &Here, name: &str) -> Result<DeviceView, Failure> {
 }
 
 fn description(device: &DeviceView) -> String {
-    let confirmed = if device.joined_by_code { ", joined by code" } else { "" };
+    let confirmed = if device.joined_by_code {
+        ", joined by code and not confirmed"
+    } else {
+        ""
+    };
     let mut lines = vec![
         format!(
             "{}: {}, {}{confirmed}",
@@ -275,6 +285,21 @@ async fn rename(here: &Here, name: &str, new_name: Label) -> Result<Exit, Failur
     let result = serde_json::json!({ "id": device.id, "name": new_name });
     here.out
         .one(&result, || format!("{} is called {new_name} now", device.name))?;
+    Ok(Exit::Done)
+}
+
+async fn confirm(here: &Here, name: &str) -> Result<Exit, Failure> {
+    let device = find(here, name).await?;
+    let api = here.api(&here.controller()?)?;
+    let path = format!("/api/devices/{}/confirm", device.id);
+    api.tell(Method::POST, &path, &serde_json::json!({})).await?;
+    let confirmed = DeviceView {
+        joined_by_code: false,
+        ..device
+    };
+    here.out.one(&DeviceJson::from(&confirmed), || {
+        format!("{} is confirmed", confirmed.name)
+    })?;
     Ok(Exit::Done)
 }
 

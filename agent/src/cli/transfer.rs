@@ -1,5 +1,9 @@
 //! `beckon transfers` and `beckon wait`: what the machines were ordered to do, and how far they are.
 
+mod steer;
+
+pub(crate) use steer::{Steering, steer};
+
 use std::{
     io::{IsTerminal, Write},
     time::Instant,
@@ -40,6 +44,10 @@ enum Command {
         #[arg(long)]
         files: bool,
     },
+    /// Wait until a transfer is over
+    Wait(WaitArgs),
+    #[command(flatten)]
+    Steer(Steering),
 }
 
 /// What `wait` is told.
@@ -119,12 +127,18 @@ pub(crate) fn exit_of(state: TransferState) -> Exit {
     }
 }
 
-/// Lists the transfers, or shows one.
+/// Lists the transfers, shows one, or steers it.
 pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
-    let controller = here.controller()?;
-    if let Some(Command::Show { id, files }) = args.command {
-        return show(here, &here.api(&controller)?, id, files).await;
+    match args.command {
+        None => list(here).await,
+        Some(Command::Show { id, files }) => show(here, &here.api(&here.controller()?)?, id, files).await,
+        Some(Command::Wait(args)) => wait(here, args).await,
+        Some(Command::Steer(steering)) => steer(here, steering).await,
     }
+}
+
+async fn list(here: &Here) -> Result<Exit, Failure> {
+    let controller = here.controller()?;
     let control = Control::open(here, &controller).await?;
     let transfers = control.transfers();
     let rows: Vec<TransferJson<'_>> = transfers.iter().map(|transfer| TransferJson::from(*transfer)).collect();
@@ -191,15 +205,17 @@ async fn show(here: &Here, api: &Api, id: TransferId, files: bool) -> Result<Exi
 }
 
 async fn read(api: &Api, id: TransferId) -> Result<TransferView, Failure> {
-    api.get(&format!("/api/transfers/{id}"))
-        .await
-        .map_err(|failure| match failure.is(ErrorCode::NotFound) {
-            true => unknown(),
-            false => failure,
-        })
+    api.get(&format!("/api/transfers/{id}")).await.map_err(or_unknown)
 }
 
-fn unknown() -> Failure {
+fn or_unknown(failure: Failure) -> Failure {
+    match failure.is(ErrorCode::NotFound) {
+        true => unknown(),
+        false => failure,
+    }
+}
+
+pub(super) fn unknown() -> Failure {
     not_found("there is no such transfer; see: beckon transfers")
 }
 
@@ -308,7 +324,7 @@ pub(crate) async fn until_over(
 }
 
 /// What is known of a transfer by now: an answer may be older than what the control list has, or newer.
-fn newest(known: Option<&TransferView>, answer: TransferView) -> TransferView {
+pub(super) fn newest(known: Option<&TransferView>, answer: TransferView) -> TransferView {
     known
         .filter(|known| known.revision >= answer.revision)
         .cloned()
@@ -316,20 +332,21 @@ fn newest(known: Option<&TransferView>, answer: TransferView) -> TransferView {
 }
 
 /// One line that is written over itself, on a terminal only.
-struct ProgressLine {
+pub(super) struct ProgressLine {
     is_shown: bool,
     began: Instant,
 }
 
 impl ProgressLine {
-    fn new(out: Output) -> Self {
+    pub(super) fn new(out: Output) -> Self {
         Self {
             is_shown: !out.is_json() && std::io::stderr().is_terminal(),
             began: Instant::now(),
         }
     }
 
-    fn show(&self, transfer: &TransferView) {
+    /// Shows how far a transfer is.
+    pub(super) fn show(&self, transfer: &TransferView) {
         if self.is_shown {
             let text = progress_text(transfer, self.began.elapsed().as_secs_f64());
             // A line that cannot be shown is not missed.
@@ -337,7 +354,8 @@ impl ProgressLine {
         }
     }
 
-    fn clear(&self) {
+    /// Takes the line away.
+    pub(super) fn clear(&self) {
         if self.is_shown {
             let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
         }

@@ -114,3 +114,50 @@ fn only_orders_that_lapsed_long_ago_are_forgotten() {
         .unwrap();
     assert_eq!(journal.admit(&order, &signed).unwrap(), Admission::New);
 }
+
+fn ended_as(state: TransferState) -> Ended {
+    Ended { state, ..ended() }
+}
+
+#[test]
+fn what_failed_may_be_tried_again_and_what_is_done_or_cancelled_never() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(folder.path()).unwrap();
+    let journal = Journal::open(&state, false).unwrap();
+    let (order, signed) = order(&Family::new(1));
+    assert_eq!(journal.reopen(order.id).unwrap(), None, "it is not known");
+    journal.admit(&order, &signed).unwrap();
+    for failed in [TransferState::Failed, TransferState::Partly].map(ended_as) {
+        journal.end(order.id, &failed).unwrap();
+        assert_eq!(journal.reopen(order.id).unwrap(), Some(failed));
+        assert_eq!(journal.admit(&order, &signed).unwrap(), Admission::Continue);
+        assert_eq!(journal.reopen(order.id).unwrap(), None, "it is open already");
+    }
+    for over in [TransferState::Done, TransferState::Cancelled].map(ended_as) {
+        journal.end(order.id, &over).unwrap();
+        assert_eq!(journal.reopen(order.id).unwrap(), None);
+        assert_eq!(journal.admit(&order, &signed).unwrap(), Admission::Ended(over));
+    }
+}
+
+#[test]
+fn an_order_that_is_not_over_is_cancelled_for_good_and_one_that_is_stays_as_it_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&StateDir::open(folder.path()).unwrap(), false).unwrap();
+    let family = Family::new(1);
+    let cancelled = ended_as(TransferState::Cancelled);
+    let (done, signed_done) = order(&family);
+    journal.admit(&done, &signed_done).unwrap();
+    journal.end(done.id, &ended()).unwrap();
+    assert_eq!(journal.cancel(done.id, cancelled.clone()).unwrap(), ended());
+    let open = family.order(done.issued + Duration::from_millis(1));
+    let signed_open = family.sign(&open);
+    assert_eq!(
+        journal.cancel(open.id, cancelled.clone()).unwrap(),
+        cancelled,
+        "not known"
+    );
+    journal.admit(&open, &signed_open).unwrap();
+    assert_eq!(journal.cancel(open.id, cancelled.clone()).unwrap(), cancelled);
+    assert_eq!(journal.admit(&open, &signed_open).unwrap(), Admission::Ended(cancelled));
+}

@@ -26,7 +26,8 @@ async fn serve(scene: &Scene, fake: &FakeServer, frames: &[FromServer]) -> Cause
     for frame in frames {
         socket.send(frame).await;
     }
-    serve_connection(&scene.agent, &LinkEnd::new().0, connection, welcome, events).await
+    let (pushed, _queue) = mpsc::channel(1);
+    serve_connection(&scene.agent, &LinkEnd::new().0, &pushed, connection, welcome, events).await
 }
 
 /// Challenges a device, and then says this in place of a welcome.

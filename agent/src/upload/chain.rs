@@ -57,10 +57,28 @@ impl<R: Remote> Chain<R> {
                 {
                     waiting.extend(finished);
                 }
-                again.append(&mut self.commit(take_group(&mut waiting)).await?);
+                let group = self.short_enough(take_group(&mut waiting)).await;
+                again.append(&mut self.commit(group).await?);
             }
         }
         Ok(again)
+    }
+
+    /// Those whose paths the server can be told. The others are problems.
+    async fn short_enough(&self, group: Vec<Finished>) -> Vec<Finished> {
+        let (short, long): (Vec<_>, Vec<_>) = group.into_iter().partition(|one| self.shared.told(&one.path).is_some());
+        for one in long {
+            self.shared.counters.failed.fetch_add(1, Relaxed);
+            let advice = "its path in the drive would have over 4,096 bytes; put it into a folder further up";
+            let problem = Problem {
+                path: one.path,
+                code: ErrorCode::TooLarge,
+                message: advice.into(),
+            };
+            // Nobody takes problems any more only when the upload ends.
+            let _ = self.problems.send(problem).await;
+        }
+        short
     }
 
     async fn commit(&mut self, mut group: Vec<Finished>) -> Result<Vec<Item>, Refusal> {
@@ -117,10 +135,10 @@ impl<R: Remote> Chain<R> {
         let mut changes = Vec::new();
         for one in group {
             let manifest = Hash::of(&one.manifest);
-            changes.push(Change::Put {
-                path: one.path.clone(),
-                manifest,
-            });
+            let Some(path) = self.shared.told(&one.path) else {
+                continue;
+            };
+            changes.push(Change::Put { path, manifest });
             if named.insert(manifest) {
                 manifests.push(one.manifest.clone());
             }

@@ -19,18 +19,27 @@ pub(super) async fn report_all<R: Remote>(
     let mut part = Part::default();
     while let Some(problem) = problems.recv().await {
         first.get_or_insert_with(|| problem.clone());
-        let mut next = Some(problem);
+        let mut next = Some(shared.placed(problem));
         while let Some(problem) = next {
             if let Err(problem) = part.add(problem) {
                 told += part.tell(shared, told).await?;
                 // An empty part takes any problem.
                 let _ = part.add(problem);
             }
-            next = problems.try_recv().ok();
+            next = problems.try_recv().ok().map(|problem| shared.placed(problem));
         }
         told += part.tell(shared, told).await?;
     }
     Ok(first)
+}
+
+impl<R> Shared<R> {
+    fn placed(&self, problem: Problem) -> Problem {
+        match self.told(&problem.path) {
+            Some(path) => Problem { path, ..problem },
+            None => problem,
+        }
+    }
 }
 
 async fn report<R: Remote>(shared: &Shared<R>, offset: u64, problems: &[Problem]) -> Result<(), Refusal> {

@@ -8,7 +8,7 @@ use beckon_shared::{
 };
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     Shared,
@@ -23,15 +23,18 @@ const IN_FLIGHT: usize = 4;
 /// Chunks that are remembered as asked about, twice over. At 32 bytes each they take a few MiB.
 const REMEMBERED: usize = 1 << 16;
 
-/// Stores all batches, and hands on what is finished with them in the order in which they came.
+/// Stores all batches, or those that were begun before `stop` fires, and hands on what is finished with them in the order in
+/// which they came.
 pub(super) async fn store_all<R: Remote>(
     shared: &Arc<Shared<R>>,
+    stop: CancellationToken,
     batches: mpsc::Receiver<Batch>,
     durable: mpsc::Sender<Vec<Finished>>,
 ) -> Result<(), Refusal> {
     let mut asked = Asked::default();
-    let started = stream::unfold(batches, |mut batches| async move {
-        batches.recv().await.map(|batch| (batch, batches))
+    let started = stream::unfold((batches, stop), |(mut batches, stop)| async move {
+        let next = stop.run_until_cancelled(batches.recv()).await.flatten();
+        next.map(|batch| (batch, (batches, stop)))
     })
     .map(|mut batch| {
         // A chunk in an earlier batch is durable before this batch is handed on.

@@ -70,31 +70,30 @@ impl Bench {
             root: Arc::new(Root::new(&config)),
             space: fake::space(),
             selection: Selection::Inline(paths.iter().map(|path| below(path)).collect()),
+            below: RootPath::root(),
             device: self.keys.id(),
             keys: Arc::clone(&self.keys),
             cancel: CancellationToken::new(),
+            pause: CancellationToken::new(),
         }
     }
 
     async fn upload(&self, paths: &[&str]) -> (TransferState, Progress, Option<Refusal>) {
+        match self.outcome(self.job(paths)).await {
+            Outcome::Ended { state, progress, error } => (state, progress, error),
+            Outcome::Stopped => panic!("nobody stopped it"),
+        }
+    }
+
+    async fn outcome(&self, job: Job) -> Outcome {
         let fast = (Duration::from_millis(1), Duration::from_millis(5));
         let pace = Pace {
             network: fast,
             room: (TELL, TELL * 2),
             changing: fast,
         };
-        let upload = upload(
-            self.job(paths),
-            self.server.clone(),
-            self.index.clone(),
-            Arc::default(),
-            Compression::Fast,
-            pace,
-        );
-        match upload.await {
-            Outcome::Ended { state, progress, error } => (state, progress, error),
-            Outcome::Stopped => panic!("nobody stopped it"),
-        }
+        let (server, index) = (self.server.clone(), self.index.clone());
+        upload(job, server, index, Arc::default(), Compression::Fast, pace).await
     }
 
     async fn done(&self, paths: &[&str]) -> Progress {
@@ -283,6 +282,7 @@ async fn another_head_is_signed_on_top_of() {
     let grant = server.begin().await.unwrap();
     bench.done(&["file"]).await;
     let shared = Arc::new(Shared {
+        below: RootPath::root(),
         remote: server,
         counters: Arc::default(),
         pace: Pace::NORMAL,
@@ -421,6 +421,7 @@ async fn a_root_that_goes_away_during_the_upload_is_no_success() {
     let job = bench.job(&[""]);
     let remote = bench.server.clone();
     let shared = Arc::new(Shared {
+        below: RootPath::root(),
         remote,
         counters: Arc::default(),
         pace: Pace::NORMAL,
@@ -445,4 +446,30 @@ async fn a_root_that_goes_away_during_the_upload_is_no_success() {
     assert!(upload.round(feed, &mut chain, &problems).await.unwrap().is_empty());
     assert_eq!(reported.recv().await.unwrap().code, ErrorCode::NotFound);
     assert_eq!(shared.counters.progress().failed, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_lets_what_is_on_its_way_arrive_and_nothing_of_it_is_sent_again() {
+    for question in [0, 1, 2, 4, 7] {
+        let bench = Bench::new();
+        let names: Vec<String> = (0..12).map(|number| format!("file-{number}")).collect();
+        let files: Vec<_> = (0..12).map(|number| noise(6 << 20, number)).collect();
+        for (name, content) in names.iter().zip(&files) {
+            bench.write(name, content);
+        }
+        let job = bench.job(&[""]);
+        bench
+            .server
+            .with(|store| store.pause_at = Some((question, job.pause.clone())));
+        assert_eq!(bench.outcome(job).await, Outcome::Stopped, "at question {question}");
+        let stored = bench.server.with(|store| store.chunks.len());
+        assert_eq!(bench.done(&[""]).await.files_done, 12);
+        bench.server.with(|store| {
+            assert!(store.chunks.len() > stored, "it did not stop before the end");
+            assert_eq!(store.sent_again, 0, "paused at question {question}");
+            for (name, content) in names.iter().zip(&files) {
+                assert!(store.content(&below(name)) == *content, "{name} differs");
+            }
+        });
+    }
 }

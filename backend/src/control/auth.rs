@@ -146,6 +146,9 @@ pub(super) async fn lasts(
     if row.revoked {
         return Err(refuse(account, BadCertificate::Revoked));
     }
+    if meta::account::is_disabled(app.meta().read(), account).await? {
+        return Err(shut_out());
+    }
     if certificate.role != Role::Controller {
         return Ok(certificate.not_after);
     }
@@ -166,6 +169,9 @@ pub(super) async fn why_cut(app: &App, account: &AccountId, device: &DeviceId) -
     if row.is_none_or(|row| row.revoked) {
         return Ok(refuse(account, BadCertificate::Revoked));
     }
+    if meta::account::is_disabled(app.meta().read(), account).await? {
+        return Ok(shut_out());
+    }
     Ok(End::refused(
         ErrorCode::NotSignedIn,
         "the session of this device has ended; sign in again",
@@ -181,6 +187,14 @@ fn refuse(account: &AccountId, bad: BadCertificate) -> End {
     End::Disowned {
         account: *account,
         reason: Refusal::new(code, bad.to_string()),
+    }
+}
+
+fn shut_out() -> End {
+    End::Told {
+        reason: meta::account::shut_out(),
+        close: crate::socket::Close::Policy,
+        back_in_ms: None,
     }
 }
 

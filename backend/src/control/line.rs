@@ -65,7 +65,7 @@ pub(super) async fn stay(app: &App, socket: &mut Socket, visitor: &Visitor, gues
         tracing::error!(cause = %error, "the end of a visit was not recorded");
     }
     publish_device(app, account, &device).await;
-    if kind == DeviceKind::Agent && !app.hub.is_online(&account, &device) {
+    if !app.hub.is_online(&account, &device) {
         order::machine_went(app, &account, &device).await;
     }
     end.err().unwrap_or(End::Gone)

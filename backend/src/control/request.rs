@@ -63,10 +63,10 @@ pub(super) async fn answer(line: &Line<'_>, request: Request) -> Result<Reply, R
     answer.map_err(|error| refusal_of(&error))
 }
 
-/// Controllers command, machines work; none does the other's part.
+/// Machines command nobody. Controllers may also work, on the orders that they gave to themselves.
 fn check_kind(kind: DeviceKind, request: &Request) -> Result<(), Refusal> {
-    let is_for_controllers = matches!(request, Request::OpenSession { .. } | Request::PlaceOrder { .. });
-    if is_for_controllers == (kind != DeviceKind::Agent) {
+    let commands = matches!(request, Request::OpenSession { .. } | Request::PlaceOrder { .. });
+    if !commands || kind != DeviceKind::Agent {
         return Ok(());
     }
     Err(Refusal::new(

@@ -10,7 +10,7 @@ use actix_web::web;
 use beckon_shared::{
     id::{AccountId, DeviceId, TransferId},
     time::Timestamp,
-    transfer::{Hold, Progress, TransferView},
+    transfer::{Hold, Progress, TransferState, TransferView},
 };
 use tokio::sync::Notify;
 
@@ -42,7 +42,7 @@ struct Moving {
 }
 
 impl Live {
-    /// Takes a progress report of a machine. Of transfers that it has not begun, or that are over, it is ignored.
+    /// Takes a progress report of a machine, as far as it may say so; of transfers that are over it is ignored.
     pub(crate) fn note(
         &self,
         account: &AccountId,
@@ -56,10 +56,12 @@ impl Live {
             .lock()
             .get_mut(id)
             .filter(|moving| moving.account == *account && moving.view.device == *device)
+            && let Some(view) = moved(&moving.view, hold, progress)
         {
-            moving.view.hold = hold;
-            moving.view.progress = progress;
-            moving.view.revision = next_revision(moving.view.revision, now);
+            moving.view = TransferView {
+                revision: next_revision(moving.view.revision, now),
+                ..view
+            };
             moving.told = false;
             moving.stored = false;
             self.changed.notify_one();
@@ -132,6 +134,18 @@ impl Live {
     }
 }
 
+/// What a report of a machine changes. It may be late: what a person paused stays so, and a transfer that has not begun, or
+/// is to run again, has made no progress.
+fn moved(view: &TransferView, hold: Hold, progress: Progress) -> Option<TransferView> {
+    let is_running = view.state == TransferState::Running;
+    let next = TransferView {
+        hold: if view.hold == Hold::User { Hold::User } else { hold },
+        progress: if is_running { progress } else { view.progress },
+        ..view.clone()
+    };
+    (next != *view).then_some(next)
+}
+
 /// Tells and stores progress as long as the server runs; sleeps while nothing moves.
 pub(crate) async fn run(app: web::Data<App>) {
     loop {
@@ -162,8 +176,6 @@ async fn store(app: &App, views: &[TransferView]) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use beckon_shared::transfer::TransferState;
-
     use super::*;
 
     const ACCOUNT: AccountId = AccountId([1; 32]);
@@ -252,6 +264,27 @@ mod tests {
             Timestamp(5),
         );
         assert!(live.is_settled());
+    }
+
+    #[test]
+    fn a_late_report_takes_back_no_pause_and_moves_nothing_that_has_yet_to_begin() {
+        let half = Progress {
+            files_done: 5,
+            ..Progress::default()
+        };
+        let paused = TransferView {
+            hold: Hold::User,
+            ..view()
+        };
+        let moved_on = moved(&paused, Hold::None, half).unwrap();
+        assert_eq!((moved_on.hold, moved_on.progress), (Hold::User, half));
+        let queued = TransferView {
+            state: TransferState::Queued,
+            ..view()
+        };
+        assert_eq!(moved(&queued, Hold::None, half), None);
+        assert_eq!(moved(&queued, Hold::NoRoom, half).unwrap().hold, Hold::NoRoom);
+        assert_eq!(moved(&view(), Hold::None, Progress::default()), None, "nothing new");
     }
 
     #[test]

@@ -4,14 +4,13 @@ use beckon_shared::{
     certificate::Chain,
     device::DeviceKind,
     error::{ErrorCode, Refusal},
-    id::{AccountId, DeviceId, Hash},
+    id::{AccountId, DeviceId, Hash, RootId},
     order::{BadOrder, Order, OrderBody, Selection, SignedOrder},
     signature::PublicKey,
     transfer::{Hold, Progress, TransferState, TransferView},
-    wire::FromServer,
 };
 
-use super::{next_revision, record, tell};
+use super::{next_revision, push::push, record, tell, with_hold};
 use crate::{
     app::App,
     error::not_found,
@@ -48,27 +47,18 @@ pub(crate) async fn place(app: &App, by: &Signer<'_>, signed: SignedOrder, what:
     if let Some(known) = meta::transfer::of_anyone(&txn, &order.id).await? {
         return again(app, known, &account, &signed);
     }
-    let machine = target(&txn, &account, &order.target).await?;
+    let machine = target(&txn, by, &order).await?;
     let transfer = new_transfer(app, by, &order, &signed, &machine, what)?;
     check_selection(&txn, &account, transfer.selection.as_ref()).await?;
     meta::transfer::insert(&txn, &transfer).await?;
     txn.commit().await?;
     tell(app, &account, transfer.view.clone());
-    if app
-        .hub
-        .to_device(&account, &order.target, &FromServer::Order(Box::new(signed)))
-    {
+    // Who works itself does not wait to be told.
+    if transfer.is_own_work() || push(app, &account, &order.id).await? {
         return Ok(transfer.view);
     }
-    record(
-        app,
-        &account,
-        TransferView {
-            hold: Hold::Away,
-            ..transfer.view
-        },
-    )
-    .await
+    let away = |view: &TransferView| Some(with_hold(view, Hold::Away));
+    record(app, &account, &order.id, away).await
 }
 
 /// What the machine will check too, so that people hear of it now and not when it comes back: all but its time, which
@@ -98,10 +88,17 @@ fn again(app: &App, known: Transfer, account: &AccountId, signed: &SignedOrder) 
     ))
 }
 
-async fn target(txn: &Txn, account: &AccountId, device: &DeviceId) -> Result<Device, Error> {
-    let machine = meta::device::find(txn, account, device).await?;
-    if machine.kind != DeviceKind::Agent {
+/// The machine that the order is for, or the signer itself, which then puts files into `Files`.
+async fn target(txn: &Txn, by: &Signer<'_>, order: &Order) -> Result<Device, Error> {
+    let OrderBody::Upload(upload) = &order.body;
+    let machine = meta::device::find(txn, &by.account.id, &order.target).await?;
+    let is_own_work = machine.id == by.device;
+    if !is_own_work && machine.kind != DeviceKind::Agent {
         return Err(not_found().into());
+    }
+    // Else a machine that was taken over could write where people keep what they put in by hand.
+    if is_own_work != (upload.root == RootId::of_files(&machine.id)) {
+        return Err(Error::refused(ErrorCode::BadOrder, BadOrder::Root.to_string()));
     }
     if machine.revoked {
         return Err(Refusal::new(ErrorCode::Revoked, "this machine was revoked; join it again").into());
@@ -156,6 +153,7 @@ fn new_transfer(
         root: upload.root,
         selection,
         signer: by.device,
+        unheard: false,
         view,
     })
 }

@@ -11,7 +11,7 @@ use beckon_shared::{
     wire::FromServer,
 };
 
-use super::{conclude, record};
+use super::{conclude, push::frames, record, with_hold};
 use crate::{
     app::App,
     error::refusal_of,
@@ -27,24 +27,21 @@ const LOST_AFTER: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// A machine is here again: its orders go on. The frames to push to it.
 pub(crate) async fn machine_came(app: &App, account: &AccountId, device: &DeviceId) -> Result<Vec<FromServer>, Error> {
-    let open = meta::transfer::open_of(app.meta().read(), account, device).await?;
-    let mut frames = Vec::with_capacity(open.len());
-    for transfer in open {
-        let view = app.live.newest(transfer.view);
-        if view.hold == Hold::Away {
-            record(
-                app,
-                account,
-                TransferView {
-                    hold: Hold::None,
-                    ..view
-                },
-            )
-            .await?;
-        }
-        frames.push(FromServer::Order(Box::new(transfer.order)));
+    let reader = app.meta().read();
+    let cancelled = meta::transfer::cancelled_unheard_of(reader, account, device).await?;
+    let mut pushed: Vec<FromServer> = Vec::new();
+    for transfer in cancelled {
+        let view = transfer.view.clone();
+        pushed.extend(frames(transfer, &view));
     }
-    Ok(frames)
+    for transfer in meta::transfer::open_of(reader, account, device).await? {
+        let view = record(app, account, &transfer.id(), |view| {
+            (view.hold == Hold::Away).then(|| with_hold(view, Hold::None))
+        })
+        .await?;
+        pushed.extend(frames(transfer, &view));
+    }
+    Ok(pushed)
 }
 
 /// A machine is gone: its orders wait.
@@ -74,19 +71,17 @@ pub(crate) async fn machines_are_away(app: &App) -> Result<(), Error> {
 }
 
 async fn wait(app: &App, transfer: Transfer) -> Result<(), Error> {
-    let view = app.live.newest(transfer.view);
+    // What a browser read must be chosen in it again: no machine comes back and goes on by itself.
+    let hold = if transfer.is_own_work() {
+        Hold::Question
+    } else {
+        Hold::Away
+    };
     // What waits for a person goes on waiting for that person.
-    if matches!(view.hold, Hold::None | Hold::NoRoom | Hold::Schedule) {
-        record(
-            app,
-            &transfer.account,
-            TransferView {
-                hold: Hold::Away,
-                ..view
-            },
-        )
-        .await?;
-    }
+    record(app, &transfer.account, &transfer.id(), |view| {
+        matches!(view.hold, Hold::None | Hold::NoRoom | Hold::Schedule).then(|| with_hold(view, hold))
+    })
+    .await?;
     Ok(())
 }
 
@@ -94,7 +89,8 @@ async fn wait(app: &App, transfer: Transfer) -> Result<(), Error> {
 pub(crate) async fn expire(app: &App) -> Result<(), Error> {
     let now = app.clock.now();
     for transfer in meta::transfer::all_open(app.meta().read()).await? {
-        if transfer.view.state == TransferState::Queued {
+        // What waits for files to be chosen again waits for a person too.
+        if transfer.view.state == TransferState::Queued || matches!(transfer.view.hold, Hold::User | Hold::Question) {
             if now > transfer.view.expires + CLOCK_GRACE {
                 fail(app, transfer, "the order has expired; give it again").await?;
             }
@@ -134,16 +130,17 @@ pub(crate) async fn withdraw_of_device(app: &App, account: &AccountId, device: &
 }
 
 async fn fail(app: &App, transfer: Transfer, why: &str) -> Result<(), Error> {
-    let view = app.live.newest(transfer.view.clone());
     let ended = Some(app.clock.now());
-    let over = TransferView {
-        state: TransferState::Failed,
-        hold: Hold::None,
-        error: Some(why.to_owned()),
-        ended,
-        ..view
-    };
-    conclude(app, &transfer, over).await
+    conclude(app, &transfer, |view| {
+        Some(TransferView {
+            state: TransferState::Failed,
+            hold: Hold::None,
+            error: Some(why.to_owned()),
+            ended,
+            ..view.clone()
+        })
+    })
+    .await
 }
 
 /// What a machine that asks for such a transfer is told.

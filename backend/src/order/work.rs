@@ -8,14 +8,17 @@ use beckon_shared::{
     transfer::{Hold, Problem, Progress, TransferState, TransferView},
 };
 
-use super::{conclude, presence::lapsed, record};
+use super::{conclude, presence::lapsed, push::push, record};
 use crate::{
     access::TransferAccess,
     app::App,
     clock::random,
     store::{
         Error, UploadStart,
-        meta::{self, transfer::problem},
+        meta::{
+            self,
+            transfer::{Transfer, problem},
+        },
     },
 };
 
@@ -65,23 +68,14 @@ pub(crate) async fn begin(
     let txn = app.meta().write().await?;
     meta::ticket::add_bulk(&txn, &ticket, &access, now).await?;
     txn.commit().await?;
-    let view = app.live.newest(transfer.view);
-    // A renewed ticket changes nothing that people see.
-    if view.state != TransferState::Running || view.hold == Hold::Away || view.root != root {
-        record(
-            app,
-            account,
-            TransferView {
-                state: TransferState::Running,
-                hold: Hold::None,
-                root,
-                ..view
-            },
-        )
-        .await?;
-    } else {
-        app.live.adopt(account, view);
+    let view = record(app, account, id, |view| running(view, &root)).await?;
+    // Cancelled in between?
+    meta::transfer::must_be_open(&view)?;
+    if view.hold == Hold::User {
+        // It was shown the order by somebody else, or has not heard of the pause.
+        push(app, account, id).await?;
     }
+    app.live.adopt(account, view);
     Ok(UploadGrant {
         ticket,
         space: transfer.space,
@@ -89,6 +83,24 @@ pub(crate) async fn begin(
         head: begun.head,
         epoch: begun.epoch,
     })
+}
+
+/// How a transfer stands that its machine works on. A renewed ticket changes nothing that people see.
+fn running(view: &TransferView, root: &str) -> Option<TransferView> {
+    let hold = match view.hold {
+        Hold::User => Hold::User,
+        // What a device was to read was chosen in it again.
+        Hold::Away | Hold::Question => Hold::None,
+        _ if view.state == TransferState::Queued => Hold::None,
+        other => other,
+    };
+    let next = TransferView {
+        state: TransferState::Running,
+        hold,
+        root: root.to_owned(),
+        ..view.clone()
+    };
+    (next != *view).then_some(next)
 }
 
 /// A machine lists entries that it could not store.
@@ -123,15 +135,38 @@ pub(crate) async fn end(
     }
     let transfer = meta::transfer::find_of(app.meta().read(), account, device, id).await?;
     if transfer.view.state.is_over() {
+        return heard(app, &transfer).await;
+    }
+    if is_of_an_earlier_run(&transfer.view, &outcome.progress) {
         return Ok(());
     }
-    let view = TransferView {
-        state: outcome.state,
-        hold: Hold::None,
-        progress: outcome.progress,
-        error: outcome.error.map(|error| error.message.chars().take(300).collect()),
-        ended: Some(app.clock.now()),
-        ..app.live.newest(transfer.view.clone())
-    };
-    conclude(app, &transfer, view).await
+    let error: Option<String> = outcome.error.map(|error| error.message.chars().take(300).collect());
+    let ended = Some(app.clock.now());
+    conclude(app, &transfer, |view| {
+        Some(TransferView {
+            state: outcome.state,
+            hold: Hold::None,
+            progress: outcome.progress,
+            error: error.clone(),
+            ended,
+            ..view.clone()
+        })
+    })
+    .await
+}
+
+/// A machine that speaks of the end knows that the transfer was cancelled.
+async fn heard(app: &App, transfer: &Transfer) -> Result<(), Error> {
+    if transfer.unheard {
+        let txn = app.meta().write().await?;
+        meta::transfer::set_unheard(&txn, &transfer.id(), false).await?;
+        txn.commit().await?;
+    }
+    Ok(())
+}
+
+/// Whether a machine tells again how the run before a retry ended, because it heard no answer: a run that has not begun has
+/// found no files.
+fn is_of_an_earlier_run(view: &TransferView, progress: &Progress) -> bool {
+    view.state == TransferState::Queued && (progress.walked || progress.files_total > 0)
 }

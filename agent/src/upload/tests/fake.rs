@@ -18,6 +18,8 @@ use beckon_shared::{
     wire,
 };
 
+use tokio_util::sync::CancellationToken;
+
 use crate::upload::{
     encode::Body,
     remote::{Failure, Remote},
@@ -44,6 +46,8 @@ pub(super) struct Store {
     /// Lost before the first commit is looked at.
     pub(super) lost: Vec<ChunkId>,
     pub(super) questions: usize,
+    /// Somebody pauses when the question of this number comes.
+    pub(super) pause_at: Option<(usize, CancellationToken)>,
     pub(super) asked: usize,
     pub(super) commits: usize,
     pub(super) sent: Vec<ChunkId>,
@@ -69,6 +73,7 @@ impl Fake {
             faults: HashMap::new(),
             lost: Vec::new(),
             questions: 0,
+            pause_at: None,
             asked: 0,
             commits: 0,
             sent: Vec::new(),
@@ -87,6 +92,11 @@ impl Fake {
     fn question<T>(&self, answer: impl FnOnce(&mut Store, bool) -> T) -> Result<T, Failure> {
         self.with(|store| {
             let fault = store.faults.get(&store.questions).cloned();
+            if let Some((at, pause)) = &store.pause_at
+                && *at == store.questions
+            {
+                pause.cancel();
+            }
             store.questions += 1;
             match fault {
                 Some(Fault::Before(failure)) => Err(failure),

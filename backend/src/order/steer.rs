@@ -1,0 +1,178 @@
+//! A person pauses, resumes, cancels or retries a transfer, from any terminal. It is recorded first, so that it holds also
+//! for a machine that is away.
+
+use beckon_shared::{
+    api::transfer::Act,
+    error::{ErrorCode, Refusal},
+    id::{AccountId, TransferId},
+    order::CLOCK_GRACE,
+    time::Timestamp,
+    transfer::{Hold, Progress, TransferState, TransferView},
+    wire::FromServer,
+};
+
+use super::{let_go, next_revision, push::push, tell, with_hold};
+use crate::{
+    app::App,
+    error::refusal_of,
+    store::{
+        Error,
+        meta::{
+            self, Txn,
+            transfer::{Transfer, selection},
+        },
+    },
+};
+
+/// Does what a person wants of a transfer. The same again changes nothing; what does not fit how it stands is refused.
+pub(crate) async fn steer(app: &App, account: &AccountId, id: &TransferId, act: Act) -> Result<(), Error> {
+    let Some(transfer) = change(app, account, id, act).await? else {
+        return Ok(());
+    };
+    if act == Act::Cancel {
+        let_go(app, &transfer).await?;
+    }
+    hand_on(app, &transfer, act).await
+}
+
+/// Records the change; the transfer, if there was something to change.
+async fn change(app: &App, account: &AccountId, id: &TransferId, act: Act) -> Result<Option<Transfer>, Error> {
+    loop {
+        let txn = app.meta().write().await?;
+        let transfer = meta::transfer::find(&txn, account, id).await?;
+        let newest = app.live.newest(transfer.view.clone());
+        let now = app.clock.now();
+        let rest = resting(app, &transfer);
+        let Some(changed) = next(&newest, act, rest, now)? else {
+            return Ok(None);
+        };
+        let view = TransferView {
+            revision: next_revision(newest.revision.max(transfer.view.revision), now),
+            ..changed
+        };
+        if write(&txn, &transfer, act, &view).await? {
+            txn.commit().await?;
+            app.live.replace(account, &view);
+            tell(app, account, view.clone());
+            return Ok(Some(Transfer { view, ..transfer }));
+        }
+    }
+}
+
+/// What it waits for once nobody holds it: nothing, if its machine is here.
+fn resting(app: &App, transfer: &Transfer) -> Hold {
+    match app.hub.is_online(&transfer.account, &transfer.view.device) {
+        true => Hold::None,
+        // What a browser was to read must be chosen in it again.
+        false if transfer.is_own_work() => Hold::Question,
+        false => Hold::Away,
+    }
+}
+
+/// How a transfer stands after an act; nothing if that is how it stands already.
+fn next(view: &TransferView, act: Act, rest: Hold, now: Timestamp) -> Result<Option<TransferView>, Refusal> {
+    let paused = view.hold == Hold::User;
+    let lapsed = now > view.expires + CLOCK_GRACE;
+    match (act, view.state) {
+        (Act::Cancel, TransferState::Cancelled) => Ok(None),
+        (Act::Cancel, state) if state.is_over() => Err(conflict(
+            "this transfer is over, so nothing is left to cancel; what it stored can be deleted in the drive",
+        )),
+        (Act::Cancel, _) => Ok(Some(cancelled(view, now))),
+        (Act::Pause | Act::Resume, state) if state.is_over() => Err(conflict(
+            "this transfer is over, so it can be neither paused nor resumed; retry it if it failed, else upload again",
+        )),
+        (Act::Pause, _) if paused => Ok(None),
+        (Act::Pause, _) => Ok(Some(with_hold(view, Hold::User))),
+        (Act::Resume, _) if !paused => Ok(None),
+        (Act::Resume | Act::Retry, _) if lapsed => Err(conflict("the order has expired; upload again")),
+        (Act::Resume, _) => Ok(Some(with_hold(view, rest))),
+        (Act::Retry, TransferState::Failed | TransferState::Partly) => Ok(Some(queued_again(view, rest))),
+        (Act::Retry, TransferState::Queued | TransferState::Running) => Ok(None),
+        (Act::Retry, _) => Err(conflict(
+            "only what failed can be retried; upload again to look for what changed since",
+        )),
+    }
+}
+
+fn cancelled(view: &TransferView, now: Timestamp) -> TransferView {
+    TransferView {
+        state: TransferState::Cancelled,
+        hold: Hold::None,
+        ended: Some(now),
+        ..view.clone()
+    }
+}
+
+fn queued_again(view: &TransferView, rest: Hold) -> TransferView {
+    TransferView {
+        state: TransferState::Queued,
+        hold: rest,
+        // All that was ever put on the wire for it.
+        progress: Progress {
+            bytes_sent: view.progress.bytes_sent,
+            ..Progress::default()
+        },
+        error: None,
+        ended: None,
+        ..view.clone()
+    }
+}
+
+fn conflict(message: &str) -> Refusal {
+    Refusal::new(ErrorCode::Conflict, message)
+}
+
+async fn write(txn: &Txn, transfer: &Transfer, act: Act, view: &TransferView) -> Result<bool, Error> {
+    if act == Act::Retry {
+        can_run(txn, transfer).await?;
+    }
+    let written = match act {
+        Act::Retry => meta::transfer::reopen(txn, view).await?,
+        _ => meta::transfer::update(txn, view).await?,
+    };
+    if written && matches!(act, Act::Cancel | Act::Retry) && !transfer.is_own_work() {
+        meta::transfer::set_unheard(txn, &view.id, true).await?;
+    }
+    Ok(written)
+}
+
+/// Whether everything that the order needs is still there.
+async fn can_run(txn: &Txn, transfer: &Transfer) -> Result<(), Error> {
+    if meta::device::find(txn, &transfer.account, &transfer.view.device)
+        .await?
+        .revoked
+    {
+        return Err(Refusal::new(
+            ErrorCode::Revoked,
+            "this machine was revoked; join it again and upload again",
+        )
+        .into());
+    }
+    match &transfer.selection {
+        Some(hash) if !selection::exists(txn, &transfer.account, hash).await? => {
+            Err(conflict("what was selected is not known any more; select it again and upload again").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells whoever does the work. What cannot be told now, the next contact tells.
+async fn hand_on(app: &App, transfer: &Transfer, act: Act) -> Result<(), Error> {
+    let (account, device) = (&transfer.account, &transfer.view.device);
+    if transfer.is_own_work() {
+        let frame = FromServer::Steer {
+            transfer: transfer.id(),
+            act,
+        };
+        app.hub.to_all_of_device(account, device, &frame);
+        return Ok(());
+    }
+    if let Err(error) = push(app, account, &transfer.id()).await {
+        refusal_of(&error);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
