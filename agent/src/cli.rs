@@ -1,6 +1,7 @@
 //! The command line: what it understands, and what all commands share.
 
 mod account;
+mod admin;
 mod control;
 mod device;
 mod drive;
@@ -13,6 +14,7 @@ mod login;
 mod ls;
 mod passwd;
 mod place;
+mod put;
 mod root_list;
 mod run;
 mod session_list;
@@ -68,7 +70,7 @@ struct Global {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Make the first account of a server
+    /// Make an account: the first one of a server, or by an invitation
     SignUp(sign_up::Args),
     /// Sign in: this device may command your machines
     Login(login::Args),
@@ -96,15 +98,17 @@ enum Command {
     Machines,
     /// List all devices that ever visited
     Devices,
-    /// Look at one device, rename or revoke it
+    /// Look at one device, rename, confirm or revoke it
     #[command(subcommand)]
     Device(device::Command),
     /// List a folder of a live machine
     Ls(ls::Args),
     /// Have a machine upload what it holds
     Upload(upload::Args),
-    /// List transfers, or show one
+    /// List transfers, show one or steer it
     Transfers(transfer::Args),
+    #[command(flatten)]
+    Steer(transfer::Steering),
     /// Wait until a transfer is over
     Wait(transfer::WaitArgs),
     /// Print what changes, as it happens
@@ -112,8 +116,13 @@ enum Command {
     /// Look at what is stored, and keep it in order
     #[command(subcommand)]
     Drive(drive::Command),
+    /// Store files of this device in the drive, below Files
+    Put(put::Args),
     /// Fetch a file or folder from the drive
     Get(get::Args),
+    /// Administer the server: accounts, invitations, quotas, how it is
+    #[command(subcommand)]
+    Admin(admin::Command),
 }
 
 /// What all commands share.
@@ -293,10 +302,13 @@ async fn run_command(here: &Here, command: Command) -> Result<Exit, Failure> {
         Command::Ls(args) => ls::run(here, args).await,
         Command::Upload(args) => upload::run(here, args).await,
         Command::Transfers(args) => transfer::run(here, args).await,
+        Command::Steer(steering) => transfer::steer(here, steering).await,
         Command::Wait(args) => transfer::wait(here, args).await,
         Command::Events => event::run(here).await,
         Command::Drive(command) => drive::run(here, command).await,
+        Command::Put(args) => put::run(here, args).await,
         Command::Get(args) => get::run(here, args).await,
+        Command::Admin(command) => admin::run(here, command).await,
     }
 }
 

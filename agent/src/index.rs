@@ -87,6 +87,21 @@ impl Index {
         })
     }
 
+    /// An index that is forgotten with the process: everything is asked anew. What is kept of a transfer goes to `state`.
+    pub(crate) fn in_memory(state: &StateDir) -> Result<Self, Refusal> {
+        let made = || -> Result<Database, redb::Error> {
+            let db = Database::builder()
+                .set_cache_size(CACHE)
+                .create_with_backend(redb::backends::InMemoryBackend::new())?;
+            make_tables(&db)?;
+            Ok(db)
+        };
+        Ok(Self {
+            db: Arc::new(made().map_err(|cause| unusable(&cause))?),
+            state: state.clone(),
+        })
+    }
+
     /// The source of a root's uploads to a space, whose epoch and newest commit the server has just told.
     ///
     /// Where the epoch is another one, or the server no longer knows the newest commit (its database is an older copy),
@@ -214,15 +229,20 @@ fn open_database(state: &StateDir) -> Result<Result<Database, redb::Error>, Refu
     // On some kinds of damage redb panics instead of returning an error.
     let opened = std::panic::catch_unwind(|| {
         let db = Database::builder().set_cache_size(CACHE).create_file(file)?;
-        let write = db.begin_write()?;
-        write.open_table(ROWS)?;
-        write.open_table(SOURCES)?;
-        write.commit()?;
+        make_tables(&db)?;
         Ok(db)
     });
     Ok(opened
         .unwrap_or_else(|_| Err(redb::Error::Corrupted("it cannot be opened".into())))
         .map_err(|cause: redb::Error| cause))
+}
+
+fn make_tables(db: &Database) -> Result<(), redb::Error> {
+    let write = db.begin_write()?;
+    write.open_table(ROWS)?;
+    write.open_table(SOURCES)?;
+    write.commit()?;
+    Ok(())
 }
 
 fn unusable(cause: &redb::Error) -> Refusal {

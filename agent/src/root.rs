@@ -24,7 +24,7 @@ use cap_std::{
     fs::{Dir, Metadata, OpenOptions},
 };
 
-use crate::state::RootConfig;
+use crate::state::{RootConfig, StateDir};
 
 pub(crate) use meta::{FileMeta, FolderMeta, meta_of};
 
@@ -144,6 +144,19 @@ impl Root {
         }
         Ok(dir)
     }
+}
+
+/// The folders that hold keys of this program: `state`, and the one where commands of this user have theirs.
+pub(crate) fn key_folders(state: &StateDir) -> Result<Arc<[FolderId]>, Refusal> {
+    let own = FolderId::at(state.path()).map_err(|cause| {
+        let advice = format!(
+            "cannot look at the state folder {}: {cause}; check its permissions",
+            state.path().display()
+        );
+        Refusal::new(ErrorCode::Internal, advice)
+    })?;
+    let usual = StateDir::default_path().and_then(|path| FolderId::at(&path).ok());
+    Ok(std::iter::once(own).chain(usual).collect())
 }
 
 impl FolderId {

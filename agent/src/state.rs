@@ -11,7 +11,7 @@ use std::{
 use beckon_shared::error::{ErrorCode, Refusal};
 use serde::{Serialize, de::DeserializeOwned};
 
-pub(crate) use file::{create_private_file, owned_folder, read_small_file};
+pub(crate) use file::{create_private_file, located, owned_folder, read_small_file};
 pub(crate) use record::{Controller, Machine, RootConfig, SignIn};
 
 /// Who is signed in here.

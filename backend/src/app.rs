@@ -6,6 +6,7 @@ use actix_web::{error::JsonPayloadError, web};
 use beckon_shared::{error::ErrorCode, route};
 
 use crate::{
+    admin::Watch,
     clock::Clock,
     config::Config,
     control,
@@ -46,6 +47,8 @@ pub(crate) struct App {
     pub(crate) setup: SetUp,
     /// Makes the fake salts of unknown names.
     pub(crate) secret: [u8; 32],
+    /// What the server knows of itself.
+    pub(crate) watch: Watch,
 }
 
 impl App {
@@ -61,8 +64,10 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         .app_data(web::PathConfig::default().error_handler(|_, _| Failure::not_found().into()))
         .app_data(web::QueryConfig::default().error_handler(|error, _| bad_request(&error).into()))
         .configure(http::status::routes)
+        .configure(http::page::routes)
         .configure(http::openapi::routes)
         .configure(http::account::routes)
+        .configure(http::admin::routes)
         .configure(http::device::routes)
         .configure(http::join::routes)
         .configure(http::transfer::routes)

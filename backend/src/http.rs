@@ -1,6 +1,7 @@
 //! The HTTP interface: one thin file for each resource, and the guards before them.
 
 pub(crate) mod account;
+pub(crate) mod admin;
 pub(crate) mod bulk;
 pub(crate) mod device;
 pub(crate) mod drive;
@@ -9,5 +10,6 @@ pub(crate) mod join;
 pub(crate) mod limit;
 pub(crate) mod openapi;
 pub(crate) mod origin;
+pub(crate) mod page;
 pub(crate) mod status;
 pub(crate) mod transfer;

@@ -153,6 +153,27 @@ impl Hub {
         }
     }
 
+    /// Ends all that is going on for an account.
+    pub(crate) fn cut_account(&self, account: &AccountId) {
+        if let Some(account) = self.lock().get_mut(account) {
+            for device in account.devices.values_mut() {
+                std::mem::take(&mut device.cut).cancel();
+            }
+        }
+    }
+
+    /// How many devices have an open control socket, and how many machines among them.
+    pub(crate) fn count(&self) -> (u32, u32) {
+        let (mut devices, mut machines) = (0, 0);
+        for device in self.lock().values().flat_map(|account| account.devices.values()) {
+            if let Some(line) = device.lines.last() {
+                devices += 1;
+                machines += u32::from(line.kind == DeviceKind::Agent);
+            }
+        }
+        (devices, machines)
+    }
+
     /// Sends to every controller of the account.
     pub(crate) fn to_controllers(&self, account: &AccountId, frame: &FromServer) {
         self.send(account, frame, |_, line| line.kind != DeviceKind::Agent);
@@ -171,6 +192,11 @@ impl Hub {
             .and_then(|account| account.devices.get(device))
             .and_then(|device| device.lines.last());
         newest.is_some_and(|line| line.push(&wire::encode(frame).into()))
+    }
+
+    /// Sends to every connection of one device: the tabs of a browser are one device.
+    pub(crate) fn to_all_of_device(&self, account: &AccountId, device: &DeviceId, frame: &FromServer) {
+        self.send(account, frame, |id, _| id == device);
     }
 
     /// Tells the account's controllers that a space changed.

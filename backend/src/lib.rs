@@ -1,7 +1,9 @@
 //! The Beckon server: knows the machines of its accounts, joins them with those who command them, and keeps what they upload.
 
 mod access;
+mod admin;
 mod app;
+mod assets;
 mod check;
 mod clock;
 pub mod config;

@@ -13,6 +13,7 @@ use actix_web::{HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use anyhow::Context;
 
 use crate::{
+    admin::Watch,
     app::{self, App},
     check::{self, CheckOptions},
     clock::{Clock, SystemClock, random},
@@ -104,7 +105,7 @@ pub async fn run(config: Config, announce: impl Fn(String), stop: impl Future<Ou
         tokio::spawn(order::tell_progress(app.clone())),
         tokio::spawn(tell_drive_changes(app.clone())),
         tokio::spawn(keep_up(app.clone())),
-        tokio::spawn(worker::run(app.store.clone(), app.hub.stopping().clone())),
+        tokio::spawn(worker::run(app.clone())),
     ];
     let handle = server.handle();
     let running = tokio::spawn(server);
@@ -245,6 +246,7 @@ pub(crate) async fn open(config: Config, data: &Path, address: SocketAddr, tls: 
     txn.commit().await?;
     let app = App {
         origins: Origins::new(config.public_url.clone(), address, tls).context("--listen is no address")?,
+        watch: Watch::new(clock.now()),
         config,
         clock,
         store,

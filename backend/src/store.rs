@@ -8,6 +8,7 @@ pub(crate) mod error;
 pub(crate) mod meta;
 pub(crate) mod pack;
 pub(crate) mod read;
+pub(crate) mod room;
 pub(crate) mod writer;
 
 use std::{io, path::PathBuf, sync::Arc};
@@ -26,7 +27,8 @@ use tokio::{sync::broadcast, task::spawn_blocking};
 pub(crate) use self::error::Error;
 use self::{
     blob::{Blobs, disk::DiskBlobs},
-    meta::{Meta, commit::Outcome, space::Usage},
+    meta::{Meta, commit::Outcome, space::Fill},
+    room::{Arriving, Limit},
     writer::{Batch, Parts, Writer},
 };
 use crate::{
@@ -62,6 +64,7 @@ pub(crate) struct Store {
     /// Bytes of the disk that stay free.
     pub(crate) reserve: u64,
     writer: Writer,
+    arriving: Arriving,
     changes: broadcast::Sender<DriveChange>,
 }
 
@@ -137,6 +140,7 @@ impl Store {
             blobs,
             reserve,
             writer,
+            arriving: Arriving::default(),
             changes,
         })
     }
@@ -189,11 +193,19 @@ impl Store {
         })
     }
 
-    /// Which of these chunks are missing; those that are not are pinned for the transfer.
+    /// Which of these chunks are missing; those that are not are pinned for the transfer. Where something is missing that
+    /// there is no room for, that is told now, and nobody sends it in vain.
     pub(crate) async fn have(&self, access: &TransferAccess, chunks: &[ChunkId]) -> Result<Bitmap, Error> {
         let txn = self.meta.write().await?;
         let durable = meta::chunk::durable(&txn, access.space, chunks).await?;
-        let missing = Bitmap::of(chunks.iter().map(|id| !durable.contains_key(id)));
+        let is_missing = |id: &ChunkId| !durable.contains_key(id);
+        if chunks.iter().any(is_missing) {
+            let fill = meta::space::fill(&txn, access.space).await?;
+            if fill.is_full() {
+                return Err(room::quota_is_full(&fill));
+            }
+        }
+        let missing = Bitmap::of(chunks.iter().map(is_missing));
         meta::chunk::pin(&txn, access.transfer, durable.into_values()).await?;
         txn.commit().await?;
         Ok(missing)
@@ -202,7 +214,11 @@ impl Store {
     /// Begins to take chunks; refuses at once where there is no room.
     pub(crate) async fn batch(&self, access: &TransferAccess) -> Result<Batch, Error> {
         self.check_room().await?;
-        Ok(self.writer.batch(access.space, access.transfer))
+        let fill = meta::space::fill(self.meta.read(), access.space).await?;
+        let limit = Limit::of(&self.meta, fill)?;
+        Ok(self
+            .writer
+            .batch(access.transfer, self.arriving.share(access.space), limit))
     }
 
     async fn check_room(&self) -> Result<(), Error> {
@@ -251,13 +267,9 @@ impl Store {
         meta::chunk::unpin(&self.meta, transfer).await
     }
 
-    /// What a space holds.
-    #[allow(
-        dead_code,
-        reason = "shown by the administrator's pages, which come with the web app"
-    )]
-    pub(crate) async fn space_usage(&self, space: &GrantedSpace) -> Result<Usage, Error> {
-        meta::space::usage(self.meta.read(), space).await
+    /// How full a space is.
+    pub(crate) async fn fill(&self, space: &GrantedSpace) -> Result<Fill, Error> {
+        meta::space::fill(self.meta.read(), space.id()).await
     }
 
     /// A version with its manifest; one of another space is not there.

@@ -1,12 +1,15 @@
 //! The server as a whole, over real sockets: what clients may rely on and what strangers run into.
 
 mod account;
+mod admin;
 mod bulk;
 mod client;
 mod control;
+mod files;
 mod front;
 mod join;
 mod person;
 mod relay;
 mod server;
+mod steer;
 mod transfer;

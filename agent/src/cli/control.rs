@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::Here;
 use crate::{
-    connection::{ConnectError, Connection, RequestError},
+    connection::{ConnectError, Connection, Link, LinkEnd, RequestError},
     hello,
     identity::Identity,
     output::Failure,
@@ -39,6 +39,7 @@ pub(crate) struct Control<'a> {
     name: Label,
     standing: Standing,
     connection: Connection,
+    link: (LinkEnd, Link),
     events: mpsc::Receiver<FromServer>,
     devices: List<DeviceId, DeviceView>,
     transfers: List<TransferId, TransferView>,
@@ -77,6 +78,7 @@ impl<'a> Control<'a> {
             identity,
             name,
             standing: controller.standing.clone(),
+            link: LinkEnd::new(),
             connection,
             events,
             devices: List::default(),
@@ -168,6 +170,18 @@ impl<'a> Control<'a> {
         }
     }
 
+    /// Reaches the server over whichever connection stands, as long as [`Control::next`] is asked for.
+    pub(crate) fn link(&self) -> Link {
+        let (end, link) = &self.link;
+        end.set(Some(self.connection.clone()));
+        link.clone()
+    }
+
+    /// Asks for something on the connection that stands, once.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, RequestError> {
+        self.connection.request(request).await
+    }
+
     /// Waits for the next change, and connects anew as often as it takes.
     pub(crate) async fn next(&mut self) -> Result<News, Failure> {
         loop {
@@ -235,6 +249,7 @@ impl<'a> Control<'a> {
             match dial(&self.server, &self.identity, &self.name, &self.standing).await {
                 Ok((connection, statement, events)) => {
                     (self.connection, self.events) = (connection, events);
+                    self.link.0.set(Some(self.connection.clone()));
                     self.devices.whole = false;
                     self.transfers.whole = false;
                     self.learn(statement.as_ref())?;

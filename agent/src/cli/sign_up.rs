@@ -1,4 +1,4 @@
-//! `beckon sign-up`: the first account of a server, by its set-up code.
+//! `beckon sign-up`: an account, the first one of a server by its set-up code, later ones by an invitation.
 
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ use crate::{
 pub(crate) struct Args {
     /// Address of the server, as it printed it
     url: Origin,
-    /// The set-up code that the server printed, or the whole address that ends with it
+    /// The set-up code that the server printed, or that of an invitation; or the whole address that ends with it
     #[arg(long, value_name = "CODE")]
     setup: Option<String>,
     /// Name of the new account
@@ -58,7 +58,9 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
         ));
     }
     let setup = args.setup.as_deref().ok_or_else(|| {
-        Failure::usage("give --setup CODE, as the server printed it: only the first account signs up by itself so far")
+        Failure::usage(
+            "give --setup CODE: as the server printed it for the first account, or from the invitation that an administrator made",
+        )
     })?;
     let setup = SetupCode::parse(code_of(setup)).map_err(|cause| Failure::usage(cause.to_string()))?;
     let password = password_prompt::read_new(
@@ -96,7 +98,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The code in what the server printed: `http://.../setup#CODE`, or the code alone.
+/// The code in what the server printed or an administrator sent: `http://.../setup#CODE`, or the code alone.
 fn code_of(typed: &str) -> &str {
     typed.rsplit_once('#').map_or(typed, |(_, code)| code)
 }
@@ -138,6 +140,7 @@ mod tests {
     #[test]
     fn the_printed_address_is_taken_for_its_code() {
         assert_eq!(code_of("http://127.0.0.1:8440/setup#abcd-efgh"), "abcd-efgh");
+        assert_eq!(code_of("https://b.example/invite#abcd-efgh"), "abcd-efgh");
         assert_eq!(code_of("abcd-efgh"), "abcd-efgh");
     }
 }

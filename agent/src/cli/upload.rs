@@ -137,16 +137,21 @@ async fn check(control: &Control<'_>, selected: &Selected) -> Result<(), Failure
 }
 
 /// An order to be.
-struct Draft<'a> {
-    controller: &'a Controller,
-    device: DeviceId,
-    root: RootId,
-    root_name: Label,
-    life: Duration,
+pub(super) struct Draft<'a> {
+    /// Who signs.
+    pub(super) controller: &'a Controller,
+    /// Who is to upload.
+    pub(super) device: DeviceId,
+    /// What it calls the root, by its id and by its name.
+    pub(super) root: RootId,
+    pub(super) root_name: Label,
+    /// How long the order may wait.
+    pub(super) life: Duration,
 }
 
 impl Draft<'_> {
-    async fn place(&self, api: &Api, control: &mut Control<'_>, paths: Vec<RootPath>) -> Result<TransferView, Failure> {
+    /// Signs the order and places it.
+    pub(super) async fn place(&self, api: &Api, control: &mut Control<'_>, paths: Vec<RootPath>) -> Result<TransferView, Failure> {
         let what = what(&paths);
         let (selection, detached) = Selection::of(paths);
         if let Some(bytes) = detached {
@@ -185,7 +190,7 @@ impl Draft<'_> {
 }
 
 /// The selection for people: as many paths as fit, and how many more there are.
-fn what(paths: &[RootPath]) -> String {
+pub(super) fn what(paths: &[RootPath]) -> String {
     let mut text = String::new();
     for (at, path) in paths.iter().enumerate() {
         let more = format!(" and {} more", paths.len() - at);
@@ -221,7 +226,8 @@ fn shorten(text: &str, max: usize) -> String {
     format!("…{}", &text[from..])
 }
 
-fn report(here: &Here, transfers: &[TransferView], waited: bool) -> Result<Exit, Failure> {
+/// Tells how the transfers stand; ends as the worst of them did.
+pub(super) fn report(here: &Here, transfers: &[TransferView], waited: bool) -> Result<Exit, Failure> {
     match transfers {
         [one] => transfer::report(here, one)?,
         many if here.out.is_json() => here

@@ -5,6 +5,7 @@
 )]
 
 use std::{
+    ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -115,6 +116,25 @@ pub(crate) fn owned_folder(path: &Path) -> Result<PathBuf, Refusal> {
         Ok(full)
     } else {
         Err(refuse("it is no folder"))
+    }
+}
+
+/// The full path, without symlinks, of the folder that something stands in, and what it is called there.
+pub(crate) fn located(path: &Path) -> Result<(PathBuf, OsString), Refusal> {
+    let refuse = |why: &str| {
+        let advice = format!("{}: {why}; name a file or folder that is there", path.display());
+        Refusal::new(ErrorCode::NotFound, advice)
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let full = match path.file_name() {
+        Some(name) => fs::canonicalize(folder.unwrap_or(Path::new("."))).map(|folder| folder.join(name)),
+        // `.` and `..` say nothing of the name.
+        None => fs::canonicalize(path),
+    };
+    let full = full.map_err(|cause| refuse(&cause.to_string()))?;
+    match (full.parent(), full.file_name()) {
+        (Some(folder), Some(name)) => Ok((folder.to_owned(), name.to_owned())),
+        _ => Err(refuse("this is a whole disk")),
     }
 }
 

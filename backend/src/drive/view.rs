@@ -36,18 +36,20 @@ pub(crate) fn node_view(row: &Row) -> Result<NodeView, Error> {
         mode: head.map_or(0, mode),
         target: row.target.clone().map(Blob),
         deleted: row.node.deleted_at.map(Timestamp),
+        device: head.and_then(origin).transpose()?,
+        stored: head.map(|head| Timestamp(head.created)),
+        versions: row.versions,
     })
 }
 
 /// One content of a node whose newest version is number `head`.
 pub(crate) fn version_view(version: &version::Model, head: Option<i64>) -> Result<VersionView, Error> {
-    let device = version.device.as_deref().map(DeviceId::from_slice);
     Ok(VersionView {
         id: version_id(version)?,
         size: version.size.cast_unsigned(),
         mtime: mtime(version),
         committed: Timestamp(version.created),
-        device: device.transpose().map_err(|_| Error::bad_row("device id"))?,
+        device: origin(version).transpose()?,
         hash: content_hash(version).transpose()?,
         torn: version.torn,
         head: head == Some(version.no),
@@ -76,6 +78,11 @@ pub(crate) fn version_id(version: &version::Model) -> Result<VersionId, Error> {
 /// The plain BLAKE3 of a file's content.
 pub(crate) fn content_hash(version: &version::Model) -> Option<Result<Hash, Error>> {
     Some(Hash::from_slice(version.hash.as_deref()?).map_err(|_| Error::bad_row("content hash")))
+}
+
+/// The device that a version came from.
+fn origin(version: &version::Model) -> Option<Result<DeviceId, Error>> {
+    Some(DeviceId::from_slice(version.device.as_deref()?).map_err(|_| Error::bad_row("device id")))
 }
 
 /// Permission bits.

@@ -27,6 +27,7 @@ use crate::{
 pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/api/devices", web::get().to(list))
         .route("/api/devices/{id}", web::patch().to(rename))
+        .route("/api/devices/{id}/confirm", web::post().to(confirm))
         .route("/api/devices/{id}/visits", web::get().to(visits))
         .route("/api/statements", web::post().to(say));
 }
@@ -66,6 +67,16 @@ pub(super) async fn rename(
 ) -> Answer {
     let txn = app.meta().write().await?;
     meta::device::rename(&txn, &by.access.account, &id, &body.name).await?;
+    txn.commit().await.map_err(Error::from)?;
+    publish_device(&app, by.access.account, &id).await;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Says of a device that joined by a code that it belongs here.
+#[utoipa::path(post, path = "/api/devices/{id}/confirm", params(("id" = String, Path)), responses((status = 204)))]
+pub(super) async fn confirm(app: web::Data<App>, by: SignedIn, id: web::Path<DeviceId>) -> Answer {
+    let txn = app.meta().write().await?;
+    meta::device::confirm(&txn, &by.access.account, &id).await?;
     txn.commit().await.map_err(Error::from)?;
     publish_device(&app, by.access.account, &id).await;
     Ok(HttpResponse::NoContent().finish())

@@ -2,12 +2,15 @@
 
 pub(crate) mod download;
 mod query;
+pub(crate) mod search;
 #[cfg(test)]
 mod test;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use beckon_shared::{
-    api::drive::{Deleted, Heads, HeadsOf, Listing, Move, Nodes, Tree, TreeRow, VersionView},
+    api::drive::{
+        Deleted, Heads, HeadsOf, Listing, MakeCurrent, Move, NewFolder, NodeView, Nodes, Tree, TreeRow, VersionView,
+    },
     error::{ErrorCode, Refusal},
     path::{Name, RootPath},
 };
@@ -22,9 +25,9 @@ use crate::{
     store::meta::drive::{
         Row,
         change::{delete, move_node, restore},
-        children,
+        children, current,
         deleted::deleted,
-        find,
+        find, folder,
         head::{Origin, heads, heads_of},
         versions,
         walk::Walk,
@@ -45,7 +48,11 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/api/drive/deleted", web::get().to(list_deleted))
         .route("/api/drive/move", web::post().to(move_one))
         .route("/api/drive/delete", web::post().to(delete_nodes))
-        .route("/api/drive/restore", web::post().to(restore_nodes));
+        .route("/api/drive/restore", web::post().to(restore_nodes))
+        .route("/api/drive/search", web::get().to(search::find))
+        .route("/api/drive/recent", web::get().to(search::recent))
+        .route("/api/drive/folders", web::post().to(make_folder))
+        .route("/api/drive/current", web::post().to(make_current));
     // A HEAD is answered by the handler of GET, which leaves the body out.
     cfg.service(
         web::resource("/api/drive/file")
@@ -229,13 +236,7 @@ pub(crate) async fn list_deleted(signed_in: SignedIn, app: web::Data<App>, reque
     let limit = query.limit()?;
     let mut gone = deleted(app.meta().read(), &space, query.get("after")?, limit + 1).await?;
     let more = cut(&mut gone, limit);
-    let mut rows = Vec::new();
-    for gone in gone {
-        rows.push(TreeRow {
-            node: node_view(&gone.row)?,
-            path: root_path(gone.path)?,
-        });
-    }
+    let rows = search::rows(gone)?;
     let next = more.then(|| rows.last().map(|row| row.node.id)).flatten();
     Ok(HttpResponse::Ok().json(Deleted { rows, next }))
 }
@@ -271,6 +272,33 @@ pub(crate) async fn restore_nodes(signed_in: SignedIn, app: web::Data<App>, aske
     let space = signed_in.access.own_space(Right::Write)?;
     let revision = restore(app.meta(), &space, &asked.nodes).await?;
     changed(&app, &space, revision)
+}
+
+/// Makes a folder below `Files`; the same name twice is one folder.
+#[utoipa::path(
+    post, path = "/api/drive/folders", tag = "drive", request_body = NewFolder,
+    responses((status = 200, body = NodeView), (status = 404, body = Refusal), (status = 409, body = Refusal)),
+)]
+pub(crate) async fn make_folder(signed_in: SignedIn, app: web::Data<App>, asked: web::Json<NewFolder>) -> Answer {
+    let space = signed_in.access.own_space(Right::Write)?;
+    let (folder, revision) = folder::make(app.meta(), &*app.clock, &space, &asked).await?;
+    if let Some(revision) = revision {
+        app.store.changed(&space, revision);
+    }
+    Ok(HttpResponse::Ok().json(node_view(&folder)?))
+}
+
+/// Makes an older version of a file the newest again, as a version of its own.
+#[utoipa::path(
+    post, path = "/api/drive/current", tag = "drive", request_body = MakeCurrent,
+    responses((status = 204), (status = 404, body = Refusal), (status = 409, body = Refusal)),
+)]
+pub(crate) async fn make_current(signed_in: SignedIn, app: web::Data<App>, asked: web::Json<MakeCurrent>) -> Answer {
+    let space = signed_in.access.own_space(Right::Write)?;
+    if let Some(revision) = current::make_current(app.meta(), &*app.clock, &space, &asked).await? {
+        app.store.changed(&space, revision);
+    }
+    Ok(HttpResponse::NoContent().finish())
 }
 
 fn changed(app: &App, space: &GrantedSpace, revision: u64) -> Answer {

@@ -44,7 +44,6 @@ pub(crate) struct SignedIn {
 
 /// Somebody who is signed in and administers the server.
 #[derive(Debug, Clone)]
-#[allow(dead_code, reason = "the pages for administrators come with the web app")]
 pub(crate) struct Admin(pub(crate) SignedIn);
 
 /// A machine with a bulk ticket for the transfer that the path names; the token fires when it is revoked.

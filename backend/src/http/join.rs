@@ -129,6 +129,9 @@ pub(super) async fn join(
     let txn = app.meta().write().await?;
     let code = meta::join::get(&txn, &lookup).await?.ok_or_else(spent)?;
     let account = meta::account::by_id(&txn, &code.account).await?.ok_or_else(spent)?;
+    if account.disabled {
+        return Err(meta::account::shut_out().into());
+    }
     let certificate = check_machine(&app, &account, &code, &body)?;
     let device = certificate.keys.id();
     let known = meta::device::get(&txn, &account.id, &device).await?;

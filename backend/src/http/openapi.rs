@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
-use super::{account, device, drive, join, status, transfer};
+use super::{account, admin, device, drive, join, status, transfer};
 
 /// The paths of this file.
 pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
@@ -29,9 +29,18 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         account::list,
         account::current,
         account::end,
+        account::usage,
+        admin::accounts,
+        admin::change_account,
+        admin::invite,
+        admin::invitations,
+        admin::withdraw,
+        admin::stats,
+        admin::history,
         device::list,
         device::visits,
         device::rename,
+        device::confirm,
         device::say,
         join::make,
         join::list,
@@ -41,6 +50,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         transfer::list,
         transfer::show,
         transfer::problems,
+        transfer::steer,
         transfer::put_selection,
         transfer::get_selection,
         drive::list_folder,
@@ -52,6 +62,10 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         drive::move_one,
         drive::delete_nodes,
         drive::restore_nodes,
+        drive::make_folder,
+        drive::make_current,
+        drive::search::find,
+        drive::search::recent,
         drive::download::contents,
         drive::download::file,
         drive::download::file_by_path,

@@ -1,19 +1,13 @@
-//! `/`, `/api/status`, `/healthz`: what anyone may know.
+//! `/api/status`, `/healthz`: what anyone may know.
 
 use actix_web::{HttpResponse, http::header::ContentType, web};
 use beckon_shared::{api::server::Status, wire::CONTROL_PROTOCOLS};
 
 use crate::{app::App, error::Answer, store::meta};
 
-const PAGE: &str = include_str!("../../assets/status.html");
-const STYLE: &str = include_str!("../../assets/status.css");
-
 /// The paths of this file.
 pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.route("/", web::get().to(page))
-        .route("/setup", web::get().to(page))
-        .route("/status.css", web::get().to(style))
-        .route("/api/status", web::get().to(status))
+    cfg.route("/api/status", web::get().to(status))
         .route("/healthz", web::get().to(health));
 }
 
@@ -38,18 +32,4 @@ async fn health(app: web::Data<App>) -> HttpResponse {
     HttpResponse::ServiceUnavailable()
         .content_type(ContentType::plaintext())
         .body("not healthy; see the server's log\n")
-}
-
-async fn page(app: web::Data<App>) -> Answer {
-    let set_up = meta::account::count(app.meta().read()).await? > 0;
-    let state = if set_up { "set-up" } else { "new" };
-    let page = PAGE
-        .replace("{{version}}", env!("CARGO_PKG_VERSION"))
-        .replace("{{state}}", state)
-        .replace("{{url}}", app.origins.main().as_str());
-    Ok(HttpResponse::Ok().content_type(ContentType::html()).body(page))
-}
-
-async fn style() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/css; charset=utf-8").body(STYLE)
 }

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use beckon_shared::{
-    api::transfer::Problems,
+    api::transfer::{Problems, Steer},
     error::ErrorCode,
     id::{Hash, TransferId},
     order::SELECTION_MAX,
@@ -12,9 +12,10 @@ use serde::Deserialize;
 
 use super::guard::{Bulk, SignedIn};
 use crate::{
-    app::App,
+    app::{App, to_the_end},
     control::transfers,
     error::{Answer, Failure},
+    order,
     store::{
         Error,
         meta::{
@@ -29,6 +30,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/api/transfers", web::get().to(list))
         .route("/api/transfers/{id}", web::get().to(show))
         .route("/api/transfers/{id}/problems", web::get().to(problems))
+        .route("/api/transfers/{id}/steer", web::post().to(steer))
         .service(
             web::resource("/api/selections/{hash}")
                 .app_data(web::PayloadConfig::new(SELECTION_MAX))
@@ -77,6 +79,19 @@ pub(super) async fn problems(
         problems,
         total: problem::count(reader, &id).await?,
     }))
+}
+
+/// Pauses, resumes, cancels or retries a transfer.
+#[utoipa::path(post, path = "/api/transfers/{id}/steer", params(("id" = String, Path)), request_body = Steer, responses((status = 204)))]
+pub(super) async fn steer(
+    app: web::Data<App>,
+    by: SignedIn,
+    id: web::Path<TransferId>,
+    body: web::Json<Steer>,
+) -> Answer {
+    let account = by.access.account;
+    to_the_end(async move { Ok(order::steer(&app, &account, &id, body.act).await?) }).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Takes a selection that is too long for its order.

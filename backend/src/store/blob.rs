@@ -33,6 +33,11 @@ pub(crate) trait Blobs: Send + Sync + 'static {
 
     /// Bytes that are free for packs, where that is known.
     fn room(&self) -> io::Result<Option<u64>>;
+
+    /// Bytes that there are for packs and all else, free or not, where that is known.
+    fn total(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
 }
 
 /// A pack that is being written.

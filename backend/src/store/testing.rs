@@ -86,6 +86,16 @@ impl Fixture {
 
     /// A machine of an account that has begun a transfer.
     pub(crate) async fn machine(&self, access: &Access, seed: u8) -> Machine {
+        self.device(access, seed, RootId([seed; 16])).await
+    }
+
+    /// A browser of an account that has begun to put files into `Files`.
+    pub(crate) async fn browser(&self, access: &Access, seed: u8) -> Machine {
+        let keys = DeviceKeys::from_bytes(&[seed; DeviceKeys::LEN]);
+        self.device(access, seed, RootId::of_files(&keys.id())).await
+    }
+
+    async fn device(&self, access: &Access, seed: u8, root: RootId) -> Machine {
         let keys = DeviceKeys::from_bytes(&[seed; DeviceKeys::LEN]);
         let space = access.own_space(Right::Write).unwrap();
         let transfer = TransferId::new(self.clock.now(), [seed; 10]);
@@ -94,7 +104,7 @@ impl Fixture {
             device: keys.id(),
             transfer,
             space: space.id(),
-            root: RootId([seed; 16]),
+            root,
         };
         let mut machine = Machine {
             store: self.store.clone(),

@@ -3,5 +3,6 @@
 mod collection;
 mod commit;
 mod damage;
+mod files;
 mod reading;
 mod speed;

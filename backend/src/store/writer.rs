@@ -14,18 +14,19 @@ use std::{
     },
 };
 
-use beckon_shared::{
-    bulk::ChunkHeader,
-    error::ErrorCode,
-    id::{SpaceId, TransferId},
-};
+use beckon_shared::{bulk::ChunkHeader, error::ErrorCode, id::TransferId};
 use bytes::Bytes;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::JoinHandle,
 };
 
-use super::{blob::Blobs, error::Error, meta::Meta};
+use super::{
+    blob::Blobs,
+    error::Error,
+    meta::Meta,
+    room::{Limit, Share},
+};
 use crate::clock::Clock;
 
 /// Bytes that may wait for the disk; then senders wait.
@@ -131,7 +132,7 @@ impl Waiter {
 
 /// What is known of the chunks that one request sent.
 struct BatchState {
-    space: SpaceId,
+    share: Share,
     transfer: TransferId,
     failure: Mutex<Option<Error>>,
 }
@@ -169,16 +170,17 @@ impl Writer {
         })
     }
 
-    /// Begins to take chunks for a transfer, for which they are pinned.
-    pub(crate) fn batch(&self, space: SpaceId, transfer: TransferId) -> Batch {
+    /// Begins to take chunks for a transfer, for which they are pinned, into the space of `share`.
+    pub(crate) fn batch(&self, transfer: TransferId, share: Share, limit: Limit) -> Batch {
         let state = BatchState {
-            space,
+            share,
             transfer,
             failure: Mutex::new(None),
         };
         Batch {
             writer: self.clone(),
             state: Arc::new(state),
+            limit,
         }
     }
 
@@ -204,6 +206,7 @@ impl Writer {
 pub(crate) struct Batch {
     writer: Writer,
     state: Arc<BatchState>,
+    limit: Limit,
 }
 
 impl Batch {
@@ -212,6 +215,7 @@ impl Batch {
         if let Some(error) = self.state.failure() {
             return Err(error);
         }
+        self.limit.admit(&self.state.share, chunk.header.len.into()).await?;
         let permits = chunk.header.stored_len.saturating_add(OVERHEAD).min(QUEUED_MAX);
         let permit = self
             .writer

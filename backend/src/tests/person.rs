@@ -11,6 +11,7 @@ use beckon_shared::{
     },
     certificate::{Chain, DeviceCertificate, Role, SUITE},
     device::{DeviceKind, Platform},
+    error::Refusal,
     id::{AccountId, DeviceId, SpaceId},
     join::{JoinCode, Terms},
     keys::{AccountKey, DeviceKeys},
@@ -128,30 +129,39 @@ pub(super) async fn post(url: &str, path: &str, body: &impl Serialize) -> Respon
 impl Person {
     /// Signs up with the server's set-up code.
     pub(super) async fn sign_up(server: &TestServer) -> Self {
+        Self::sign_up_with(&server.url, &server.setup_code, "Ann")
+            .await
+            .unwrap_or_else(|refused| panic!("{refused}"))
+    }
+
+    /// Signs up with a code, perhaps of an invitation.
+    pub(super) async fn sign_up_with(url: &str, code: &str, name: &str) -> Result<Self, Refusal> {
         let account = AccountKey::from_bytes(&random(&SystemClock));
         let device = Device::certified(&account);
         let secret = random(&SystemClock);
         let body = SignUp {
-            setup_code: server.setup_code.clone(),
-            name: Label::new("Ann").unwrap(),
+            setup_code: code.to_owned(),
+            name: Label::new(name).unwrap(),
             account_key: Packed(account.public()),
             password: new_password(secret),
             recovery_auth: Bytes([9; 32]),
             recovery_wrapped: Packed(wrapped()),
             device: device.new_device("terminal"),
         };
-        let response = post(&server.url, "/api/sign-up", &body).await;
-        assert_eq!(response.status(), StatusCode::OK, "{:?}", response.text().await);
+        let response = post(url, "/api/sign-up", &body).await;
+        if response.status() != StatusCode::OK {
+            return Err(response.json().await.unwrap());
+        }
         let cookie = cookie_of(&response);
         let signed_in = response.json().await.unwrap();
-        Self {
-            url: server.url.clone(),
+        Ok(Self {
+            url: url.to_owned(),
             account,
             device,
             cookie,
             signed_in,
             secret,
-        }
+        })
     }
 
     pub(super) fn id(&self) -> AccountId {
@@ -167,7 +177,7 @@ impl Person {
             &self.url,
             "/api/sign-in",
             &Prove {
-                name: "ann".into(),
+                name: self.signed_in.account_name.to_lowercase(),
                 auth: Bytes(secret),
             },
         )

@@ -345,20 +345,20 @@ async fn the_end_of_a_transfer_is_stored_also_when_newer_progress_was_stored_mea
         ended: Some(now()),
         ..left
     };
-    record(&app, &ann.id(), ended.clone()).await.unwrap();
+    record(&app, &ann.id(), &ended.id, |_| Some(ended.clone()))
+        .await
+        .unwrap();
     let stored = meta::transfer::find(app.meta().read(), &ann.id(), &ended.id)
         .await
         .unwrap()
         .view;
     assert_eq!(stored.state, TransferState::Done);
-    let again = record(
-        &app,
-        &ann.id(),
-        TransferView {
+    let again = record(&app, &ann.id(), &ended.id, |view| {
+        Some(TransferView {
             state: TransferState::Failed,
-            ..ended
-        },
-    )
+            ..view.clone()
+        })
+    })
     .await
     .unwrap();
     assert_eq!(again, stored, "what is over stays as it ended");

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
-use super::super::origin::host;
+use super::{super::origin::host, app};
 use crate::{app::App, config::Origin, error::Failure};
 
 /// For load balancers, which name no host.
@@ -29,10 +29,11 @@ const HEALTH: &str = "/healthz";
 const BODY_TIME: Duration = Duration::from_secs(30);
 const SELECTION_TIME: Duration = Duration::from_secs(300);
 
-/// No page of ours runs anything but our own files; nobody may frame it; it sends nothing elsewhere.
+/// No page of ours runs anything but our own files; nobody may frame it; it sends nothing elsewhere. Previews are blobs that
+/// the page makes with a type of its own choice, in frames those of PDF alone.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
-    img-src 'self' blob:; font-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; \
-    form-action 'none'; frame-ancestors 'none'";
+    img-src 'self' blob:; media-src 'self' blob:; frame-src blob:; font-src 'self'; connect-src 'self'; \
+    worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Set on every answer that does not say otherwise.
 const HEADERS: [(&str, &str); 6] = [
@@ -58,7 +59,11 @@ pub(crate) async fn front(
         Ok(origin) => {
             secure = origin.is_some_and(|origin| origin.is_secure());
             limit_body(&mut request);
-            next.call(request).await?.map_into_boxed_body()
+            let traffic = app(request.request())?.watch.traffic.clone();
+            let body = traffic.clone().incoming(request.take_payload());
+            request.set_payload(body);
+            let response = next.call(request).await?.map_into_boxed_body();
+            response.map_body(|_, body| traffic.outgoing(body))
         }
         Err(failure) => request.into_response(HttpResponse::from_error(failure)),
     };

@@ -117,6 +117,11 @@ impl Blobs for DiskBlobs {
         let disk = rustix::fs::statvfs(&self.folder)?;
         Ok(Some(disk.f_bavail.saturating_mul(disk.f_frsize)))
     }
+
+    fn total(&self) -> io::Result<Option<u64>> {
+        let disk = rustix::fs::statvfs(&self.folder)?;
+        Ok(Some(disk.f_blocks.saturating_mul(disk.f_frsize)))
+    }
 }
 
 fn pack_of(path: &Path) -> Option<PackId> {

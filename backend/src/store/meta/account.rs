@@ -39,6 +39,7 @@ pub(crate) struct Model {
     recovery_hash: Vec<u8>,
     recovery_wrapped: Vec<u8>,
     statement: Option<Vec<u8>>,
+    disabled_at: Option<i64>,
 }
 
 /// None.
@@ -57,6 +58,8 @@ pub(crate) struct Account {
     pub(crate) key: PublicKey,
     /// Whether it administers the server.
     pub(crate) admin: bool,
+    /// Whether an administrator has shut it out.
+    pub(crate) disabled: bool,
     /// Its own space.
     pub(crate) space: SpaceId,
     /// What checks its password.
@@ -156,6 +159,31 @@ pub(crate) async fn set_statement(txn: &Txn, id: &AccountId, statement: &Signed<
     Ok(())
 }
 
+/// Shuts an account out, or lets it in again.
+pub(crate) async fn set_disabled(txn: &Txn, id: &AccountId, since: Option<Timestamp>) -> Result<(), Error> {
+    let row = ActiveModel {
+        id: Set(id.as_bytes().to_vec()),
+        disabled_at: Set(since.map(|at| at.0)),
+        ..Default::default()
+    };
+    row.update(txn).await?;
+    Ok(())
+}
+
+/// Whether the account is shut out, or not there.
+pub(crate) async fn is_disabled(on: &impl ConnectionTrait, id: &AccountId) -> Result<bool, Error> {
+    let enabled = Entity::find_by_id(id.as_bytes().to_vec()).filter(Column::DisabledAt.is_null());
+    Ok(enabled.count(on).await? == 0)
+}
+
+/// What everybody of an account that is shut out is told.
+pub(crate) fn shut_out() -> Refusal {
+    Refusal::new(
+        ErrorCode::NotAllowed,
+        "this account was disabled; ask the administrator of the server",
+    )
+}
+
 fn model(account: &Account, now: Timestamp) -> Model {
     let password = &account.password;
     Model {
@@ -176,6 +204,7 @@ fn model(account: &Account, now: Timestamp) -> Model {
         recovery_hash: account.recovery.hash.as_bytes().to_vec(),
         recovery_wrapped: account.recovery.wrapped.as_bytes().to_vec(),
         statement: account.standing.newest().map(wire::encode),
+        disabled_at: account.disabled.then_some(now.0),
     }
 }
 
@@ -186,6 +215,7 @@ fn parse(row: Model) -> Result<Account, Error> {
         name: row.name,
         key,
         admin: row.admin,
+        disabled: row.disabled_at.is_some(),
         space: SpaceId::from_slice(&row.space).map_err(|_| Error::bad_row("space id"))?,
         password: Password {
             salt: array(row.salt)?,

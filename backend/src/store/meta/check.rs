@@ -175,6 +175,7 @@ pub(crate) async fn clear(txn: &Txn) -> Result<(), Error> {
         "DELETE FROM pin",
         "DELETE FROM chunk",
         "DELETE FROM pack",
+        "DELETE FROM space_usage",
     ] {
         txn.execute_raw(sql(text, txn, [])).await?;
     }

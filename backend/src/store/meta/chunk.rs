@@ -8,7 +8,13 @@ use beckon_shared::{
 };
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, QueryResult, Value};
 
-use super::{BATCH, Error, Meta, Txn, entity::pack, numbers, places, sql};
+use super::{
+    BATCH, Error, Meta, Txn,
+    entity::pack,
+    numbers, places,
+    space::{Growth, grow},
+    sql,
+};
 use crate::{clock::Clock, store::pack::PackId};
 
 /// A pack that was just sealed.
@@ -85,11 +91,12 @@ pub(crate) async fn insert(txn: &Txn, clock: &dyn Clock, new: NewPack, chunks: &
     let first = numbers(txn, chunks.len() + 1).await?;
     let no = pack_row(txn, clock, new, first).await?;
     let mut next = first + 1;
+    let mut growth = Growth::default();
     for chunks in chunks.chunks(BATCH) {
-        insert_chunks(txn, no, next, chunks).await?;
+        insert_chunks(txn, no, next, chunks, &mut growth).await?;
         next += i64::try_from(chunks.len()).map_err(|_| Error::bad_row("count"))?;
     }
-    Ok(())
+    grow(txn, &growth).await
 }
 
 /// The row number of a pack. It has one already if collection came upon its file before its own index row was there.
@@ -158,18 +165,30 @@ fn by_space(chunks: &[NewChunk]) -> BTreeMap<SpaceId, Vec<ChunkId>> {
 /// The columns that [`insert_chunks`] fills.
 const COLUMNS: usize = 8;
 
-async fn insert_chunks(txn: &Txn, pack: i64, first: i64, chunks: &[NewChunk]) -> Result<(), Error> {
+async fn insert_chunks(
+    txn: &Txn,
+    pack: i64,
+    first: i64,
+    chunks: &[NewChunk],
+    growth: &mut Growth,
+) -> Result<(), Error> {
     let rows: Vec<String> = (0..chunks.len())
         .map(|row| format!("({},0,0)", places(row * COLUMNS + 1, COLUMNS)))
         .collect();
     let text = format!(
         "INSERT INTO chunk (no, space, id, pack, start, stored_len, len, encoding, suite, key_epoch) VALUES {} \
          ON CONFLICT (space, id) DO UPDATE SET pack = excluded.pack, start = excluded.start, stored_len = excluded.stored_len, \
-         len = excluded.len, encoding = excluded.encoding, damaged_at = NULL WHERE chunk.damaged_at IS NOT NULL",
+         len = excluded.len, encoding = excluded.encoding, damaged_at = NULL WHERE chunk.damaged_at IS NOT NULL \
+         RETURNING no, space, len",
         rows.join(",")
     );
     let values = (first..).zip(chunks).flat_map(|(no, chunk)| values_of(no, pack, chunk));
-    txn.execute_raw(sql(&text, txn, values)).await?;
+    for row in txn.query_all_raw(sql(&text, txn, values)).await? {
+        // A damaged chunk that came again was counted before, and keeps its number.
+        if row.try_get::<i64>("", "no")? >= first {
+            *growth.entry(row.try_get("", "space")?).or_default() += row.try_get::<i64>("", "len")?;
+        }
+    }
     Ok(())
 }
 

@@ -7,7 +7,9 @@ use sea_orm::{ConnectionTrait, Value};
 use super::{
     BATCH, Error, Meta, Txn,
     chunk::{NewPack, Place, place},
-    numbers, places, sql,
+    numbers, places,
+    space::{Growth, grow},
+    sql,
 };
 use crate::{clock::Clock, store::pack::PackId};
 
@@ -53,28 +55,41 @@ async fn nos(on: &impl ConnectionTrait, text: &str, values: Vec<Value>) -> Resul
 /// Marks those of these chunks that still nothing needs.
 pub(crate) async fn mark(meta: &Meta, nos: &[i64], now: i64) -> Result<u64, Error> {
     let text = format!("UPDATE chunk AS c SET marked_at = {now} WHERE c.marked_at IS NULL AND {UNUSED} AND c.no IN");
-    change(meta, &text, nos).await
-}
-
-/// Deletes those of these chunks that still nothing needs and whose mark is still old enough.
-pub(crate) async fn delete(meta: &Meta, nos: &[i64], marked_before: i64) -> Result<u64, Error> {
-    let text = format!("DELETE FROM chunk AS c WHERE c.marked_at <= {marked_before} AND {UNUSED} AND c.no IN");
-    change(meta, &text, nos).await
-}
-
-/// One short transaction for each few hundred rows, so that uploads get their turn.
-async fn change(meta: &Meta, text: &str, nos: &[i64]) -> Result<u64, Error> {
-    let mut changed = 0;
+    let mut marked = 0;
+    // One short transaction for each few hundred rows, so that uploads get their turn.
     for nos in nos.chunks(BATCH) {
         let txn = meta.write().await?;
         let text = format!("{text} ({})", places(1, nos.len()));
-        changed += txn
+        marked += txn
             .execute_raw(sql(&text, &txn, nos.iter().map(|no| (*no).into())))
             .await?
             .rows_affected();
         txn.commit().await?;
     }
-    Ok(changed)
+    Ok(marked)
+}
+
+/// Deletes those of these chunks that still nothing needs and whose mark is still old enough.
+pub(crate) async fn delete(meta: &Meta, nos: &[i64], marked_before: i64) -> Result<u64, Error> {
+    let mut deleted = 0;
+    for nos in nos.chunks(BATCH) {
+        let txn = meta.write().await?;
+        let text = format!(
+            "DELETE FROM chunk AS c WHERE c.marked_at <= {marked_before} AND {UNUSED} AND c.no IN ({}) RETURNING space, len",
+            places(1, nos.len())
+        );
+        let rows = txn
+            .query_all_raw(sql(&text, &txn, nos.iter().map(|no| (*no).into())))
+            .await?;
+        let mut growth = Growth::default();
+        for row in &rows {
+            *growth.entry(row.try_get("", "space")?).or_default() -= row.try_get::<i64>("", "len")?;
+        }
+        grow(&txn, &growth).await?;
+        txn.commit().await?;
+        deleted += rows.len() as u64;
+    }
+    Ok(deleted)
 }
 
 /// Ends the pins of transfers that are over or gone.

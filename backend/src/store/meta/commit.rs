@@ -15,7 +15,7 @@ use super::{
     chunk::{self, Durable},
     entity::{Kind, commit_change, node, root_commit, source},
     numbers, source as sources, space, sql,
-    tree::{Tree, with_folders},
+    tree::{Binding, Tree, with_folders},
     version::{Fresh, Head, Written, heads, kind_of},
 };
 use crate::{
@@ -186,6 +186,13 @@ impl Application<'_> {
                 .iter()
                 .filter_map(|change| Some((change.path.clone(), kind_of(&self.manifest(&change.put)?.manifest))))
         };
+        let binding = Binding::of(self.source)?;
+        if binding == Binding::Name && puts().any(|(path, _)| path.is_root()) {
+            return Err(Error::refused(
+                ErrorCode::BadRequest,
+                "the folder Files is the server's own; commit what goes into it",
+            ));
+        }
         let wanted = with_folders(puts());
         if puts().any(|(path, kind)| wanted.get(&path) != Some(&kind) || (path.is_root() && kind != Kind::Folder)) {
             return Err(Error::refused(
@@ -197,15 +204,18 @@ impl Application<'_> {
         let commit = first;
         let first_version = first + 1;
         let first_node = first_version + count(self.checked.changes.len())?;
-        let mut tree = Tree::new(self.txn, self.clock, self.source, first_node);
+        let mut tree = Tree::new(self.txn, self.clock, self.source, binding, first_node);
         tree.find(&wanted).await?;
         tree.make_missing(&wanted).await?;
-        let written = self.decide(&mut tree, first_version).await?;
+        let written = self.decide(&mut tree, Written::new(binding), first_version).await?;
         tree.write().await?;
         self.record(commit).await?;
         written
             .write(self.txn, self.clock, commit, self.access, &self.chunks)
             .await?;
+        if binding == Binding::Name {
+            sources::outdate(self.txn, &written.changed()).await?;
+        }
         let chunks: Vec<Durable> = self.chunks.values().copied().collect();
         chunk::unmark(self.txn, &chunks).await?;
         self.record_changes(commit, &written).await
@@ -216,14 +226,18 @@ impl Application<'_> {
     }
 
     /// Compares each change with the head that is there.
-    async fn decide<'c>(&'c self, tree: &mut Tree<'_>, first_version: i64) -> Result<Written<'c>, Error> {
+    async fn decide<'c>(
+        &'c self,
+        tree: &mut Tree<'_>,
+        mut written: Written<'c>,
+        first_version: i64,
+    ) -> Result<Written<'c>, Error> {
         let bound = self
             .checked
             .changes
             .iter()
             .filter_map(|change| tree.get(&change.path)?.head);
         let heads: BTreeMap<i64, Head> = heads(self.txn, bound.collect()).await?;
-        let mut written = Written::default();
         for (seq, change) in self.checked.changes.iter().enumerate() {
             let put = self.manifest(&change.put).ok_or_else(|| Error::bad_row("manifest"))?;
             let bound = tree.get(&change.path).ok_or_else(|| Error::bad_row("bound path"))?;

@@ -78,6 +78,9 @@ impl Device {
 
     /// The name of a root, as last told; its id where it is not known.
     pub(crate) fn root_name(&self, root: &RootId) -> Result<Label, Error> {
+        if *root == RootId::of_files(&self.id) {
+            return Label::new("Files").map_err(|_| Error::bad_row("label"));
+        }
         let known = self
             .roots
             .iter()
@@ -308,6 +311,22 @@ pub(crate) async fn rename(txn: &Txn, account: &AccountId, id: &DeviceId, name: 
         id: Set(id.as_bytes().to_vec()),
         name: Set(name.to_string()),
         name_key: Set(key),
+        ..Default::default()
+    };
+    row.update(txn).await?;
+    Ok(())
+}
+
+/// Records that a controller confirmed a device that joined by a code.
+pub(crate) async fn confirm(txn: &Txn, account: &AccountId, id: &DeviceId) -> Result<(), Error> {
+    if find(txn, account, id).await?.revoked {
+        let message = "this device was revoked and cannot be confirmed; let it join again with a new code";
+        return Err(Refusal::new(ErrorCode::Revoked, message).into());
+    }
+    let row = ActiveModel {
+        account: Set(account.as_bytes().to_vec()),
+        id: Set(id.as_bytes().to_vec()),
+        joined_by_code: Set(false),
         ..Default::default()
     };
     row.update(txn).await?;

@@ -1,8 +1,12 @@
 //! What is stored, as people see it: nodes by id or path, what is in a folder, the versions of a file.
 
 pub(crate) mod change;
+pub(crate) mod current;
 pub(crate) mod deleted;
+pub(crate) mod folder;
 pub(crate) mod head;
+pub(crate) mod path;
+pub(crate) mod search;
 #[cfg(test)]
 mod test;
 pub(crate) mod walk;
@@ -23,7 +27,7 @@ use sea_orm::{
 use super::{
     BATCH, Error,
     entity::{Kind, manifest, node, version},
-    space,
+    places, space, sql,
 };
 use crate::access::GrantedSpace;
 
@@ -43,6 +47,8 @@ pub(crate) struct Row {
     pub(crate) node: node::Model,
     /// Its newest version.
     pub(crate) head: Option<version::Model>,
+    /// How many versions it has; 0 for folders.
+    pub(crate) versions: u32,
     /// Where it points, if it is a symlink.
     pub(crate) target: Option<Vec<u8>>,
     /// The folder that holds it; nothing for what lies at the top, and for the top itself.
@@ -95,6 +101,7 @@ pub(crate) async fn top(on: &impl ConnectionTrait, space: &GrantedSpace) -> Resu
     Ok(Row {
         node: found,
         head: None,
+        versions: 0,
         target: None,
         parent: None,
     })
@@ -114,6 +121,17 @@ async fn by_id(on: &impl ConnectionTrait, space: &GrantedSpace, id: NodeId) -> R
         .map(|folder| node_id(&folder))
         .transpose()?;
     one(on, vec![(node, head)], parent).await?.ok_or_else(absent)
+}
+
+/// The nodes with these row numbers, in this order.
+async fn by_numbers(on: &impl ConnectionTrait, nos: &[i64]) -> Result<Vec<Row>, Error> {
+    let mut found = HashMap::with_capacity(nos.len());
+    for nos in nos.chunks(BATCH) {
+        let query = node::Entity::find().filter(node::Column::No.is_in(nos.iter().copied()));
+        let batch = rows(on, with_head(query).all(on).await?, None).await?;
+        found.extend(batch.into_iter().map(|row| (row.node.no, row)));
+    }
+    Ok(nos.iter().filter_map(|no| found.remove(no)).collect())
 }
 
 /// The live node of this name in a folder.
@@ -167,7 +185,7 @@ async fn one(
     Ok(rows(on, found, parent).await?.into_iter().next())
 }
 
-/// Adds where the symlinks among them point.
+/// Adds where the symlinks among them point, and how many versions there are of each.
 async fn rows(
     on: &impl ConnectionTrait,
     found: Vec<(node::Model, Option<version::Model>)>,
@@ -176,9 +194,12 @@ async fn rows(
     let links = found.iter().filter(|(node, _)| node.kind == Kind::Symlink);
     let links: Vec<i64> = links.filter_map(|(node, _)| node.head).collect();
     let mut targets = targets(on, &links).await?;
+    let with_content = found.iter().filter(|(node, _)| node.kind != Kind::Folder);
+    let counts = version_counts(on, &with_content.map(|(node, _)| node.no).collect::<Vec<_>>()).await?;
     let row = |(node, head): (node::Model, _)| {
         let target = node.head.and_then(|head| targets.remove(&head));
         Row {
+            versions: counts.get(&node.no).copied().unwrap_or(0),
             node,
             head,
             target,
@@ -186,6 +207,22 @@ async fn rows(
         }
     };
     Ok(found.into_iter().map(row).collect())
+}
+
+async fn version_counts(on: &impl ConnectionTrait, nodes: &[i64]) -> Result<HashMap<i64, u32>, Error> {
+    let mut counts = HashMap::with_capacity(nodes.len());
+    for batch in nodes.chunks(BATCH) {
+        let text = format!(
+            "SELECT node, COUNT(*) AS count FROM version WHERE node IN ({}) GROUP BY node",
+            places(1, batch.len())
+        );
+        let values = batch.iter().map(|no| (*no).into());
+        for row in on.query_all_raw(sql(&text, on, values)).await? {
+            let count: i64 = row.try_get("", "count")?;
+            counts.insert(row.try_get("", "node")?, u32::try_from(count).unwrap_or(u32::MAX));
+        }
+    }
+    Ok(counts)
 }
 
 async fn targets(on: &impl ConnectionTrait, versions: &[i64]) -> Result<HashMap<i64, Vec<u8>>, Error> {

@@ -139,6 +139,8 @@ pub(crate) mod node {
         pub(crate) parent: Option<i64>,
         /// Unique among the live ones of a folder.
         pub(crate) name: Vec<u8>,
+        /// The name as it is searched for.
+        pub(crate) folded: String,
         /// What it is.
         pub(crate) kind: Kind,
         /// Row number of its newest version.

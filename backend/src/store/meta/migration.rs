@@ -2,6 +2,9 @@
 
 mod m0001_account;
 mod m0002_store;
+mod m0003_administration;
+mod m0004_transfer_unheard;
+mod m0005_search;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
@@ -11,6 +14,12 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_account::Migration), Box::new(m0002_store::Migration)]
+        vec![
+            Box::new(m0001_account::Migration),
+            Box::new(m0002_store::Migration),
+            Box::new(m0003_administration::Migration),
+            Box::new(m0004_transfer_unheard::Migration),
+            Box::new(m0005_search::Migration),
+        ]
     }
 }

@@ -75,7 +75,7 @@ pub(crate) async fn by_token(
         FROM session s
         JOIN account a ON a.id = s.account
         JOIN device d ON d.account = s.account AND d.id = s.device
-        WHERE s.token_hash = $1 AND s.expires > $2 AND d.revoked_at IS NULL";
+        WHERE s.token_hash = $1 AND s.expires > $2 AND d.revoked_at IS NULL AND a.disabled_at IS NULL";
     let row = on
         .query_one_raw(sql(text, on, [hash.as_bytes().to_vec().into(), now.0.into()]))
         .await?;

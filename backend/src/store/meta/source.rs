@@ -1,4 +1,6 @@
 //! Roots of machines in a space: their folders `MACHINE/ROOT`, the head of their commits, and what each entry is bound to.
+//!
+//! What people put in by hand comes from a root of its own of each device, and all of these share the folder `Files`.
 
 use beckon_shared::{
     commit::ChainHead,
@@ -8,15 +10,19 @@ use beckon_shared::{
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::{
-    Error, Txn,
+    BATCH, Error, Txn,
+    drive::search::folded,
     entity::{Kind, machine_folder, node, source, space},
     name::free_name,
-    numbers, sql,
+    numbers, places, sql,
 };
 use crate::{
     access::GrantedSpace,
     clock::{Clock, random},
 };
+
+/// The name of the folder at the top of a space for what people put in by hand.
+pub(crate) const FILES: &[u8] = b"Files";
 
 /// The row of a root, if it ever began an upload to this space.
 pub(crate) async fn find(
@@ -39,6 +45,25 @@ pub(crate) fn head(source: &source::Model) -> Result<ChainHead, Error> {
         number: source.head_number.cast_unsigned(),
         hash,
     })
+}
+
+/// Whether it is the root by which a device puts into `Files` what a person chose on it.
+pub(crate) fn is_files(source: &source::Model) -> Result<bool, Error> {
+    let device = DeviceId::from_slice(&source.device).map_err(|_| Error::bad_row("device id"))?;
+    Ok(source.root == RootId::of_files(&device).as_bytes())
+}
+
+/// Tells the machines that these nodes are bound to that what they remember of them counts no more.
+pub(crate) async fn outdate(txn: &Txn, nodes: &[i64]) -> Result<(), Error> {
+    for nodes in nodes.chunks(BATCH) {
+        let text = format!(
+            "UPDATE source SET epoch = epoch + 1 WHERE no IN (SELECT source FROM node WHERE source IS NOT NULL AND no IN ({}))",
+            places(1, nodes.len())
+        );
+        txn.execute_raw(sql(&text, txn, nodes.iter().map(|no| (*no).into())))
+            .await?;
+    }
+    Ok(())
 }
 
 /// Whether neither the node nor any folder above it is deleted.
@@ -88,18 +113,16 @@ pub(crate) async fn ensure(txn: &Txn, clock: &dyn Clock, place: &Place<'_>) -> R
         Some(source) => source.no,
         None => numbers(txn, 1).await?,
     };
-    let machine = machine_folder(txn, clock, place).await?;
-    let folder = make_folder(
-        txn,
-        clock,
-        place,
-        NewFolder {
-            parent: machine,
+    let folder = if place.root == RootId::of_files(&place.device) {
+        files_folder(txn, clock, place.space).await?
+    } else {
+        let new = NewFolder {
+            parent: machine_folder(txn, clock, place).await?,
             name: &place.root_name,
             source: Some(no),
-        },
-    )
-    .await?;
+        };
+        make_folder(txn, clock, place.space, new).await?
+    };
     match found {
         Some(source) => rebind(txn, source, folder).await,
         None => insert(txn, place, no, folder).await,
@@ -144,21 +167,12 @@ async fn machine_folder(txn: &Txn, clock: &dyn Clock, place: &Place<'_>) -> Resu
     {
         return Ok(found.folder);
     }
-    let space = space::Entity::find_by_id(place.space.column())
-        .one(txn)
-        .await?
-        .ok_or_else(|| Error::bad_row("space"))?;
-    let folder = make_folder(
-        txn,
-        clock,
-        place,
-        NewFolder {
-            parent: space.top,
-            name: &place.machine,
-            source: None,
-        },
-    )
-    .await?;
+    let new = NewFolder {
+        parent: top(txn, place.space).await?,
+        name: &place.machine,
+        source: None,
+    };
+    let folder = make_folder(txn, clock, place.space, new).await?;
     let text = "INSERT INTO machine_folder (space, device, folder) VALUES ($1, $2, $3) \
         ON CONFLICT (space, device) DO UPDATE SET folder = excluded.folder";
     txn.execute_raw(sql(text, txn, [key.0.into(), key.1.into(), folder.into()]))
@@ -166,21 +180,57 @@ async fn machine_folder(txn: &Txn, clock: &dyn Clock, place: &Place<'_>) -> Resu
     Ok(folder)
 }
 
-struct NewFolder<'a> {
-    parent: i64,
-    name: &'a Name,
-    source: Option<i64>,
+/// The folder `Files` at the top, made where it is not there.
+pub(crate) async fn files_folder(txn: &Txn, clock: &dyn Clock, space: &GrantedSpace) -> Result<i64, Error> {
+    let top = top(txn, space).await?;
+    let found = node::Entity::find()
+        .filter(node::Column::Parent.eq(top))
+        .filter(node::Column::Name.eq(FILES))
+        .filter(node::Column::Kind.eq(Kind::Folder))
+        .filter(node::Column::DeletedAt.is_null());
+    if let Some(found) = found.one(txn).await? {
+        return Ok(found.no);
+    }
+    let new = NewFolder {
+        parent: top,
+        name: &Name::new(FILES).map_err(|_| Error::bad_row("name"))?,
+        source: None,
+    };
+    make_folder(txn, clock, space, new).await
 }
 
-async fn make_folder(txn: &Txn, clock: &dyn Clock, place: &Place<'_>, new: NewFolder<'_>) -> Result<i64, Error> {
+async fn top(txn: &Txn, space: &GrantedSpace) -> Result<i64, Error> {
+    let row = space::Entity::find_by_id(space.column()).one(txn).await?;
+    Ok(row.ok_or_else(|| Error::bad_row("space"))?.top)
+}
+
+/// A folder to be made.
+pub(crate) struct NewFolder<'a> {
+    /// The folder that holds it.
+    pub(crate) parent: i64,
+    /// What it is called, or nearly so if the name is taken.
+    pub(crate) name: &'a Name,
+    /// The root that it is for.
+    pub(crate) source: Option<i64>,
+}
+
+/// Makes a folder.
+pub(crate) async fn make_folder(
+    txn: &Txn,
+    clock: &dyn Clock,
+    space: &GrantedSpace,
+    new: NewFolder<'_>,
+) -> Result<i64, Error> {
     let now = clock.now();
     let no = numbers(txn, 1).await?;
+    let name = free_name(txn, new.parent, new.name).await?;
     let row = node::ActiveModel {
         no: Set(no),
         id: Set(NodeId::new(now, random(clock)).as_bytes().to_vec()),
-        space: Set(place.space.column()),
+        space: Set(space.column()),
         parent: Set(Some(new.parent)),
-        name: Set(free_name(txn, new.parent, new.name).await?.as_bytes().to_vec()),
+        name: Set(name.as_bytes().to_vec()),
+        folded: Set(folded(name.as_bytes())),
         kind: Set(Kind::Folder),
         head: Set(None),
         source: Set(new.source),

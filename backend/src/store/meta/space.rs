@@ -1,5 +1,7 @@
 //! Spaces: making one, its key and revision, counting what it holds.
 
+use std::collections::BTreeMap;
+
 use beckon_shared::{
     chunk::ChunkKey,
     id::{AccountId, NodeId, SpaceId},
@@ -8,22 +10,36 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
 
 use super::{
     Error, Txn,
+    drive::search::folded,
     entity::{Kind, node, space},
-    numbers, sql,
+    numbers,
+    source::FILES,
+    sql,
+    word::{column, number},
 };
 use crate::{
     access::GrantedSpace,
     clock::{Clock, random},
 };
 
-/// What a space holds, in bytes.
+/// How full a space is, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Usage {
-    /// Of the newest versions of all files that are not deleted.
-    pub(crate) logical: u64,
-    /// Of all chunks, as stored.
-    pub(crate) stored: u64,
+pub(crate) struct Fill {
+    /// Content of all chunks that are durable, each once.
+    pub(crate) used: u64,
+    /// The most that it may hold.
+    pub(crate) quota: Option<u64>,
 }
+
+impl Fill {
+    /// Whether nothing more goes in.
+    pub(crate) fn is_full(&self) -> bool {
+        self.quota.is_some_and(|quota| self.used >= quota)
+    }
+}
+
+/// By how many bytes of content spaces grow, or shrink where it is negative.
+pub(crate) type Growth = BTreeMap<Vec<u8>, i64>;
 
 /// Makes the space of a new account, with its folder for files that are put in by hand.
 pub(crate) async fn create(txn: &Txn, clock: &dyn Clock, account: AccountId) -> Result<SpaceId, Error> {
@@ -49,6 +65,7 @@ pub(crate) async fn create(txn: &Txn, clock: &dyn Clock, account: AccountId) -> 
         space: Set(id.as_bytes().to_vec()),
         parent: Set(parent),
         name: Set(name.to_vec()),
+        folded: Set(folded(name)),
         kind: Set(Kind::Folder),
         head: Set(None),
         source: Set(None),
@@ -57,7 +74,7 @@ pub(crate) async fn create(txn: &Txn, clock: &dyn Clock, account: AccountId) -> 
         created: Set(now.0),
         deleted_at: Set(None),
     };
-    let nodes = [folder(top, None, b""), folder(top + 1, Some(top), b"Files")];
+    let nodes = [folder(top, None, b""), folder(top + 1, Some(top), FILES)];
     node::Entity::insert_many(nodes).exec_without_returning(txn).await?;
     Ok(id)
 }
@@ -96,19 +113,34 @@ pub(crate) async fn bump_revision(txn: &Txn, space: &GrantedSpace) -> Result<u64
     Ok(row.try_get::<i64>("", "revision")?.cast_unsigned())
 }
 
-/// Counts what a space holds.
-pub(crate) async fn usage(on: &impl ConnectionTrait, space: &GrantedSpace) -> Result<Usage, Error> {
-    let logical = "SELECT CAST(COALESCE(SUM(v.size), 0) AS BIGINT) AS total FROM node n JOIN version v ON v.no = n.head \
-        WHERE n.space = $1 AND n.deleted_at IS NULL";
-    let stored = "SELECT CAST(COALESCE(SUM(stored_len), 0) AS BIGINT) AS total FROM chunk WHERE space = $1";
-    Ok(Usage {
-        logical: total(on, space, logical).await?,
-        stored: total(on, space, stored).await?,
+/// How full a space is.
+pub(crate) async fn fill(on: &impl ConnectionTrait, space: SpaceId) -> Result<Fill, Error> {
+    let text = "SELECT s.quota, COALESCE(u.used, 0) AS used FROM space s LEFT JOIN space_usage u ON u.space = s.id WHERE s.id = $1";
+    let row = on
+        .query_one_raw(sql(text, on, [space.as_bytes().to_vec().into()]))
+        .await?;
+    let row = row.ok_or_else(|| Error::bad_row("space"))?;
+    Ok(Fill {
+        used: number(row.try_get("", "used")?)?,
+        quota: row.try_get::<Option<i64>>("", "quota")?.map(i64::cast_unsigned),
     })
 }
 
-async fn total(on: &impl ConnectionTrait, space: &GrantedSpace, text: &str) -> Result<u64, Error> {
-    let row = on.query_one_raw(sql(text, on, [space.column().into()])).await?;
-    let total: i64 = row.ok_or_else(|| Error::bad_row("sum"))?.try_get("", "total")?;
-    Ok(total.cast_unsigned())
+/// Keeps count of what spaces hold; in the transaction that adds or deletes the chunks, and as late in it as may be.
+pub(crate) async fn grow(txn: &Txn, growth: &Growth) -> Result<(), Error> {
+    let text = "INSERT INTO space_usage (space, used) VALUES ($1, $2)
+        ON CONFLICT (space) DO UPDATE SET used = space_usage.used + excluded.used";
+    for (space, bytes) in growth {
+        txn.execute_raw(sql(text, txn, [space.clone().into(), (*bytes).into()]))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Sets the most that a space may hold.
+pub(crate) async fn set_quota(txn: &Txn, space: SpaceId, quota: Option<u64>) -> Result<(), Error> {
+    let text = "UPDATE space SET quota = $2 WHERE id = $1";
+    let values = [space.as_bytes().to_vec().into(), quota.map(column).into()];
+    txn.execute_raw(sql(text, txn, values)).await?;
+    Ok(())
 }

@@ -94,7 +94,7 @@ pub(crate) async fn add_bulk(
     Ok(())
 }
 
-/// What a bulk ticket opens, unless it, its transfer or its device has ended.
+/// What a bulk ticket opens, unless it, its transfer or its device has ended; that of a browser also with its sign-in.
 pub(crate) async fn bulk(
     on: &impl ConnectionTrait,
     ticket: &[u8; 32],
@@ -104,7 +104,10 @@ pub(crate) async fn bulk(
         FROM ticket t
         JOIN transfer f ON f.id = t.transfer
         JOIN device d ON d.account = t.account AND d.id = t.device
-        WHERE t.hash = $1 AND t.expires > $2 AND f.ended IS NULL AND d.revoked_at IS NULL";
+        JOIN account a ON a.id = t.account
+        WHERE t.hash = $1 AND t.expires > $2 AND f.ended IS NULL AND d.revoked_at IS NULL AND a.disabled_at IS NULL
+        AND (d.kind = 'agent' OR EXISTS (
+            SELECT 1 FROM session s WHERE s.account = t.account AND s.device = t.device AND s.expires > $2))";
     let Some(row) = on
         .query_one_raw(sql(text, on, [hash(ticket).into(), now.0.into()]))
         .await?
@@ -119,6 +122,14 @@ pub(crate) async fn bulk(
         space: SpaceId::from_slice(&uuid("space")?).map_err(|_| Error::bad_row("space id"))?,
         root: RootId(array(row.try_get("", "root")?)?),
     }))
+}
+
+/// Ends all tickets of an account.
+pub(crate) async fn end_of_account(txn: &Txn, account: &AccountId) -> Result<(), Error> {
+    let text = "DELETE FROM ticket WHERE account = $1";
+    txn.execute_raw(sql(text, txn, [account.as_bytes().to_vec().into()]))
+        .await?;
+    Ok(())
 }
 
 /// Ends the bulk tickets of a device.

@@ -11,10 +11,14 @@ use beckon_shared::{
     transfer::{Hold, Progress, TransferState, TransferView},
     wire,
 };
-use sea_orm::{ActiveValue::Set, ConnectionTrait, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ConnectionTrait, IntoActiveModel, QueryOrder, QuerySelect, UpdateMany,
+    entity::prelude::*,
+};
 
 use super::{
-    Txn,
+    Txn, sql,
     word::{array, column, from_word, number, word},
 };
 use crate::{error::not_found, store::Error};
@@ -53,6 +57,7 @@ pub(crate) struct Model {
     expires: i64,
     ended: Option<i64>,
     revision: i64,
+    unheard: bool,
 }
 
 /// None.
@@ -75,6 +80,8 @@ pub(crate) struct Transfer {
     pub(crate) selection: Option<Hash>,
     /// The controller that ordered it.
     pub(crate) signer: DeviceId,
+    /// Whether it was cancelled, or queued again after it failed, and its machine does not know yet.
+    pub(crate) unheard: bool,
     /// As terminals see it.
     pub(crate) view: TransferView,
 }
@@ -83,6 +90,11 @@ impl Transfer {
     /// Its id.
     pub(crate) fn id(&self) -> TransferId {
         self.view.id
+    }
+
+    /// Whether the device that ordered it does the work itself, as a browser does that uploads.
+    pub(crate) fn is_own_work(&self) -> bool {
+        self.signer == self.view.device
     }
 }
 
@@ -151,6 +163,23 @@ pub(crate) async fn open_of(
     rows.into_iter().map(parse).collect()
 }
 
+/// What was cancelled while its machine was not here to hear it.
+pub(crate) async fn cancelled_unheard_of(
+    on: &impl ConnectionTrait,
+    account: &AccountId,
+    device: &DeviceId,
+) -> Result<Vec<Transfer>, Error> {
+    let rows = Entity::find()
+        .filter(Column::Account.eq(account.as_bytes()))
+        .filter(Column::Device.eq(device.as_bytes()))
+        // As the index says it.
+        .filter(Expr::cust("unheard"))
+        .filter(Column::State.eq(word(TransferState::Cancelled)))
+        .all(on)
+        .await?;
+    rows.into_iter().map(parse).collect()
+}
+
 /// Every transfer that is not over, of all accounts.
 pub(crate) async fn all_open(on: &impl ConnectionTrait) -> Result<Vec<Transfer>, Error> {
     let rows = Entity::find().filter(Column::Ended.is_null()).all(on).await?;
@@ -159,6 +188,16 @@ pub(crate) async fn all_open(on: &impl ConnectionTrait) -> Result<Vec<Transfer>,
 
 /// Records what changes in a transfer's life, unless something newer is recorded: false then. A transfer that is over stays so.
 pub(crate) async fn update(txn: &Txn, view: &TransferView) -> Result<bool, Error> {
+    set(txn, view, Entity::update_many().filter(Column::Ended.is_null())).await
+}
+
+/// Records that a transfer that had failed is queued again; false as with [`update`].
+pub(crate) async fn reopen(txn: &Txn, view: &TransferView) -> Result<bool, Error> {
+    let failed = [TransferState::Failed, TransferState::Partly].map(word);
+    set(txn, view, Entity::update_many().filter(Column::State.is_in(failed))).await
+}
+
+async fn set(txn: &Txn, view: &TransferView, which: UpdateMany<Entity>) -> Result<bool, Error> {
     let progress = &view.progress;
     let row = ActiveModel {
         root_name: Set(view.root.clone()),
@@ -175,16 +214,29 @@ pub(crate) async fn update(txn: &Txn, view: &TransferView) -> Result<bool, Error
         error: Set(view.error.clone()),
         ended: Set(view.ended.map(|at| at.0)),
         revision: Set(column(view.revision)),
+        // A machine that has begun has heard.
+        unheard: if view.state == TransferState::Running {
+            Set(false)
+        } else {
+            NotSet
+        },
         ..Default::default()
     };
-    let done = Entity::update_many()
+    let done = which
         .set(row)
         .filter(Column::Id.eq(view.id.as_bytes()))
-        .filter(Column::Ended.is_null())
         .filter(Column::Revision.lt(column(view.revision)))
         .exec(txn)
         .await?;
     Ok(done.rows_affected == 1)
+}
+
+/// Records whether a machine has still to hear that a transfer was cancelled or queued again.
+pub(crate) async fn set_unheard(txn: &Txn, id: &TransferId, unheard: bool) -> Result<(), Error> {
+    let text = "UPDATE transfer SET unheard = $2 WHERE id = $1";
+    txn.execute_raw(sql(text, txn, [id.as_bytes().to_vec().into(), unheard.into()]))
+        .await?;
+    Ok(())
 }
 
 /// Refuses what is asked of a transfer that is over.
@@ -227,6 +279,7 @@ fn model(transfer: &Transfer) -> Model {
         expires: view.expires.0,
         ended: view.ended.map(|at| at.0),
         revision: column(view.revision),
+        unheard: transfer.unheard,
     }
 }
 
@@ -263,6 +316,7 @@ fn parse(row: Model) -> Result<Transfer, Error> {
         root: RootId(array(row.root)?),
         selection: row.selection.map(|hash| array(hash).map(Hash)).transpose()?,
         signer: DeviceId(array(row.signer)?),
+        unheard: row.unheard,
         view,
     })
 }

@@ -1,5 +1,7 @@
 //! The nodes that a commit's paths are bound to: found level by level, and made where there are none.
 
+mod by_name;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use beckon_shared::{
@@ -11,12 +13,32 @@ use sea_orm::{ConnectionTrait, EntityTrait, QueryResult, TryGetable, Value};
 
 use super::{
     BATCH, Error, Txn,
-    drive::change::mark_deleted,
+    drive::{change::mark_deleted, search::folded},
     entity::{Kind, node, source},
     name::{is_taken, numbered},
     places, source as sources, sql,
 };
 use crate::clock::{Clock, random};
+
+/// How a path finds its node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Binding {
+    /// By the machine's entry that it came from, wherever it was moved since and whatever it is called now.
+    Entry,
+    /// By the name that it has now: so are the files bound that people put into `Files`, from whichever device.
+    Name,
+}
+
+impl Binding {
+    /// How the paths of a root find theirs.
+    pub(crate) fn of(source: &source::Model) -> Result<Self, Error> {
+        Ok(if sources::is_files(source)? {
+            Self::Name
+        } else {
+            Self::Entry
+        })
+    }
+}
 
 /// A node that a path is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +58,7 @@ pub(crate) struct Tree<'a> {
     txn: &'a Txn,
     clock: &'a dyn Clock,
     source: &'a source::Model,
+    binding: Binding,
     now: Timestamp,
     next: i64,
     bound: HashMap<RootPath, Bound>,
@@ -60,7 +83,13 @@ pub(crate) fn with_folders(named: impl IntoIterator<Item = (RootPath, Kind)>) ->
 
 impl<'a> Tree<'a> {
     /// Numbers from `next` on are free for as many nodes as there are wanted paths.
-    pub(crate) fn new(txn: &'a Txn, clock: &'a dyn Clock, source: &'a source::Model, next: i64) -> Self {
+    pub(crate) fn new(
+        txn: &'a Txn,
+        clock: &'a dyn Clock,
+        source: &'a source::Model,
+        binding: Binding,
+        next: i64,
+    ) -> Self {
         let root = Bound {
             no: source.folder,
             kind: Kind::Folder,
@@ -72,6 +101,7 @@ impl<'a> Tree<'a> {
             txn,
             clock,
             source,
+            binding,
             now: clock.now(),
             next,
             bound,
@@ -100,7 +130,10 @@ impl<'a> Tree<'a> {
             .entry(RootPath::root())
             .and_modify(|bound| bound.head = root.and_then(|root| root.head));
         for (_, level) in levels(wanted) {
-            self.find_level(&level).await?;
+            match self.binding {
+                Binding::Entry => self.find_level(&level).await?,
+                Binding::Name => self.find_level_by_name(&level).await?,
+            }
         }
         Ok(())
     }
@@ -121,7 +154,7 @@ impl<'a> Tree<'a> {
         let Some(bound) = self.bound.get(path).copied() else {
             return false;
         };
-        let fits = (bound.kind == Kind::Folder) == (wanted == Kind::Folder);
+        let fits = fits(bound.kind, wanted);
         if !fits {
             // A file took a folder's place, or the other way round: the old node goes to Deleted with all below it.
             self.replaced.push(bound.no);
@@ -253,6 +286,10 @@ impl<'a> Tree<'a> {
     fn make(&mut self, path: RootPath, folder: i64, name: Name, free: Name, kind: Kind) {
         let no = self.next;
         self.next += 1;
+        let (source, source_parent, source_name) = match self.binding {
+            Binding::Entry => (Some(self.source.no), Some(folder), Some(name.as_bytes().to_vec())),
+            Binding::Name => (None, None, None),
+        };
         self.bound.insert(
             path,
             Bound {
@@ -268,11 +305,12 @@ impl<'a> Tree<'a> {
             space: self.source.space.clone(),
             parent: Some(folder),
             name: free.as_bytes().to_vec(),
+            folded: folded(free.as_bytes()),
             kind,
             head: None,
-            source: Some(self.source.no),
-            source_parent: Some(folder),
-            source_name: Some(name.as_bytes().to_vec()),
+            source,
+            source_parent,
+            source_name,
             created: self.now.0,
             deleted_at: None,
         });
@@ -305,6 +343,11 @@ impl<'a> Tree<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a node can take what a path holds: folders take folders, and files and symlinks each other.
+fn fits(kind: Kind, wanted: Kind) -> bool {
+    (kind == Kind::Folder) == (wanted == Kind::Folder)
 }
 
 type Levels<'p> = BTreeMap<usize, Vec<(&'p RootPath, Kind)>>;

@@ -17,7 +17,7 @@ use super::{
     chunk::Durable,
     entity::{Kind, chunk_use, manifest, version},
     places, sql,
-    tree::Bound,
+    tree::{Binding, Bound},
 };
 use crate::{
     access::{GrantedSpace, TransferAccess},
@@ -85,8 +85,9 @@ pub(crate) struct Fresh<'a> {
 }
 
 /// What a commit does to versions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Written<'a> {
+    binding: Binding,
     /// New versions.
     new: Vec<Fresh<'a>>,
     /// Heads whose content stays while their stamp changes: `no` is the head's own.
@@ -107,6 +108,18 @@ enum Verdict {
 }
 
 impl<'a> Written<'a> {
+    /// Nothing yet, of a root whose paths find their nodes in this way.
+    pub(crate) fn new(binding: Binding) -> Self {
+        Self {
+            binding,
+            new: Vec::new(),
+            restamped: Vec::new(),
+            confirmed: Vec::new(),
+            moved: Vec::new(),
+            by_seq: HashMap::new(),
+        }
+    }
+
     /// Decides what becomes of a version; true if it is the head of a node that this commit makes.
     pub(crate) async fn take(
         &mut self,
@@ -121,6 +134,8 @@ impl<'a> Written<'a> {
             None => (Verdict::New, fresh.no),
         };
         match verdict {
+            // The stamp of a version is its device's own, and by name a path may find what came from another one.
+            Verdict::Restamp if self.binding == Binding::Name => self.confirmed.push(Fresh { no: head_no, ..fresh }),
             Verdict::Nothing => self.confirmed.push(Fresh { no: head_no, ..fresh }),
             Verdict::Restamp => self.restamped.push(Fresh { no: head_no, ..fresh }),
             Verdict::New => {
@@ -141,6 +156,11 @@ impl<'a> Written<'a> {
     /// The version that a change made or confirmed.
     pub(crate) fn version_of(&self, seq: usize) -> Option<i64> {
         self.by_seq.get(&seq).copied()
+    }
+
+    /// The nodes that get a new version.
+    pub(crate) fn changed(&self) -> Vec<i64> {
+        self.new.iter().map(|fresh| fresh.node).collect()
     }
 
     /// Writes all of it.

@@ -236,7 +236,7 @@ impl Assembly {
 
 impl Open {
     fn append(&mut self, queued: &Queued) -> Result<(), Error> {
-        let space = queued.batch.space;
+        let space = queued.batch.share.space();
         let header = queued.chunk.header;
         let at = match self.seen.get(&(space, header.id)) {
             Some(at) => *at,

@@ -5,7 +5,10 @@ use std::io::ErrorKind;
 use futures_util::future::join_all;
 
 use super::*;
-use crate::store::testing::{Fixture, RESERVE, noise};
+use crate::store::{
+    room::Arriving,
+    testing::{Fixture, RESERVE, noise},
+};
 
 #[tokio::test]
 async fn many_senders_share_few_syncs() {
@@ -61,10 +64,7 @@ async fn sending_the_same_chunk_twice_is_harmless() {
     let same = [content.as_slice()];
     let (one, two) = tokio::join!(machine.send(&same), machine.send(&same));
     assert_eq!(one.unwrap(), two.unwrap());
-    assert_eq!(
-        fixture.store.space_usage(&machine.space()).await.unwrap().stored,
-        50_000
-    );
+    assert_eq!(fixture.store.fill(&machine.space()).await.unwrap().used, 50_000);
 }
 
 #[tokio::test]
@@ -196,7 +196,7 @@ async fn nobody_is_told_durable_when_the_task_that_seals_is_gone() {
     let content = noise(1, 1000);
     let chunk = crate::store::testing::chunk(machine.key.id(&content), &content);
     let batch = Arc::new(BatchState {
-        space: machine.access.space,
+        share: Arriving::default().share(machine.access.space),
         transfer: machine.access.transfer,
         failure: Mutex::new(None),
     });
@@ -209,7 +209,7 @@ async fn nobody_is_told_durable_when_the_task_that_seals_is_gone() {
         }))
         .unwrap_or_else(|_| unreachable!("the thread listens"));
     let later = Arc::new(BatchState {
-        space: machine.access.space,
+        share: Arriving::default().share(machine.access.space),
         transfer: machine.access.transfer,
         failure: Mutex::new(None),
     });

@@ -75,6 +75,9 @@ fn row(at: usize, fake: &Fake) -> serde_json::Value {
         mode: if fake.kind == EntryKind::Folder { 0o750 } else { 0o640 },
         target: (fake.kind == EntryKind::Symlink).then(|| Blob(fake.content.to_vec())),
         deleted: None,
+        device: None,
+        stored: None,
+        versions: 1,
     };
     serde_json::json!({ "path": URL_SAFE_NO_PAD.encode(fake.path), "node": node })
 }

@@ -189,6 +189,9 @@ mod tests {
             deleted: None,
             mode: 0,
             target: None,
+            device: None,
+            stored: None,
+            versions: 1,
         };
         TreeRow {
             path: RootPath::new(number.to_string()).unwrap(),

@@ -54,6 +54,7 @@ async fn site() -> Site {
         limits: Limits::default(),
         setup: SetUp::default(),
         secret: [0; 32],
+        watch: crate::admin::Watch::new(beckon_shared::time::Timestamp(0)),
     };
     let mut site = Site {
         fixture,

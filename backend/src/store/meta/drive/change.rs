@@ -9,17 +9,14 @@ use beckon_shared::{
 };
 use sea_orm::{ConnectionTrait, Value};
 
-use super::{Place, Row, child, find};
+use super::{Place, Row, child, find, search::folded};
 use crate::{
     access::GrantedSpace,
-    store::meta::{Error, Meta, Txn, entity::Kind, space::bump_revision, sql},
+    store::meta::{Error, Meta, Txn, entity::Kind, source::FILES, space::bump_revision, sql},
 };
 
 /// Nodes that may be deleted or restored at once.
 pub(crate) const NODES_MAX: usize = 1000;
-
-/// The name of the folder for what people put in by hand.
-const FILES: &[u8] = b"Files";
 
 /// The node `$1` and what lies below it, as far as it has the same mark of deletion.
 const SUBTREE: &str = "WITH RECURSIVE below (no) AS (\
@@ -60,13 +57,14 @@ pub(crate) async fn move_node(meta: &Meta, space: &GrantedSpace, asked: &Move) -
     {
         return Err(name_taken());
     }
-    let values = [folder.node.no.into(), name.to_vec().into(), row.node.no.into()];
-    txn.execute_raw(sql(
-        "UPDATE node SET parent = $1, name = $2 WHERE no = $3",
-        &txn,
-        values,
-    ))
-    .await?;
+    let values = [
+        folder.node.no.into(),
+        name.to_vec().into(),
+        folded(name).into(),
+        row.node.no.into(),
+    ];
+    let text = "UPDATE node SET parent = $1, name = $2, folded = $3 WHERE no = $4";
+    txn.execute_raw(sql(text, &txn, values)).await?;
     done(txn, revision).await
 }
 
@@ -116,12 +114,13 @@ async fn restore_one(txn: &Txn, space: &GrantedSpace, row: &Row, mark: i64) -> R
         return Err(Error::refused(ErrorCode::Conflict, message));
     }
     let name = free_name(txn, &folder, row).await?;
-    let rename = sql(
-        "UPDATE node SET name = $1 WHERE no = $2",
-        txn,
-        [name.as_bytes().to_vec().into(), row.node.no.into()],
-    );
-    txn.execute_raw(rename).await?;
+    let values = [
+        name.as_bytes().to_vec().into(),
+        folded(name.as_bytes()).into(),
+        row.node.no.into(),
+    ];
+    let text = "UPDATE node SET name = $1, folded = $2 WHERE no = $3";
+    txn.execute_raw(sql(text, txn, values)).await?;
     let values = || -> [Value; 2] { [row.node.no.into(), mark.into()] };
     let unbind = format!(
         "{SUBTREE} = $2) UPDATE node SET source = NULL, source_parent = NULL, source_name = NULL WHERE no IN (SELECT no FROM below) \
@@ -157,19 +156,19 @@ async fn begin(meta: &Meta, space: &GrantedSpace, nodes: &[NodeId]) -> Result<(T
 
 /// A transaction with the space's next revision. That comes first, since it locks the space: no commit or other change
 /// makes live what this one deletes, or deletes what this one moves into.
-async fn locked(meta: &Meta, space: &GrantedSpace) -> Result<(Txn, u64), Error> {
+pub(super) async fn locked(meta: &Meta, space: &GrantedSpace) -> Result<(Txn, u64), Error> {
     let txn = meta.write().await?;
     let revision = bump_revision(&txn, space).await?;
     Ok((txn, revision))
 }
 
-async fn done(txn: Txn, revision: u64) -> Result<u64, Error> {
+pub(super) async fn done(txn: Txn, revision: u64) -> Result<u64, Error> {
     txn.commit().await?;
     Ok(revision)
 }
 
 /// A node that was not deleted.
-async fn live(txn: &Txn, space: &GrantedSpace, id: NodeId) -> Result<Row, Error> {
+pub(super) async fn live(txn: &Txn, space: &GrantedSpace, id: NodeId) -> Result<Row, Error> {
     let row = find(txn, space, &Place::Node(id)).await?;
     if row.node.deleted_at.is_some() {
         return Err(Error::refused(
@@ -216,7 +215,7 @@ async fn parent_of(txn: &Txn, space: &GrantedSpace, row: &Row) -> Result<Row, Er
     }
 }
 
-async fn is_at_or_below(txn: &Txn, folder: &Row, row: &Row) -> Result<bool, Error> {
+pub(super) async fn is_at_or_below(txn: &Txn, folder: &Row, row: &Row) -> Result<bool, Error> {
     let text = "WITH RECURSIVE above (no, parent) AS (\
         SELECT no, parent FROM node WHERE no = $1 UNION ALL \
         SELECT n.no, n.parent FROM above a JOIN node n ON n.no = a.parent) SELECT no FROM above WHERE no = $2";
@@ -261,7 +260,7 @@ fn parsed(name: &[u8]) -> Result<Name, Error> {
     Name::new(name).map_err(|_| Error::refused(ErrorCode::BadRequest, "this cannot be a name; give it another one"))
 }
 
-fn name_taken() -> Error {
+pub(super) fn name_taken() -> Error {
     Error::refused(
         ErrorCode::NameTaken,
         "something of that name is there already; choose another name or another folder",

@@ -1,5 +1,7 @@
 //! Listing, finding, moving, deleting and restoring, on a real database.
 
+mod finding;
+
 use std::time::Duration;
 
 use beckon_shared::{
@@ -131,6 +133,7 @@ impl Drive {
             space: Set(self.space.column()),
             parent: Set(Some(folder.node.no)),
             name: Set(name.as_bytes().to_vec()),
+            folded: Set(super::search::folded(name.as_bytes())),
             kind: Set(kind),
             head: Set(Some(no + 1)),
             source: Set(None),

@@ -26,12 +26,10 @@ pub(crate) async fn put(
     if exists(txn, account, hash).await? {
         return Ok(());
     }
-    let text = "SELECT COUNT(*) AS total FROM selection WHERE account = $1";
-    let row = txn
-        .query_one_raw(sql(text, txn, [account.as_bytes().to_vec().into()]))
-        .await?;
-    let kept: i64 = row.ok_or_else(|| Error::bad_row("count"))?.try_get("", "total")?;
-    if kept >= KEPT {
+    if count(txn, account).await? >= KEPT {
+        drop_oldest_spent(txn, account).await?;
+    }
+    if count(txn, account).await? >= KEPT {
         let message = "too many large selections wait already; let some transfers end, or order whole folders instead of many files";
         return Err(Refusal::new(ErrorCode::TooMany, message).into());
     }
@@ -44,6 +42,14 @@ pub(crate) async fn put(
     ];
     txn.execute_raw(sql(text, txn, values)).await?;
     Ok(())
+}
+
+async fn count(txn: &Txn, account: &AccountId) -> Result<i64, Error> {
+    let text = "SELECT COUNT(*) AS total FROM selection WHERE account = $1";
+    let row = txn
+        .query_one_raw(sql(text, txn, [account.as_bytes().to_vec().into()]))
+        .await?;
+    Ok(row.ok_or_else(|| Error::bad_row("count"))?.try_get("", "total")?)
 }
 
 /// A selection's bytes.
@@ -61,19 +67,37 @@ pub(crate) async fn exists(on: &impl ConnectionTrait, account: &AccountId, hash:
     Ok(on.query_one_raw(sql(text, on, values)).await?.is_some())
 }
 
-/// Removes a selection unless another open transfer needs it.
-pub(crate) async fn release(txn: &Txn, account: &AccountId, hash: &Hash) -> Result<(), Error> {
-    let text = "DELETE FROM selection WHERE account = $1 AND hash = $2 AND NOT EXISTS (
-        SELECT 1 FROM transfer t WHERE t.account = selection.account AND t.selection = selection.hash AND t.ended IS NULL)";
-    let values = [account.as_bytes().to_vec().into(), hash.as_bytes().to_vec().into()];
-    txn.execute_raw(sql(text, txn, values)).await?;
+/// Which selections some transfer needs: one that is open, or one that failed and can still be tried again. `$1` is now.
+const IS_NEEDED: &str = "EXISTS (
+    SELECT 1 FROM transfer t WHERE t.account = selection.account AND t.selection = selection.hash
+    AND (t.ended IS NULL OR (t.state IN ('failed', 'partly') AND t.expires > $1)))";
+
+/// Removes a selection unless another transfer needs it.
+pub(crate) async fn release(txn: &Txn, account: &AccountId, hash: &Hash, now: Timestamp) -> Result<(), Error> {
+    let text = format!("DELETE FROM selection WHERE NOT {IS_NEEDED} AND account = $2 AND hash = $3");
+    let values = [
+        now.0.into(),
+        account.as_bytes().to_vec().into(),
+        hash.as_bytes().to_vec().into(),
+    ];
+    txn.execute_raw(sql(&text, txn, values)).await?;
     Ok(())
 }
 
-/// Removes the selections that no open transfer needs and that came before this moment.
-pub(crate) async fn sweep(txn: &Txn, came_before: Timestamp) -> Result<(), Error> {
-    let text = "DELETE FROM selection WHERE created < $1 AND NOT EXISTS (
-        SELECT 1 FROM transfer t WHERE t.account = selection.account AND t.selection = selection.hash AND t.ended IS NULL)";
-    txn.execute_raw(sql(text, txn, [came_before.0.into()])).await?;
+/// Removes the selections that no transfer needs and that came before this moment.
+pub(crate) async fn sweep(txn: &Txn, came_before: Timestamp, now: Timestamp) -> Result<(), Error> {
+    let text = format!("DELETE FROM selection WHERE NOT {IS_NEEDED} AND created < $2");
+    txn.execute_raw(sql(&text, txn, [now.0.into(), came_before.0.into()]))
+        .await?;
+    Ok(())
+}
+
+/// Makes room for a new one: of those that are kept only for another try, the oldest goes.
+async fn drop_oldest_spent(txn: &Txn, account: &AccountId) -> Result<(), Error> {
+    let text = "DELETE FROM selection WHERE account = $1 AND hash IN (
+        SELECT s.hash FROM selection s JOIN transfer t ON t.account = s.account AND t.selection = s.hash
+        WHERE s.account = $1 GROUP BY s.hash, s.created HAVING COUNT(*) = COUNT(t.ended) ORDER BY s.created LIMIT 1)";
+    txn.execute_raw(sql(text, txn, [account.as_bytes().to_vec().into()]))
+        .await?;
     Ok(())
 }

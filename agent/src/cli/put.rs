@@ -1,0 +1,296 @@
+//! `beckon put`: stores files of this very device below `Files`, without making it a machine.
+//!
+//! The command orders the upload of itself and carries it out. A command that was broken off is taken up by the same
+//! command: the transfer goes on, and nothing that was durable is sent again.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use beckon_shared::{
+    error::Refusal,
+    id::{RootId, TransferId},
+    order::Selection,
+    path::{Label, Name, RootPath},
+    transfer::{Hold, TransferView},
+    wire::Request,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Here,
+    control::{Control, News},
+    place::DrivePlace,
+    transfer::{self, ProgressLine, newest},
+    upload::{Draft, report, what},
+};
+use crate::{
+    connection::Link,
+    http::Api,
+    identity::copy_keys,
+    index::Index,
+    output::{Exit, Failure},
+    root::{Root, key_folders},
+    state::{self, Controller, RootConfig},
+    upload::{self as uploading, Job, Outcome, Tools},
+};
+
+/// The folder of the drive for what people put in by hand.
+const FILES: &str = "Files";
+
+/// What was broken off can be taken up for so long; what it stored so far is held meanwhile.
+const LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// What `put` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Files and folders of this device; folders with all that is below them
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The folder of the drive to put them into; made where it is not there
+    #[arg(long, value_name = "Files/FOLDER", default_value = FILES)]
+    to: OsString,
+}
+
+/// Puts everything in, one folder of this device after the other.
+pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
+    let below = destination(&args.to)?;
+    let groups = grouped(&args.files)?;
+    let controller = here.controller()?;
+    let api = here.api(&controller)?;
+    let server = here.server(controller.server.clone())?;
+    let mut control = Control::open(here, &controller).await?;
+    let index = Index::in_memory(&here.state)?;
+    let tools = Tools::new(control.link(), server.http()?, server.origin.clone(), index.clone());
+    let mut transfers = Vec::new();
+    for (folder, names) in groups {
+        let put = Put {
+            here,
+            controller: &controller,
+            tools: &tools,
+            root: root(here, &controller, folder)?,
+            names,
+            below: &below,
+        };
+        put.check()?;
+        let placed = put.place(&api, &mut control).await?;
+        let ended = put.carry_out(&mut control, placed).await?;
+        index.forget_transfer(ended.id);
+        transfers.push(ended);
+    }
+    control.close().await;
+    report(here, &transfers, true)
+}
+
+/// The path below `Files`.
+fn destination(to: &OsStr) -> Result<RootPath, Failure> {
+    let usage = || Failure::usage("people put files into Files and the folders below it; write --to Files/FOLDER");
+    let DrivePlace::Path(path) = DrivePlace::parse(to)? else {
+        return Err(usage());
+    };
+    let rest = path.as_bytes().strip_prefix(FILES.as_bytes()).ok_or_else(usage)?;
+    match rest {
+        [] => Ok(RootPath::root()),
+        [b'/', below @ ..] => RootPath::new(below).map_err(|_| usage()),
+        _ => Err(usage()),
+    }
+}
+
+/// What was named, by the folder that it stands in.
+fn grouped(files: &[PathBuf]) -> Result<BTreeMap<PathBuf, Vec<Name>>, Failure> {
+    let mut groups: BTreeMap<PathBuf, Vec<Name>> = BTreeMap::new();
+    for file in files {
+        let (folder, name) = state::located(file)?;
+        let name = Name::new(name.as_encoded_bytes()).map_err(|bad| Failure::usage(bad.to_string()))?;
+        groups.entry(folder).or_default().push(name);
+    }
+    Ok(groups)
+}
+
+fn root(here: &Here, controller: &Controller, folder: PathBuf) -> Result<Arc<Root>, Failure> {
+    let config = RootConfig {
+        id: RootId::of_files(&controller.keys.id()),
+        name: files_label()?,
+        path: folder,
+        writable: false,
+    };
+    Ok(Arc::new(Root::new(&config).without(key_folders(&here.state)?)))
+}
+
+fn files_label() -> Result<Label, Failure> {
+    Label::new(FILES).map_err(|bad| Failure::internal(&bad.to_string()))
+}
+
+/// What is put in out of one folder.
+struct Put<'a> {
+    here: &'a Here,
+    controller: &'a Controller,
+    tools: &'a Tools,
+    root: Arc<Root>,
+    names: Vec<Name>,
+    below: &'a RootPath,
+}
+
+impl Put<'_> {
+    /// Whether everything is there, so that a typing error is told before anything is ordered.
+    fn check(&self) -> Result<(), Failure> {
+        let folder = self.root.folder(&RootPath::root())?;
+        for name in &self.names {
+            folder.stat(name).map_err(|refusal| {
+                let name = crate::output::visible(name.as_bytes());
+                Refusal::new(refusal.code, format!("{name}: {}", refusal.message))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Places the order, or takes up the transfer that the same command left behind.
+    async fn place(&self, api: &Api, control: &mut Control<'_>) -> Result<TransferView, Failure> {
+        let paths = self.names.iter().map(|name| self.below.join(name));
+        let paths: Vec<RootPath> = paths
+            .collect::<Result<_, _>>()
+            .map_err(|bad| Failure::usage(bad.to_string()))?;
+        let device = self.controller.keys.id();
+        let (what, is_left) = (what(&paths), |left: &TransferView| {
+            left.device == device && !left.state.is_over() && left.hold == Hold::Question
+        });
+        if let Some(left) = control
+            .transfers()
+            .into_iter()
+            .find(|left| is_left(left) && left.what == what)
+        {
+            return Ok(left.clone());
+        }
+        let draft = Draft {
+            controller: self.controller,
+            device,
+            root: self.root.id,
+            root_name: self.root.name.clone(),
+            life: LIFE,
+        };
+        draft.place(api, control, paths).await
+    }
+
+    /// Uploads until the transfer is over, whoever pauses and resumes it meanwhile.
+    async fn carry_out(&self, control: &mut Control<'_>, placed: TransferView) -> Result<TransferView, Failure> {
+        let line = ProgressLine::new(self.here.out);
+        let mut latest = placed;
+        while !latest.state.is_over() {
+            if latest.hold == Hold::User {
+                line.show(&latest);
+                latest = news(control, latest).await?;
+                continue;
+            }
+            let job = self.job(latest.id)?;
+            let (cancel, pause) = (job.cancel.clone(), job.pause.clone());
+            let mut working = pin!(work(job, self.tools, control.link()));
+            let is_told = loop {
+                tokio::select! {
+                    is_told = &mut working => break is_told?,
+                    next = news(control, latest.clone()) => latest = next?,
+                }
+                line.show(&latest);
+                if latest.state.is_over() {
+                    cancel.cancel();
+                } else if latest.hold == Hold::User {
+                    pause.cancel();
+                }
+            };
+            if is_told {
+                line.clear();
+                return transfer::until_over(self.here, control, latest).await;
+            }
+        }
+        line.clear();
+        Ok(latest)
+    }
+
+    fn job(&self, transfer: TransferId) -> Result<Job, Failure> {
+        let top = RootPath::root();
+        let names = self.names.iter().map(|name| top.join(name));
+        let names = names.collect::<Result<_, _>>();
+        Ok(Job {
+            transfer,
+            root: Arc::clone(&self.root),
+            space: self.controller.space,
+            selection: Selection::Inline(names.map_err(|bad| Failure::usage(bad.to_string()))?),
+            below: self.below.clone(),
+            device: self.controller.keys.id(),
+            keys: Arc::new(copy_keys(&self.controller.keys)),
+            cancel: CancellationToken::new(),
+            pause: CancellationToken::new(),
+        })
+    }
+}
+
+/// Uploads, and tells the server how it ended; false if it was stopped.
+async fn work(job: Job, tools: &Tools, link: Link) -> Result<bool, Refusal> {
+    let transfer = job.transfer;
+    let Outcome::Ended { state, progress, error } = uploading::run(job, tools).await else {
+        return Ok(false);
+    };
+    let ended = Request::EndTransfer {
+        transfer,
+        state,
+        progress,
+        error,
+    };
+    link.request(ended).await.map(|_| true)
+}
+
+/// How the transfer stands after the next change of anything.
+async fn news(control: &mut Control<'_>, latest: TransferView) -> Result<TransferView, Failure> {
+    let news = control.next().await?;
+    let known = control.transfer(latest.id);
+    if news != News::Again {
+        return Ok(newest(known, latest));
+    }
+    let known = known.ok_or_else(transfer::unknown)?.clone();
+    if known.hold == Hold::Question {
+        // The server saw this terminal go, and is to know that it is here again. If this breaks too, the next time tells.
+        let transfer = known.id;
+        let _ = control.ask(Request::BeginTransfer { transfer }).await;
+    }
+    Ok(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_go_into_files_and_nowhere_else() {
+        let below = |text: &str| destination(OsStr::new(text)).map(|path| path.display()).ok();
+        assert_eq!(below("Files").as_deref(), Some(""));
+        assert_eq!(below("Files/").as_deref(), Some(""));
+        assert_eq!(below("/Files/a/b c/").as_deref(), Some("a/b c"));
+        for elsewhere in ["", "desk/Documents", "Filesystem", "Files:a", "node:1234"] {
+            assert_eq!(below(elsewhere), None, "{elsewhere}");
+        }
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "a test prepares its files")]
+    fn what_stands_in_one_folder_is_one_upload() {
+        let folder = tempfile::tempdir().unwrap();
+        let full = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(full.join("sub")).unwrap();
+        let named = [
+            full.join("a"),
+            full.join("sub"),
+            full.join("sub/b"),
+            full.join("sub/.."),
+        ];
+        let groups = grouped(&named).unwrap();
+        let names = |folder: PathBuf| -> Vec<String> { groups[&folder].iter().map(Name::display).collect() };
+        assert_eq!(names(full.clone()), ["a", "sub"]);
+        assert_eq!(names(full.join("sub")), ["b"]);
+        assert_eq!(names(full.parent().unwrap().to_owned()).len(), 1);
+        assert!(grouped(&[full.join("absent/x")]).is_err());
+    }
+}

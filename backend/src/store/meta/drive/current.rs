@@ -1,0 +1,79 @@
+//! Making an older version of a file the newest again. The versions between stay what they are.
+
+use beckon_shared::{api::drive::MakeCurrent, error::ErrorCode, id::VersionId};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
+
+use super::change::{done, live, locked};
+use crate::{
+    access::GrantedSpace,
+    clock::{Clock, random},
+    store::meta::{
+        Error, Meta, Txn,
+        entity::{node, version},
+        numbers, source, sql,
+    },
+};
+
+/// Gives a file a new version that holds what an older one holds. Returns the new revision; nothing where that version is
+/// the newest already.
+pub(crate) async fn make_current(
+    meta: &Meta,
+    clock: &dyn Clock,
+    space: &GrantedSpace,
+    asked: &MakeCurrent,
+) -> Result<Option<u64>, Error> {
+    space.writable()?;
+    let (txn, revision) = locked(meta, space).await?;
+    let row = live(&txn, space, asked.node).await?;
+    if row.is_folder() {
+        return Err(Error::refused(
+            ErrorCode::BadRequest,
+            "a folder has no older content of its own; choose a file in it",
+        ));
+    }
+    let query = version::Entity::find()
+        .filter(version::Column::Id.eq(asked.version.as_bytes()))
+        .filter(version::Column::Node.eq(row.node.no));
+    let old = query.one(&txn).await?.ok_or_else(|| {
+        Error::refused(
+            ErrorCode::NotFound,
+            "this file has no such version (any more); list its versions again",
+        )
+    })?;
+    if row.node.head == Some(old.no) {
+        return Ok(None);
+    }
+    let new = copy(&txn, clock, old).await?;
+    let head = node::ActiveModel {
+        no: Set(row.node.no),
+        kind: Set(new.kind),
+        head: Set(Some(new.no)),
+        ..Default::default()
+    };
+    node::Entity::update(head).exec_without_returning(&txn).await?;
+    source::outdate(&txn, &[row.node.no]).await?;
+    done(txn, revision).await.map(Some)
+}
+
+/// A version of the same content, of this moment; it belongs to no commit.
+async fn copy(txn: &Txn, clock: &dyn Clock, old: version::Model) -> Result<version::Model, Error> {
+    let now = clock.now();
+    let (from, to) = (old.no, numbers(txn, 1).await?);
+    let new = version::Model {
+        no: to,
+        id: VersionId::new(now, random(clock)).as_bytes().to_vec(),
+        root_commit: None,
+        created: now.0,
+        ..old
+    };
+    version::Entity::insert(new.clone().into_active_model())
+        .exec_without_returning(txn)
+        .await?;
+    for text in [
+        "INSERT INTO manifest (version, bytes) SELECT CAST($1 AS BIGINT), bytes FROM manifest WHERE version = $2",
+        "INSERT INTO chunk_use (chunk, version) SELECT chunk, CAST($1 AS BIGINT) FROM chunk_use WHERE version = $2",
+    ] {
+        txn.execute_raw(sql(text, txn, [to.into(), from.into()])).await?;
+    }
+    Ok(new)
+}

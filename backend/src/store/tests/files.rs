@@ -1,0 +1,220 @@
+//! What people put into `Files` by hand, from several devices, and making an older version the newest again.
+
+use beckon_shared::{
+    api::drive::{MakeCurrent, Move, NewFolder},
+    bulk::CommitReply,
+    error::ErrorCode,
+    id::NodeId,
+    path::Name,
+};
+
+use crate::{
+    access::Access,
+    clock::Clock,
+    drive::view::{node_view, version_view},
+    store::{
+        meta::drive::{
+            Place, Row,
+            change::{delete, move_node},
+            current::make_current,
+            find, folder, versions,
+        },
+        testing::{Fixture, Machine, folder as folder_manifest},
+    },
+};
+
+async fn two_browsers() -> (Fixture, Access, Machine, Machine) {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let (one, two) = (fixture.browser(&access, 1).await, fixture.browser(&access, 2).await);
+    (fixture, access, one, two)
+}
+
+async fn at(machine: &Machine, path: &str) -> Row {
+    let names = path.split('/').map(|name| Name::new(name).unwrap()).collect();
+    find(machine.store.meta.read(), &machine.space(), &Place::Path(names))
+        .await
+        .unwrap()
+}
+
+/// How many bytes each version has, the newest first.
+async fn sizes(machine: &Machine, path: &str) -> Vec<u64> {
+    let row = at(machine, path).await;
+    let versions = versions(machine.store.meta.read(), &row).await.unwrap();
+    versions
+        .iter()
+        .map(|version| version_view(version, None).unwrap().size)
+        .collect()
+}
+
+async fn rename(machine: &Machine, node: NodeId, name: &str) {
+    let asked = Move {
+        node,
+        parent: None,
+        name: Some(Name::new(name).unwrap()),
+    };
+    move_node(&machine.store.meta, &machine.space(), &asked).await.unwrap();
+}
+
+#[tokio::test]
+async fn all_devices_put_into_one_folder_and_the_same_name_is_the_same_file() {
+    let (_fixture, _, mut one, mut two) = two_browsers().await;
+    one.upload(&[("photos/a.jpg", b"a"), ("note", b"first")]).await;
+    two.upload(&[("photos/b.jpg", b"b"), ("note", b"second!")]).await;
+    assert_eq!(one.names(&[]).await, ["Files"]);
+    assert_eq!(one.names(&["Files"]).await, ["note", "photos"]);
+    assert_eq!(one.names(&["Files", "photos"]).await, ["a.jpg", "b.jpg"]);
+    assert_eq!(sizes(&one, "Files/note").await, [7, 5]);
+    let view = node_view(&at(&one, "Files/note").await).unwrap();
+    assert_eq!((view.device, view.versions, view.size), (Some(two.access.device), 2, 7));
+}
+
+#[tokio::test]
+async fn the_same_file_again_makes_no_version_whichever_device_puts_it() {
+    let (_fixture, _, mut one, mut two) = two_browsers().await;
+    one.upload(&[("note", b"same")]).await;
+    one.upload(&[("note", b"same")]).await;
+    two.upload(&[("note", b"same")]).await;
+    assert_eq!(sizes(&one, "Files/note").await, [4]);
+    assert_eq!(
+        node_view(&at(&one, "Files/note").await).unwrap().device,
+        Some(one.access.device)
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_was_renamed_leaves_its_name_to_the_next_one() {
+    let (fixture, _, mut one, _) = two_browsers().await;
+    one.upload(&[("note", b"first"), ("old", b"old")]).await;
+    rename(&one, at(&one, "Files/note").await.id().unwrap(), "kept").await;
+    let gone = at(&one, "Files/old").await.id().unwrap();
+    delete(&one.store.meta, &one.space(), &[gone], fixture.clock.now())
+        .await
+        .unwrap();
+    one.upload(&[("note", b"other"), ("old", b"newer")]).await;
+    assert_eq!(one.names(&["Files"]).await, ["kept", "note", "old"]);
+    assert_eq!(sizes(&one, "Files/kept").await, [5]);
+    assert_ne!(at(&one, "Files/old").await.id().unwrap(), gone);
+}
+
+#[tokio::test]
+async fn a_file_and_a_folder_of_one_name_stand_side_by_side_and_stay_so() {
+    let (_fixture, _, mut one, mut two) = two_browsers().await;
+    one.upload(&[("x", b"file"), ("y/inside", b"inside")]).await;
+    for content in [&b"1"[..], b"22"] {
+        two.upload(&[("x/below", content), ("y", content)]).await;
+    }
+    assert_eq!(one.names(&["Files"]).await, ["x", "x (2)", "y", "y (2)"]);
+    assert_eq!(sizes(&one, "Files/x").await, [4]);
+    assert_eq!(sizes(&one, "Files/x (2)/below").await, [2, 1]);
+    assert_eq!(sizes(&one, "Files/y (2)").await, [2, 1]);
+}
+
+#[tokio::test]
+async fn the_folder_itself_is_not_committed() {
+    let (_fixture, _, mut one, _) = two_browsers().await;
+    let error = one
+        .commit(one.sign(&[("", Some(folder_manifest()))]))
+        .await
+        .unwrap_err();
+    assert_eq!(error.refusal().code, ErrorCode::BadRequest);
+}
+
+#[tokio::test]
+async fn each_device_has_a_chain_of_its_own() {
+    let (_fixture, _, mut one, mut two) = two_browsers().await;
+    one.upload(&[("a", b"a")]).await;
+    one.upload(&[("b", b"b")]).await;
+    assert!(matches!(two.upload(&[("c", b"c")]).await, CommitReply::Committed(head) if head.number == 1));
+    let stolen = one.sign(&[("d", None)]);
+    let error = two.commit(stolen).await.unwrap_err();
+    assert_eq!(
+        error.refusal().code,
+        ErrorCode::BadRequest,
+        "it is signed by another device"
+    );
+}
+
+#[tokio::test]
+async fn a_machine_whose_file_was_overwritten_by_hand_is_told_that_its_index_counts_no_more() {
+    let (fixture, access, mut one, _) = two_browsers().await;
+    let mut laptop = fixture.machine(&access, 3).await;
+    laptop.upload(&[("docs/letter", b"laptop's")]).await;
+    let into = at(&one, "Files").await.id().unwrap();
+    let asked = Move {
+        node: at(&one, "laptop/home/docs").await.id().unwrap(),
+        parent: Some(into),
+        name: None,
+    };
+    move_node(&one.store.meta, &one.space(), &asked).await.unwrap();
+    laptop.begin().await;
+    let before = laptop.epoch;
+    one.upload(&[("docs/new", b"new")]).await;
+    laptop.begin().await;
+    assert_eq!(laptop.epoch, before);
+    one.upload(&[("docs/letter", b"by hand")]).await;
+    laptop.begin().await;
+    assert_eq!(laptop.epoch, before + 1);
+    laptop.upload(&[("docs/new", b"laptop's too")]).await;
+    assert_eq!(
+        one.names(&["Files", "docs"]).await,
+        ["letter", "new", "new (2)"],
+        "a machine's files stay bound to its own"
+    );
+}
+
+#[tokio::test]
+async fn an_older_version_becomes_the_newest_as_a_version_of_its_own() {
+    let (fixture, access, _, _) = two_browsers().await;
+    let mut laptop = fixture.machine(&access, 3).await;
+    laptop.upload(&[("letter", b"one")]).await;
+    let (_, old) = laptop.version_of("letter").await.unwrap();
+    laptop.upload(&[("letter", b"second")]).await;
+    laptop.begin().await;
+    let (epoch, row) = (laptop.epoch, at(&laptop, "laptop/home/letter").await);
+    let asked = MakeCurrent {
+        node: row.id().unwrap(),
+        version: old,
+    };
+    let space = laptop.space();
+    let made = make_current(&laptop.store.meta, &*fixture.clock, &space, &asked).await;
+    assert!(made.unwrap().is_some());
+    assert_eq!(laptop.read("letter").await.unwrap(), b"one");
+    assert_eq!(sizes(&laptop, "laptop/home/letter").await, [3, 6, 3]);
+    laptop.begin().await;
+    assert_eq!(laptop.epoch, epoch + 1, "the machine is told");
+    let strange = MakeCurrent {
+        node: at(&laptop, "Files").await.id().unwrap(),
+        version: old,
+    };
+    let error = make_current(&laptop.store.meta, &*fixture.clock, &space, &strange)
+        .await
+        .unwrap_err();
+    assert_eq!(error.refusal().code, ErrorCode::BadRequest);
+}
+
+#[tokio::test]
+async fn folders_are_made_below_files_once() {
+    let (fixture, _, mut one, _) = two_browsers().await;
+    let space = one.space();
+    let make = async |parent, name: &str| {
+        let asked = NewFolder {
+            parent,
+            name: Name::new(name).unwrap(),
+        };
+        let made = folder::make(&fixture.store.meta, &*fixture.clock, &space, &asked).await;
+        made.map(|(row, revision)| (row.id().unwrap(), revision.is_some()))
+            .map_err(|error| error.refusal().code)
+    };
+    let (photos, made) = make(None, "Photos").await.unwrap();
+    assert!(made);
+    assert_eq!(make(None, "Photos").await, Ok((photos, false)));
+    let (inner, _) = make(Some(photos), "2026").await.unwrap();
+    let view = node_view(&at(&one, "Files/Photos/2026").await).unwrap();
+    assert_eq!((view.id, view.parent), (inner, Some(photos)));
+    one.upload(&[("Photos/2026/a.jpg", b"a"), ("note", b"note")]).await;
+    assert_eq!(one.names(&["Files", "Photos", "2026"]).await, ["a.jpg"]);
+    assert_eq!(make(None, "note").await, Err(ErrorCode::NameTaken));
+    let note = at(&one, "Files/note").await.id().unwrap();
+    assert_eq!(make(Some(note), "in a file").await, Err(ErrorCode::BadRequest));
+}
