@@ -7,7 +7,7 @@ use beckon_shared::{
 use gloo_net::http::{Request, RequestBuilder, Response};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::text;
+use crate::{account, text};
 
 /// Reads.
 pub(crate) async fn get<T: DeserializeOwned>(path: &str) -> Result<T, Refusal> {
@@ -56,6 +56,13 @@ pub(crate) async fn get_bytes(path: &str) -> Result<Vec<u8>, Refusal> {
     checked(response).await?.binary().await.map_err(|_| offline())
 }
 
+/// Reads some bytes of what is there: `len`, at least one, from an offset on.
+pub(crate) async fn get_range(path: &str, from: u64, len: u64) -> Result<Vec<u8>, Refusal> {
+    let range = format!("bytes={from}-{}", from + len - 1);
+    let response = Request::get(path).header("range", &range).send().await.map_err(|_| offline())?;
+    checked(response).await?.binary().await.map_err(|_| offline())
+}
+
 async fn send(request: RequestBuilder, body: &impl Serialize) -> Result<Response, Refusal> {
     let request = request.header(route::MUTATION_HEADER, "1").json(body);
     let sent = request.map_err(|_| not_understood())?.send().await;
@@ -66,7 +73,11 @@ async fn checked(response: Response) -> Result<Response, Refusal> {
     if response.ok() {
         return Ok(response);
     }
-    Err(response.json().await.unwrap_or_else(|_| not_understood()))
+    let refusal: Refusal = response.json().await.unwrap_or_else(|_| not_understood());
+    if refusal.code == ErrorCode::NotSignedIn {
+        account::doubted();
+    }
+    Err(refusal)
 }
 
 async fn json<T: DeserializeOwned>(response: Response) -> Result<T, Refusal> {

@@ -6,13 +6,14 @@ use leptos_router::{
     path,
 };
 
-use crate::{account, component::frame::Frame, page, route, store::Stores, text};
+use crate::{account, component::frame::Frame, page, route, store::Stores, text, upload};
 
 /// The whole app, drawn anew when the language changes.
 #[component]
 pub(crate) fn App() -> impl IntoView {
     let stores = Stores::new();
     provide_context(stores);
+    upload::watch(stores);
     let started = RwSignal::new(false);
     leptos::task::spawn_local(async move {
         account::resume(stores).await;
@@ -53,7 +54,7 @@ fn Pages() -> impl IntoView {
 fn Inside() -> impl IntoView {
     let stores = crate::store::stores();
     view! {
-        <Show when=move || stores.me.read().is_some() fallback=|| view! { <Redirect path=route::SIGN_IN/> }>
+        <Show when=move || stores.me.read().is_some() fallback=|| view! { <Redirect path=account::way_in()/> }>
             <Frame/>
         </Show>
     }

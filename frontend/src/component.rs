@@ -1,5 +1,31 @@
 //! Parts that several pages are made of; one file for each, named as its style sheet where it has one.
 
+pub(crate) mod account_menu;
+pub(crate) mod add_machine;
+pub(crate) mod badge;
+pub(crate) mod banner;
+pub(crate) mod breadcrumb;
+pub(crate) mod copy_button;
+pub(crate) mod device_dialog;
 pub(crate) mod dialog;
+pub(crate) mod door;
+pub(crate) mod drop_zone;
+pub(crate) mod empty_state;
+pub(crate) mod field;
+pub(crate) mod file_list;
 pub(crate) mod frame;
 pub(crate) mod icon;
+pub(crate) mod menu;
+pub(crate) mod nav;
+pub(crate) mod password_prompt;
+pub(crate) mod presence;
+pub(crate) mod preview;
+pub(crate) mod progress;
+pub(crate) mod selection;
+pub(crate) mod skeleton;
+pub(crate) mod stored;
+pub(crate) mod time;
+pub(crate) mod toast;
+pub(crate) mod transfer;
+pub(crate) mod transfer_tray;
+pub(crate) mod version_list;

@@ -79,3 +79,12 @@ pub(crate) fn download(href: &str, name: &str) {
 pub(crate) async fn sleep(millis: u32) {
     gloo_timers::future::TimeoutFuture::new(millis).await;
 }
+
+/// What a future comes to, if that is in time.
+pub(crate) async fn within<T>(millis: u32, future: impl Future<Output = T>) -> Option<T> {
+    let (future, end) = (std::pin::pin!(future), std::pin::pin!(sleep(millis)));
+    match futures_util::future::select(future, end).await {
+        futures_util::future::Either::Left((value, _)) => Some(value),
+        futures_util::future::Either::Right(_) => None,
+    }
+}

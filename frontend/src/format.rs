@@ -4,6 +4,12 @@ use beckon_shared::time::Timestamp;
 
 use crate::text::{self, Lang};
 
+/// A name as it is shown: what would move or hide other words of the page stands as U+FFFD.
+pub(crate) fn name(text: &str) -> String {
+    let is_hidden = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect()
+}
+
 /// Bytes in decimal units, as disks are sold: `8.4 MB`, `96 kB`, `7 bytes`.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];

@@ -1,5 +1,8 @@
 //! Who this browser is to the server and to machines: its keys, its certificate, and the account that it pinned.
 
+pub(crate) mod kept;
+pub(crate) mod this_browser;
+
 use std::{cell::RefCell, rc::Rc};
 
 use beckon_shared::{

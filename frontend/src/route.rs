@@ -26,6 +26,23 @@ pub(crate) const RECOVER: &str = "/recover";
 /// Opens a part that is not UTF-8 and goes on in base64; a part that begins so by itself begins so twice.
 const BYTES: char = '~';
 
+/// Signing in, to come back to the place where the page is now.
+pub(crate) fn sign_in_for_here() -> String {
+    let location = crate::dom::window().location();
+    let (path, query) = (location.pathname().unwrap_or_default(), location.search().unwrap_or_default());
+    if matches!(path.as_str(), "/" | MACHINES | SIGN_IN) {
+        return SIGN_IN.to_owned();
+    }
+    format!("{SIGN_IN}?to={}", percent(&format!("{path}{query}")))
+}
+
+/// Where to go after signing in: the place asked for, if it is one of this app's.
+pub(crate) fn after_sign_in(to: Option<&str>) -> String {
+    // Two slashes, or one and a backslash, would begin another host's address.
+    let is_ours = |to: &&str| to.starts_with('/') && !to[1..].starts_with(['/', '\\']);
+    to.filter(is_ours).unwrap_or(MACHINES).to_owned()
+}
+
 /// A machine's roots.
 pub(crate) fn machine(device: DeviceId) -> String {
     format!("/machine/{device}")
@@ -65,10 +82,16 @@ pub(crate) fn path(rest: &str) -> Option<RootPath> {
 
 fn part(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
-        Ok(text) if text.starts_with(BYTES) => percent(&format!("{BYTES}{text}")),
-        Ok(text) => percent(text),
-        Err(_) => format!("{BYTES}{}", URL_SAFE_NO_PAD.encode(bytes)),
+        Ok(text) if text.starts_with(BYTES) && is_plain(text) => percent(&format!("{BYTES}{text}")),
+        Ok(text) if is_plain(text) => percent(text),
+        _ => format!("{BYTES}{}", URL_SAFE_NO_PAD.encode(bytes)),
     }
+}
+
+/// Whether a name stays the same however often it is decoded on its way through router and address bar, which decode
+/// a path once or twice, drop controls and spaces at its ends, and take a backslash for a slash.
+fn is_plain(name: &str) -> bool {
+    name.trim() == name && !name.chars().any(|c| c.is_control() || matches!(c, '%' | '\\'))
 }
 
 fn name(part: &str) -> Option<Name> {
@@ -96,4 +119,73 @@ pub(crate) fn percent_bytes(bytes: &[u8]) -> String {
             false => format!("%{byte:02X}"),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    const DEVICE: DeviceId = DeviceId([7; 32]);
+    const ROOT: RootId = RootId([9; 16]);
+
+    const NAMES: [&[u8]; 16] = [
+        b"plain.txt",
+        b"with space",
+        b" at the ends ",
+        b"100%",
+        b"100%41",
+        b"%2e%2e",
+        b"a#b?c&d=e+f;g",
+        b"back\\slash",
+        b"~tilde",
+        b"~~",
+        b"caf\xe9",
+        b"new\nline\ttab",
+        b"<img src=x onerror=alert(1)>",
+        "办公室 文件".as_bytes(),
+        "\u{202e}txt.exe".as_bytes(),
+        b"...",
+    ];
+
+    /// What follows the root in an address, as the browser keeps it.
+    fn rest(address: &str) -> String {
+        let url = web_sys::Url::new_with_base(address, "http://localhost").unwrap();
+        url.pathname().splitn(5, '/').nth(4).unwrap_or_default().to_owned()
+    }
+
+    fn decoded(text: &str, decode: fn(&str) -> Result<js_sys::JsString, wasm_bindgen::JsValue>) -> String {
+        decode(text).ok().and_then(|text| text.as_string()).unwrap_or_else(|| text.to_owned())
+    }
+
+    #[wasm_bindgen_test]
+    fn every_name_survives_an_address() {
+        for name in NAMES {
+            let wanted = RootPath::root().join(&Name::new(name).unwrap()).unwrap();
+            let wanted = wanted.join(&Name::new(name).unwrap()).unwrap();
+            let raw = rest(&folder(DEVICE, ROOT, &wanted));
+            assert_eq!(path(&raw).as_ref(), Some(&wanted), "{raw}");
+            // The router hands a parameter over decoded.
+            assert_eq!(path(&decoded(&raw, js_sys::decode_uri_component)).as_ref(), Some(&wanted), "{raw}");
+        }
+    }
+
+    #[wasm_bindgen_test]
+    fn every_name_survives_the_address_bar() {
+        for name in NAMES {
+            let wanted = RootPath::root().join(&Name::new(name).unwrap()).unwrap();
+            let address = folder(DEVICE, ROOT, &wanted);
+            // What the router pushes after a click on a link.
+            let pushed = decoded(&address, js_sys::decode_uri);
+            assert_eq!(path(&rest(&pushed)).as_ref(), Some(&wanted), "{pushed}");
+        }
+    }
+
+    #[wasm_bindgen_test]
+    fn what_is_no_path_is_none() {
+        assert_eq!(path("a/../b"), None);
+        assert_eq!(path("~!"), None);
+        assert_eq!(path(""), Some(RootPath::root()));
+    }
 }

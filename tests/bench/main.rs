@@ -13,11 +13,13 @@ mod delay;
 mod main_loop;
 mod measure;
 mod rsync;
+mod web;
 
 fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("main-loop") => main_loop::run(main_loop::Size::Full),
         Some("main-loop-small") => main_loop::run(main_loop::Size::Small),
-        _ => panic!("usage: bench main-loop | main-loop-small"),
+        Some("web") => web::run(),
+        _ => panic!("usage: bench main-loop | main-loop-small | web"),
     }
 }

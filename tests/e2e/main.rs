@@ -7,6 +7,7 @@
     reason = "a story fails by panicking, and says on standard error what it could not tell"
 )]
 
+mod administration;
 mod bad_ends;
 mod content_over_http;
 mod download_goes_on;
@@ -14,9 +15,11 @@ mod evil_server;
 mod http_for_browsers_and_curl;
 mod look_into_folders;
 mod machine_joins;
+mod put_files;
 mod revoke;
 mod scene;
 mod sign_up_and_sign_in;
+mod steer_transfers;
 mod two_accounts;
 mod upload_and_get;
 mod upload_goes_on;

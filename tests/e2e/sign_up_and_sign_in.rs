@@ -43,7 +43,7 @@ fn the_set_up_code_makes_the_first_account_and_no_second_one() {
     assert_eq!(words.split_whitespace().count(), 24);
 
     let refused = sign_up(&bob, server.url(), &code, "bob");
-    expect_refusal(&refused, 3, "not-allowed");
+    expect_refusal(&refused, 3, "bad-setup-code");
     assert!(text(&refused.json_error(), "message").contains("invit"), "{refused}");
     assert!(
         !bob.file("words").exists(),

@@ -17,7 +17,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Signs up with the server's set-up code. Only the first account of a server can.
+    /// Signs up with the server's set-up code. Only the first account of a server can; others by [`Self::sign_up_with`].
     #[track_caller]
     pub fn sign_up(server: &Server, name: &str) -> Self {
         let code = server.set_up_code();

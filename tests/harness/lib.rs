@@ -29,6 +29,7 @@ pub mod cli;
 pub mod curl;
 pub mod fake_clock;
 pub mod machine;
+pub mod page;
 pub mod process;
 pub mod proxy;
 pub mod sample;

@@ -55,7 +55,8 @@ impl Process {
         })
     }
 
-    fn start_at(program: &Path, name: &str, log: &Path, configure: impl FnOnce(&mut Command)) -> Self {
+    /// Like [`Process::start`], for a program that is not ours.
+    pub(crate) fn start_at(program: &Path, name: &str, log: &Path, configure: impl FnOnce(&mut Command)) -> Self {
         let file = File::options().create(true).append(true).open(log).expect("a log");
         let mut command = spawner::command(program);
         configure(&mut command);

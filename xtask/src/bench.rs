@@ -5,8 +5,8 @@ use std::{path::PathBuf, process::Command};
 use anyhow::{Context, Result};
 
 use crate::{
-    build::{self, Profile},
-    command::{self, cargo},
+    build::{self, Profile, target_folder},
+    command::{self, cargo, root},
     package::{self, Need},
 };
 
@@ -21,6 +21,8 @@ pub(crate) struct Args {
 enum What {
     /// Upload, upload again, a small change, a distance of 50 ms, a long listing.
     MainLoop,
+    /// The web app in a real browser: its size, and how long people wait for it.
+    Web,
 }
 
 pub(crate) fn task(args: &Args) -> Result<()> {
@@ -30,13 +32,15 @@ pub(crate) fn task(args: &Args) -> Result<()> {
     let folder: PathBuf = programs.server.parent().context("the server lies in a folder")?.into();
     let name = match args.what {
         What::MainLoop => "main-loop",
+        What::Web => "web",
     };
     command::run(bench(name).env("BECKON_BIN_DIR", folder))
 }
 
 /// A hundredth of the data with the programs of the tests, to see that the benchmark works; its figures mean little.
 pub(crate) fn small() -> Result<()> {
-    command::run(&mut bench("main-loop-small"))
+    let program = target_folder()?.join("debug/bench");
+    command::run(Command::new(program).arg("main-loop-small").current_dir(root()))
 }
 
 fn bench(name: &str) -> Command {

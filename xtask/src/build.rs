@@ -1,12 +1,15 @@
-//! `cargo xtask build`: the programs that users run.
+//! `cargo xtask build`: the programs that users run, with the web app inside the server.
 
 use std::{env, path::PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::command::{self, cargo};
+use crate::{
+    command::{self, cargo},
+    web,
+};
 
-/// Build the server and the command line.
+/// Build the web app, the server and the command line.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -18,7 +21,7 @@ pub(crate) struct Args {
 pub(crate) struct Profile {
     /// Build with all optimisations, as for users.
     #[arg(long)]
-    release: bool,
+    pub(crate) release: bool,
 }
 
 impl Profile {
@@ -40,13 +43,24 @@ pub(crate) fn task(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Builds both programs and says where they lie.
+/// Builds the web app and both programs, and says where they lie.
 pub(crate) fn build(profile: Profile) -> Result<Programs> {
+    web::build(profile)?;
+    programs(profile)
+}
+
+/// Builds both programs with the web app as it is, and says where they lie.
+pub(crate) fn programs(profile: Profile) -> Result<Programs> {
     let mut cargo = cargo(["build", "--package", "beckon-server", "--package", "beckon"]);
     if profile.release {
         cargo.arg("--release");
     }
     command::run(&mut cargo)?;
+    built(profile)
+}
+
+/// Where both programs lie, as they were built last.
+pub(crate) fn built(profile: Profile) -> Result<Programs> {
     let folder = target_folder()?.join(if profile.release { "release" } else { "debug" });
     Ok(Programs {
         server: program(folder.join("beckon-server"))?,
@@ -61,7 +75,7 @@ fn program(path: PathBuf) -> Result<PathBuf> {
 }
 
 /// Cargo's target folder: xtask was built into it, as `TARGET/debug/xtask`.
-fn target_folder() -> Result<PathBuf> {
+pub(crate) fn target_folder() -> Result<PathBuf> {
     let own = env::current_exe().context("xtask cannot find its own path")?;
     let folder = own.ancestors().nth(2);
     folder

@@ -52,7 +52,7 @@ pub(crate) fn read(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("`{words}` printed no text"))
 }
 
-/// Whether a program of this name is installed.
+/// Whether a program of this name, or a file at this path, is installed.
 pub(crate) fn is_installed(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     // Debian keeps some programs where only root's PATH looks.

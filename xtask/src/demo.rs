@@ -133,6 +133,7 @@ impl<'a> Demo<'a> {
         println!(
             "
 Beckon runs, with an account and a machine made for this demo. Ctrl-C ends it and removes everything.
+Open the address in a browser, and sign in with the name and the password.
 
   address   {url}
   name      {ACCOUNT}
@@ -140,7 +141,7 @@ Beckon runs, with an account and a machine made for this demo. Ctrl-C ends it an
   machine   {MACHINE}, which shows {documents} as {ROOT}
   logs      {folder}/server.log, {folder}/machine.log
 
-To try, in another terminal:
+To try on the command line, in another terminal:
 
   alias beckon='{beckon} --state {terminal}'
 

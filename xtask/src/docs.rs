@@ -1,11 +1,15 @@
 //! `cargo xtask docs`: the documents that are made from the code.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    build::{self, Profile},
+    build::{self, Profile, Programs},
     command::{self, root},
 };
 
@@ -20,22 +24,26 @@ pub(crate) struct Args {
     profile: Profile,
 }
 
-impl Args {
-    /// Only looks whether the documents are up to date.
-    pub(crate) const CHECK: Self = Self {
-        check: true,
-        profile: Profile::DEBUG,
-    };
+pub(crate) fn task(args: &Args) -> Result<()> {
+    let programs = build::programs(args.profile)?;
+    if args.check {
+        return check(&programs);
+    }
+    let path = path();
+    fs::write(&path, text(&programs)?).with_context(|| format!("cannot write {}", path.display()))
 }
 
-pub(crate) fn task(args: &Args) -> Result<()> {
-    let programs = build::build(args.profile)?;
-    let text = command::read(Command::new(programs.server).arg("config-docs"))?;
-    let path = root().join("docs/CONFIG.md");
-    if args.check {
-        return compare(&path, &text);
-    }
-    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+/// An error unless the documents are as the programs would make them.
+pub(crate) fn check(programs: &Programs) -> Result<()> {
+    compare(&path(), &text(programs)?)
+}
+
+fn path() -> PathBuf {
+    root().join("docs/CONFIG.md")
+}
+
+fn text(programs: &Programs) -> Result<String> {
+    command::read(Command::new(&programs.server).arg("config-docs"))
 }
 
 fn compare(path: &Path, text: &str) -> Result<()> {

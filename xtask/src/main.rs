@@ -19,6 +19,8 @@ mod child;
 mod command;
 mod interrupt;
 mod package;
+mod wasm_target;
+mod web;
 
 use std::process::ExitCode;
 

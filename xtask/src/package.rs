@@ -15,7 +15,7 @@ pub(crate) enum Need {
 
 struct Package {
     name: &'static str,
-    /// The package is there if this program is.
+    /// The package is there if this program is, or this file.
     probe: &'static str,
     need: Need,
     reason: &'static str,
@@ -57,6 +57,30 @@ const PACKAGES: &[Package] = &[
         probe: "rsync",
         need: Need::Tests,
         reason: "the measure for uploads",
+    },
+    Package {
+        name: "chromium",
+        probe: "chromium",
+        need: Need::Tests,
+        reason: "the browser that the stories of the web app are told in",
+    },
+    Package {
+        name: "chromium-driver",
+        probe: "chromedriver",
+        need: Need::Tests,
+        reason: "somebody who clicks and types in the browser",
+    },
+    Package {
+        name: "npm",
+        probe: "npm",
+        need: Need::Tests,
+        reason: "axe-core, which judges whether everybody can use a page, comes from its registry",
+    },
+    Package {
+        name: "fonts-wqy-microhei",
+        probe: "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
+        need: Need::Tests,
+        reason: "Chinese on the pictures of the pages",
     },
     Package {
         name: "syncthing",
@@ -118,7 +142,17 @@ mod tests {
         let names = |list: Vec<&Package>| list.iter().map(|p| p.name).collect::<Vec<_>>();
         assert_eq!(
             names(missing(Need::Tests, |probe| probe == "openssl")),
-            ["unzip", "curl", "faketime", "sqlite3", "rsync"]
+            [
+                "unzip",
+                "curl",
+                "faketime",
+                "sqlite3",
+                "rsync",
+                "chromium",
+                "chromium-driver",
+                "npm",
+                "fonts-wqy-microhei"
+            ]
         );
         assert_eq!(names(missing(Need::Bench, |probe| probe == "rsync")), ["syncthing"]);
         assert!(missing(Need::Tests, |_| true).is_empty());

@@ -1,17 +1,27 @@
 //! `cargo xtask test`: every test of the workspace, after installing what they need.
 
-use std::{path::Path, process::Command};
-
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
 use crate::{
     bench,
-    command::{self, cargo, is_installed},
+    build::{self, Profile, target_folder},
+    command::{self, cargo},
     docs,
     package::{self, Need},
+    wasm_target, web,
 };
 
-const WASM: &str = "wasm32-unknown-unknown";
+/// All that is built for this machine. What builds and tests the web app stays out: together they would be built with
+/// other features than alone, and so twice.
+const NATIVE: &[&str] = &[
+    "--workspace",
+    "--exclude",
+    "beckon-web",
+    "--exclude",
+    "xtask",
+    "--exclude",
+    "test-runner",
+];
 
 /// Install what the tests need, and run all of them.
 #[derive(clap::Args)]
@@ -23,29 +33,30 @@ pub(crate) struct Args {
 
 pub(crate) fn task(args: &Args) -> Result<()> {
     package::install(Need::Tests)?;
-    install_wasm_target()?;
+    web::build(Profile::RELEASE)?;
     // The end-to-end tests start the real programs, which `cargo test` alone would not build. With all targets their
     // dependencies are the same builds as the tests', so that nothing is built twice.
-    command::run(&mut cargo(["build", "--workspace", "--all-targets"]))?;
-    docs::task(&docs::Args::CHECK)?;
-    command::run(cargo(["test", "--workspace", "--no-fail-fast", "--"]).args(&args.filter))?;
+    command::run(cargo(["build", "--all-targets"]).args(NATIVE))?;
+    docs::check(&build::built(Profile::DEBUG)?)?;
+    command::run(
+        cargo(["test", "--no-fail-fast"])
+            .args(NATIVE)
+            .arg("--")
+            .args(&args.filter),
+    )?;
+    command::run(cargo(["test", "--package", "xtask", "--"]).args(&args.filter))?;
+    in_browser(&args.filter)?;
     if args.filter.is_empty() {
         bench::small()?;
     }
-    command::run(&mut cargo(["check", "--package", "beckon-shared", "--target", WASM]))
+    Ok(())
 }
 
-/// Installs the standard library for the browser, unless it is there.
-fn install_wasm_target() -> Result<()> {
-    let mut rustc = Command::new("rustc");
-    let folder = command::read(rustc.args(["--print", "target-libdir", "--target", WASM]))?;
-    if Path::new(folder.trim()).exists() {
-        return Ok(());
-    }
-    if !is_installed("rustup") {
-        bail!("the Rust target {WASM} is missing: install it as you installed Rust");
-    }
-    eprintln!("installing the Rust target {WASM}: the browser's part of Beckon is built for it");
-    command::run(Command::new("rustup").args(["target", "add", WASM]))
-        .with_context(|| format!("could not install {WASM}: is the network there?"))
+/// The unit tests of the web app, in a real browser.
+fn in_browser(filter: &[String]) -> Result<()> {
+    command::run(&mut cargo(["build", "--package", "test-runner"]))?;
+    let runner = target_folder()?.join("debug/test-runner");
+    let mut cargo = cargo(["test", "--package", "beckon-web", "--lib", "--target", wasm_target::NAME]);
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+    command::run(cargo.arg("--").args(filter))
 }

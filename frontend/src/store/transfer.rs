@@ -1,6 +1,6 @@
 //! The account's transfers, live, and how fast they are.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use beckon_shared::{
     id::TransferId,
@@ -10,7 +10,7 @@ use beckon_shared::{
 };
 use leptos::prelude::*;
 
-use crate::dom;
+use crate::{component, dom};
 
 /// A rate is measured over this many milliseconds.
 const WINDOW_MS: u128 = 5_000;
@@ -24,6 +24,8 @@ pub(crate) struct Transfers {
     seen: StoredValue<HashMap<TransferId, Vec<(Timestamp, u64)>>>,
     /// Whether a whole snapshot has come since the page was opened.
     pub(crate) known: RwSignal<bool>,
+    /// Those that failed and were put away in this browser.
+    pub(crate) dismissed: RwSignal<BTreeSet<TransferId>>,
 }
 
 impl Default for Transfers {
@@ -33,6 +35,7 @@ impl Default for Transfers {
             stale: StoredValue::default(),
             seen: StoredValue::default(),
             known: RwSignal::new(false),
+            dismissed: RwSignal::new(component::transfer::load_dismissed()),
         }
     }
 }
@@ -109,6 +112,14 @@ impl Transfers {
     pub(crate) fn all(self) -> Vec<TransferView> {
         let rows: Vec<_> = self.rows.with(|rows| rows.values().rev().copied().collect());
         rows.into_iter().map(|row| row.get()).collect()
+    }
+
+    /// Looks at all of them as they are now, newest first, without a copy; tracks every row.
+    pub(crate) fn each(self, mut look: impl FnMut(&TransferView)) {
+        let rows: Vec<_> = self.rows.with(|rows| rows.values().rev().copied().collect());
+        for row in rows {
+            row.with(&mut look);
+        }
     }
 
     pub(super) fn forget(self) {

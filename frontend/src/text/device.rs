@@ -1,2 +1,50 @@
-//! Texts of: device.
+//! Texts of a device's page, and of renaming and removing a device.
 
+texts! {
+    machines = "Machines" | "机器";
+    facts = "Facts" | "信息";
+    kind = "Kind" | "类型";
+    kind_agent = "Machine" | "机器";
+    kind_browser = "Browser" | "浏览器";
+    kind_cli = "Command line" | "命令行";
+    state = "State" | "状态";
+    system = "System" | "系统";
+    version = "Version" | "版本";
+    address = "Address" | "地址";
+    interfaces = "Interfaces" | "网络接口";
+    lan_port = "LAN port" | "局域网端口";
+    first_seen = "First visit" | "首次访问";
+    last_seen = "Last visit" | "上次访问";
+    roots = "Folders it opened" | "开放的文件夹";
+    no_roots = "None. Open one on the machine: beckon roots add NAME=PATH" | "无。可在该机器上开放：beckon roots add 名称=路径";
+    writable = "writable" | "可写";
+    certificate = "Certificate" | "证书";
+    role_source = "Its files may be read" | "可读取其文件";
+    role_copy = "May also keep copies" | "还可保存副本";
+    role_controller = "May command machines" | "可控制机器";
+    no_end = "without end" | "长期有效";
+    until(date) = "until {date}" | "有效期至 {date}";
+    id = "Id" | "标识";
+    visits = "Visits" | "访问记录";
+    visits_says = "The newest 500" | "最近 500 次";
+    visit_from = "From" | "开始";
+    visit_until = "Until" | "结束";
+    visit_lasts = "still here" | "仍在线";
+    visits_none = "No visit is recorded." | "没有访问记录。";
+    rename_title(name) = "Rename {name}" | "重命名 {name}";
+    rename_hint = "Unique among your devices. Its place in the drive keeps its name." | "在你的设备中不能重名。它在云盘中的位置名称不变。";
+    remove_title(name) = "Remove {name}?" | "移除 {name}？";
+    remove_says = "Its key stops working at once. What it uploaded stays in your drive." | "它的密钥会立即失效，已上传的内容仍保留在云盘中。";
+    remove_waiting(count, word) = "Its key stops working at once and {count} {word} cancelled. What it uploaded stays in your drive." | "它的密钥会立即失效，{count} 项未完成的传输会被取消。已上传的内容仍保留在云盘中。";
+    remove_other_says = "Its key stops working at once. It can sign in again with your password." | "它的密钥会立即失效。使用密码可以重新登录。";
+    keep = "Keep it" | "保留";
+    remove_machine = "Remove machine" | "移除机器";
+    remove_browser = "Remove browser" | "移除浏览器";
+    remove_cli = "Remove command line" | "移除命令行";
+    remove = "Remove …" | "移除…";
+    removed(name) = "{name} is removed" | "已移除 {name}";
+    is_removed = "This device was removed. Its key does not work any more." | "此设备已被移除，它的密钥不再有效。";
+    gone = "No device is at this address" | "此地址没有设备";
+    gone_says = "It may belong to another account, or the address was cut short." | "它可能属于其他账号，或地址不完整。";
+    to_machines = "All machines" | "所有机器";
+}

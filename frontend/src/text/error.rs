@@ -9,6 +9,22 @@ texts! {
     no_connection = "No connection to the server. Nothing was changed. Check the network, then try again." | "无法连接到服务器，未做任何更改。请检查网络后重试。";
     /// The answer was not ours.
     not_understood = "The server's answer was not understood. Reload the page; if it stays so, update the server." | "无法识别服务器的响应。请重新加载页面；若仍有问题，请更新服务器。";
+    /// A worker is needed and there is none.
+    no_worker = "This browser cannot run what is needed here in the background. Reload the page; if it stays so, update the browser." | "此浏览器无法在后台运行所需的程序。请重新加载页面；若仍有问题，请更新浏览器。";
+    /// The server knows another key than the one that was pinned.
+    other_account = "The server shows another account than the one that this browser signed in to. Sign in again, and tell the server's administrator if you did not expect this." | "服务器返回的账号与此浏览器登录的账号不一致。请重新登录；若非预期，请告知服务器管理员。";
+    /// A request does not fit into a frame.
+    request_too_large = "This is too much at once. Do it in smaller parts." | "一次处理的内容过多，请分批进行。";
+    /// A session with a machine ended.
+    machine_cut = "The private channel to the machine broke. Nothing was changed. Check that it is online, then try again." | "与机器的专用通道已中断，未做任何更改。请确认机器在线后重试。";
+    /// A machine did not answer.
+    machine_silent = "The machine did not answer in two minutes. Try again; if it stays so, look whether its disk is busy." | "机器在两分钟内没有响应。请重试；若仍无响应，请检查其磁盘是否繁忙。";
+    /// A machine answered something else.
+    machine_strange = "The machine answered something else than was asked. Update Beckon on the machine or on the server, whichever is older." | "机器的响应与请求不符。请更新机器或服务器上较旧的 Beckon。";
+    /// A machine is not in the control list.
+    no_machine = "This machine or folder is not in your list any more. Go back to your machines." | "此机器或文件夹已不在你的列表中。请返回机器列表。";
+    /// Nobody is signed in.
+    signed_out = "You are not signed in any more. Sign in again." | "登录已失效，请重新登录。";
 }
 
 /// The sentence to show.
@@ -20,7 +36,7 @@ pub(crate) fn of(refusal: &Refusal) -> String {
 }
 
 /// Messages of programs begin small and end without a full stop; on a page they are sentences.
-fn sentence(message: &str) -> String {
+pub(crate) fn sentence(message: &str) -> String {
     let mut chars = message.chars();
     let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     let end = if message.ends_with(['.', '?', '!']) { "" } else { "." };

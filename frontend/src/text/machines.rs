@@ -1,2 +1,68 @@
-//! Texts of: machines.
+//! Texts of the control list and of adding a machine.
 
+texts! {
+    add = "Add machine" | "添加机器";
+    add_title = "Add a machine" | "添加机器";
+    machines = "Machines" | "机器";
+    browsers = "Browsers" | "浏览器";
+    command_line = "Command line" | "命令行";
+    others = "Browsers and command line" | "浏览器和命令行";
+    removed = "Removed" | "已移除";
+    name = "Name" | "名称";
+    state = "State" | "状态";
+    route = "Route" | "线路";
+    address = "Address" | "地址";
+    last_visit = "Last visit" | "上次访问";
+    now = "now" | "刚刚";
+    this_browser = "This browser" | "当前浏览器";
+    relay = "relay" | "中转";
+    why = "why?" | "为什么？";
+    why_of(name) = "Why does {name} go by relay?" | "{name} 为什么走中转？";
+    more_for(name) = "More for {name}" | "更多操作：{name}";
+    folders(count, word) = "{count} {word}" | "开放 {count} 个文件夹";
+    no_folders = "no folder open" | "未开放文件夹";
+    uploading(files, percent) = "Uploading {files} · {percent} %" | "正在上传 {files} · {percent} %";
+    uploading_first = "Uploading, looking for files" | "正在上传，正在查找文件";
+    waits(count, word) = "{count} {word} for it" | "有 {count} 项传输在等它上线";
+    by_code = "joined by code" | "通过代码加入";
+    by_code_says = "It joined by a join code. Confirm it if it is yours; remove it if it is not." | "它通过加入代码加入。若是你的机器请确认，否则请移除。";
+    confirm = "Confirm" | "确认";
+    remove_more = "Remove …" | "移除…";
+    sign_out = "Sign out" | "退出登录";
+    empty = "No machines yet" | "还没有机器";
+    empty_says = "Add the one whose files you miss most. It takes one command." | "添加你最需要其文件的那台机器，只需一条命令。";
+    nothing_found = "Nothing has this name" | "没有匹配的设备";
+    nothing_found_says = "The filter hides all of them." | "筛选条件隐藏了所有设备。";
+    clear_filter = "Clear the filter" | "清除筛选";
+    /// Why a route is what it is.
+    relay_title(name) = "Why {name} goes by relay" | "{name} 为什么走中转";
+    relay_tried = "Tried" | "尝试";
+    relay_found = "Found" | "结果";
+    relay_do = "To do" | "建议";
+    relay_tried_says = "Nothing: this version reaches every machine by way of the server." | "未尝试直连：此版本通过服务器连接所有机器。";
+    relay_same(address) = "This browser and the machine visit from the same address, {address}. They may be on one network." | "当前浏览器与该机器的访问地址相同（{address}），可能在同一网络中。";
+    relay_other(here, there) = "This browser visits from {here}, the machine from {there}." | "当前浏览器从 {here} 访问，该机器从 {there} 访问。";
+    relay_do_says = "Nothing needs doing. What passes the server is sealed between this browser and the machine; the server cannot read it." | "无需操作。经由服务器的数据在当前浏览器与该机器之间加密，服务器无法读取。";
+    /// Adding a machine.
+    add_says = "Run this on the machine whose files you want to reach. It works once and for the next 15 minutes." | "请在要访问的那台机器上运行下面的命令。命令只能用一次，15 分钟内有效。";
+    system = "System of the machine" | "机器的系统";
+    folder = "Folder to open" | "要开放的文件夹";
+    folder_hint = "Only what you open can be reached. You can add more later, on the machine." | "只有开放的文件夹可以访问。以后可在那台机器上继续添加。";
+    folder_problem = "Write a folder of that machine, such as ~/Documents." | "请填写那台机器上的文件夹，例如 ~/Documents。";
+    writable = "Allow Beckon to write into this folder" | "允许 Beckon 写入此文件夹";
+    writable_hint = "Needed only if this machine is to receive files." | "仅当这台机器需要接收文件时才要勾选。";
+    command = "Command" | "命令";
+    make_code = "Make the command" | "生成命令";
+    code_wants_password = "The command holds a join code, which your password makes. It is good for one machine and 15 minutes." | "命令中包含由密码生成的加入代码，仅限一台机器使用，15 分钟内有效。";
+    expired = "This command has expired." | "此命令已过期。";
+    again = "Make a new command" | "生成新命令";
+    get_it = "Beckon is not on it yet? Copy the program there first: it is one file. The address that it needs stands in the command." | "那台机器还没有 Beckon？请先把程序复制过去，它只有一个文件。所需的服务器地址已包含在命令中。";
+    loopback = "This page was opened at an address that only this computer reaches. To add another machine, open Beckon by the server's address in your network." | "当前页面的地址只有本机可以访问。要添加其他机器，请用服务器在网络中的地址打开 Beckon。";
+    waiting = "Waiting for the machine …" | "正在等待机器加入……";
+    waiting_says = "It appears here by itself as soon as it joins." | "加入后会自动显示在这里。";
+    left(time) = "{time} left" | "剩余 {time}";
+    joined(name) = "{name} joined." | "{name} 已加入。";
+    joined_says = "Its folders can be opened now." | "现在可以打开它的文件夹。";
+    joined_away_says = "It is in the list, and online as soon as “beckon run” runs there." | "它已在列表中，运行 beckon run 后即会上线。";
+    open_it = "Open" | "打开";
+}

@@ -1,2 +1,70 @@
-//! Texts of: transfer.
+//! Texts of transfers: the page, the tray, and each row with its reasons.
 
+texts! {
+    open = "Open" | "进行中";
+    done = "Done" | "已完成";
+    shown = "Show" | "显示";
+    needs_you = "Needs you" | "需要处理";
+    running = "Running" | "正在进行";
+    waiting = "Waiting and paused" | "等待与暂停";
+    done_today = "Done today" | "今天完成";
+    pause = "Pause" | "暂停";
+    pause_all = "Pause all" | "全部暂停";
+    resume = "Resume" | "继续";
+    cancel = "Cancel" | "取消";
+    retry = "Retry" | "重试";
+    dismiss = "Dismiss" | "移到已完成";
+    open_all = "Open all" | "打开传输";
+    show_files = "Show files" | "查看文件";
+    free_up = "Free up space" | "腾出空间";
+    again = "Go to the machine" | "前往该机器";
+    drive = "Drive" | "云盘";
+    this_browser = "this browser" | "当前浏览器";
+    progress_of(what) = "Progress of {what}" | "{what} 的进度";
+    files(count, word) = "{count} {word}" | "{count} 个文件";
+    of(done, total) = "{done} of {total}" | "{done} / {total}";
+    so_far(done, total) = "{done} of {total} so far" | "{done} / {total}（仍在统计）";
+    kept(done, total) = "{done} of {total} kept" | "已保留 {done} / {total}";
+    files_of(done, total) = "{done} of {total} files" | "{done} / {total} 个文件";
+    safe(files, bytes) = "{files} · {bytes}, safe" | "{files} · {bytes}，已安全存入";
+    nothing_new = "Nothing to send, all safe" | "无需传输，均已安全存入";
+    cancelled(bytes) = "Cancelled, {bytes} kept" | "已取消，保留 {bytes}";
+    rate_left(rate, left) = "{rate} · {left}" | "{rate} · 剩 {left}";
+    starting = "starting" | "正在开始";
+    queued = "queued" | "排队";
+    paused = "paused" | "已暂停";
+    stopped_at(time) = "stopped at {time}" | "{time} 停止";
+    done_at(time) = "done {time}" | "{time} 完成";
+    /// Why lines.
+    why_away(machine, since) = "{machine} has been away since {since}. The upload starts by itself when it is back." | "{machine} 自 {since} 起离线，上线后会自动开始上传。";
+    why_gone = "The machine is away. The upload goes on by itself when it is back." | "机器已离线，上线后会自动继续上传。";
+    why_no_room(kept) = "Your drive is full. {kept} already arrived and will not be sent again. Free some space; it then goes on by itself." | "云盘已满。已收到的 {kept} 不会重传。腾出空间后会自动继续。";
+    why_question_there(device) = "{device} stopped this upload when its page was left. Open Beckon there and choose the same files again; what arrived will not be sent again." | "{device} 关闭页面后上传已停止。请在该设备上打开 Beckon 并重新选择相同的文件，已收到的内容不会重传。";
+    why_schedule = "It waits for its hour and goes on by itself." | "等待预定时间，届时自动继续。";
+    why_failed = "The upload stopped. What already arrived is kept and will not be sent again." | "上传已停止。已收到的内容会保留，不会重传。";
+    why_expired = "The order is older than 30 days and has expired. What arrived is kept. Order the upload again." | "指令已超过 30 天并失效。已收到的内容会保留，请重新安排上传。";
+    why_lost = "The machine did not come back in time. What arrived is kept. Order the upload again when it is here." | "机器未在期限内上线。已收到的内容会保留，请在它上线后重新安排上传。";
+    why_revoked = "The machine was removed. What arrived is kept. Add it again, then order the upload again." | "机器已被移除。已收到的内容会保留，请重新添加机器后再安排上传。";
+    why_partly(count, word) = "{count} {word} could not be stored. All others are safe." | "{count} 个文件未能存入，其余均已安全存入。";
+    why_torn(count, word) = "{count} {word} changed while being read and kept as marked versions. Close the program that writes there, then retry." | "{count} 个文件在读取时有改动，已另存为带标记的版本。请关闭正在写入的程序，然后重试。";
+    problems = "Files that were not stored as they are" | "未能原样存入的文件";
+    problems_more(count) = "{count} more" | "还有 {count} 个";
+    problems_none = "No file is listed. Retry the upload to see it again." | "没有列出文件。可重试上传后再查看。";
+    ask_cancel(what) = "Cancel {what}?" | "取消 {what}？";
+    ask_cancel_says(kept) = "{kept} already arrived and stays in the drive. The rest is not sent." | "已收到的 {kept} 会保留在云盘中，其余内容不再发送。";
+    keep_on = "Go on" | "继续传输";
+    cancel_verb = "Cancel transfer" | "取消传输";
+    empty = "No transfers" | "没有传输";
+    empty_says = "Open a machine, choose files and upload them to the drive. What moves is shown here, in every browser." | "打开一台机器，选择文件并上传到云盘。所有浏览器都会在这里显示进度。";
+    empty_done = "Nothing is done yet" | "暂无已完成的传输";
+    empty_done_says = "What is safe in the drive is listed here." | "已安全存入云盘的内容会列在这里。";
+    to_machines = "Go to the machines" | "前往机器";
+    show_rest(count) = "Show {count} more" | "再显示 {count} 项";
+    /// The tray.
+    is_running(count) = "{count} running" | "{count} 项进行中";
+    is_waiting(count) = "{count} waiting" | "{count} 项等待";
+    is_needy(count, word) = "{count} {word} you" | "{count} 项需要处理";
+    about_left(left) = "about {left} left" | "约剩 {left}";
+    said(percent) = "Transfers: {percent} % done" | "传输：已完成 {percent} %";
+    pill(count, word) = "{count} {word} you" | "{count} 项需要处理";
+}

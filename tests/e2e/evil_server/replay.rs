@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use beckon_shared::order::{Order, SignedOrder};
+use beckon_shared::{
+    api::transfer::Act,
+    order::{Order, SignedOrder},
+    wire::FromServer,
+};
 use beckon_tests::wait_until;
 
 use super::{
@@ -36,6 +40,24 @@ fn an_order_that_was_carried_out_is_not_carried_out_again_after_a_restart() {
     scene.machine.restart();
     scene.push(&done);
     assert_not_begun_again(&scene, &done);
+}
+
+#[test]
+fn no_steering_has_an_order_carried_out_that_is_done_or_never_stood() {
+    let scene = Scene::new();
+    let done = scene.owner.sign(&scene.order(&scene.owner, SECRET));
+    obey_once(&scene, &done);
+    let forged = Account::new(66).controller(67).sign(&scene.order(&scene.owner, SECRET));
+    scene.refuse(&[("forged", forged.clone())]);
+    for (order, times) in [(&done, 1), (&forged, 0)] {
+        let transfer = order.order.peek().unwrap().id;
+        for act in [Act::Retry, Act::Resume, Act::Pause, Act::Cancel, Act::Retry] {
+            scene.server.push(&FromServer::Steer { transfer, act });
+            scene.push(order);
+        }
+        scene.assert_untouched();
+        assert_eq!(scene.times_begun(transfer), times);
+    }
 }
 
 #[test]

@@ -1,0 +1,166 @@
+//! What only the account key can do: join codes, revocations, a new password, a new certificate.
+
+use std::{cell::RefCell, rc::Rc, time::Duration};
+
+use beckon_shared::{
+    api::{
+        Bytes, Packed,
+        account::{ChangePassword, SignInView},
+        device::NewStatement,
+        join::NewJoinCode,
+    },
+    certificate::Role,
+    error::{ErrorCode, Refusal},
+    id::{DeviceId, Hash, SignInId},
+    join::{JoinCode, Terms},
+    keys::{AccountKey, DeviceKeys},
+    signature::Signed,
+    statement::Statement,
+    time::Timestamp,
+};
+use leptos::prelude::Set;
+use zeroize::Zeroizing;
+
+use super::{Problem, arrive, key, proof};
+use crate::{
+    api, dom,
+    identity::{self, Identity, kept},
+    store::Stores,
+    text,
+};
+
+/// A certificate that ends sooner than this is made anew when the password is typed anyway.
+const RENEW_BELOW: Duration = Duration::from_secs(20 * 24 * 3600);
+
+/// A join code that was made.
+#[derive(Debug, Clone)]
+pub(crate) struct MadeCode {
+    /// `bk1-...`, for the machine that is to join.
+    pub(crate) text: Zeroizing<String>,
+    /// Under which it is withdrawn: `DELETE /api/join-codes/{lookup}`.
+    pub(crate) lookup: Hash,
+    /// When it lapses.
+    pub(crate) expires: Timestamp,
+}
+
+/// Makes a code by which machines join. The server learns what it proves, and not the code. `None` if the person did not
+/// give the password.
+pub(crate) async fn join_code(
+    stores: Stores,
+    role: Role,
+    life: Duration,
+    uses: u32,
+) -> Result<Option<MadeCode>, Refusal> {
+    let Some(account) = key::unlocked(stores).await? else { return Ok(None) };
+    let identity = current()?;
+    let (code, issued) = (JoinCode::new(dom::random()), dom::now());
+    let terms = Terms {
+        role,
+        issued,
+        not_after: issued + life,
+        uses,
+        epoch: identity.standing.borrow().lowest_epoch(),
+    };
+    let (offer, mac) = code
+        .offer(&account, &terms)
+        .map_err(|bad| Refusal::new(ErrorCode::BadRequest, bad.to_string()))?;
+    let request = NewJoinCode {
+        lookup: code.lookup(),
+        offer: Packed(offer),
+        mac: Bytes(mac),
+    };
+    api::tell("/api/join-codes", &request).await?;
+    Ok(Some(MadeCode {
+        text: code.text(),
+        lookup: code.lookup(),
+        expires: terms.not_after,
+    }))
+}
+
+/// Revokes a device: locked out for good, everywhere, within seconds. False if the person did not give the password.
+pub(crate) async fn revoke(stores: Stores, device: DeviceId) -> Result<bool, Refusal> {
+    let Some(account) = key::unlocked(stores).await? else { return Ok(false) };
+    let identity = current()?;
+    let revocation = identity
+        .standing
+        .borrow()
+        .revoke(&identity.account_key, &[device], dom::now());
+    let revocation = revocation.map_err(|bad| Refusal::new(ErrorCode::TooLarge, bad.to_string()))?;
+    let statement = Signed::sign(&Statement::Revocation(revocation), account.signing());
+    let said = NewStatement {
+        statement: Packed(statement.clone()),
+    };
+    api::tell("/api/statements", &said).await?;
+    super::heard(stores, &statement).await;
+    Ok(true)
+}
+
+/// The account's open sessions, newest first.
+pub(crate) async fn sessions() -> Result<Vec<SignInView>, Refusal> {
+    api::get("/api/sessions").await
+}
+
+/// Ends a session, and the sockets of its device.
+pub(crate) async fn end_session(id: SignInId) -> Result<(), Refusal> {
+    api::delete(&format!("/api/sessions/{id}")).await
+}
+
+/// Puts a new password in the place of the old one. All other sessions end.
+pub(crate) async fn change_password(old: &str, new: &str) -> Result<(), Problem> {
+    beckon_shared::password::check_new(new)?;
+    let opened = open_again(&*current()?, old).await?;
+    let chosen = proof::choose(new, &opened.key).await?;
+    let request = ChangePassword {
+        ticket: opened.ticket.clone(),
+        statement: Packed(chosen.statement(&opened.key)),
+        password: chosen.password,
+    };
+    api::tell("/api/password", &request).await?;
+    key::hold(opened.key);
+    Ok(())
+}
+
+/// The account key of who is signed in, by the password; a certificate that ends soon is renewed on this occasion.
+pub(super) async fn reopen(stores: Stores, password: &str) -> Result<AccountKey, Problem> {
+    let identity = current()?;
+    let opened = open_again(&identity, password).await?;
+    *identity.standing.borrow_mut() = opened.standing.clone();
+    if ends_soon(&identity) {
+        // The old one still counts for a while, so this may fail.
+        let _ = renew(stores, &identity, &opened).await;
+    }
+    Ok(opened.key)
+}
+
+async fn open_again(identity: &Identity, password: &str) -> Result<proof::Opened, Problem> {
+    let standing = identity.standing.borrow().clone();
+    let pinned = Some((&identity.account_key, &standing));
+    proof::open(&identity.signed_in.account_name, password, pinned).await
+}
+
+fn ends_soon(identity: &Identity) -> bool {
+    let end = identity.chain.device.peek().ok().and_then(|certificate| certificate.not_after);
+    identity.kept && end.is_some_and(|end| end.since(dom::now()) < RENEW_BELOW)
+}
+
+async fn renew(stores: Stores, identity: &Identity, opened: &proof::Opened) -> Result<(), Problem> {
+    let keys = DeviceKeys::from_bytes(&identity.keys.to_bytes());
+    let chain = proof::certify(&opened.key, &keys, opened.standing.lowest_epoch(), true);
+    let signed_in = arrive::finish(opened, &chain).await?;
+    let renewed = Rc::new(Identity {
+        keys,
+        chain,
+        account_key: identity.account_key,
+        standing: RefCell::new(opened.standing.clone()),
+        signed_in: signed_in.clone(),
+        kept: true,
+    });
+    kept::keep(&renewed).await;
+    identity::set_current(Some(renewed));
+    stores.me.set(Some(signed_in));
+    Ok(())
+}
+
+fn current() -> Result<Rc<Identity>, Refusal> {
+    identity::current().ok_or_else(|| Refusal::new(ErrorCode::NotSignedIn, text::account::ended()))
+}

@@ -1,0 +1,80 @@
+//! A computer that is somebody else's: keys stay in memory, and the session ends with the tab.
+
+use std::cell::Cell;
+
+use beckon_shared::route;
+use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
+use web_sys::RequestInit;
+
+use super::tabs;
+use crate::{api, dom, identity};
+
+/// In local storage while a guest's session may be open, so that one that no tab holds any more is found and ended.
+const MARK: &str = "beckon.guest";
+
+thread_local! {
+    static LISTENS: Cell<bool> = const { Cell::new(false) };
+}
+
+fn is_here() -> bool {
+    identity::current().is_some_and(|identity| !identity.kept)
+}
+
+/// A guest signed in: the session ends when the tab is closed or left.
+pub(super) fn begin() {
+    if let Some(storage) = dom::local_storage() {
+        let _ = storage.set_item(MARK, "1");
+    }
+    if LISTENS.replace(true) {
+        return;
+    }
+    let gone = Closure::<dyn FnMut()>::new(|| {
+        if is_here() {
+            sign_out_behind();
+            end();
+        }
+    });
+    let listening = dom::window().add_event_listener_with_callback("pagehide", gone.as_ref().unchecked_ref());
+    if listening.is_ok() {
+        gone.forget();
+    }
+    let back = Closure::<dyn FnMut()>::new(|| {
+        // The browser kept the page as it was; the session is no more.
+        if is_here() {
+            let _ = dom::window().location().reload();
+        }
+    });
+    let listening = dom::window().add_event_listener_with_callback("pageshow", back.as_ref().unchecked_ref());
+    if listening.is_ok() {
+        back.forget();
+    }
+}
+
+/// No guest is signed in any more.
+pub(super) fn end() {
+    if let Some(storage) = dom::local_storage() {
+        let _ = storage.remove_item(MARK);
+    }
+}
+
+/// At the start: ends the session of a guest whose tab ended without a word.
+pub(super) async fn clean_up() {
+    let mark = dom::local_storage().and_then(|storage| storage.get_item(MARK).ok()?);
+    if mark.is_none() || tabs::is_any_signed_in().await {
+        return;
+    }
+    // It may have ended by itself; then there is nothing to do.
+    let _ = api::tell("/api/sign-out", &()).await;
+    end();
+}
+
+/// Signs out by a request that outlives the page.
+fn sign_out_behind() {
+    let init = RequestInit::new();
+    init.set_method("POST");
+    let headers = js_sys::Object::new();
+    let _ = js_sys::Reflect::set(&headers, &route::MUTATION_HEADER.into(), &"1".into());
+    init.set_headers(&headers);
+    let _ = js_sys::Reflect::set(&init, &"keepalive".into(), &JsValue::TRUE);
+    let _ = dom::window().fetch_with_str_and_init("/api/sign-out", &init);
+}

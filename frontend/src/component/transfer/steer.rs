@@ -1,0 +1,63 @@
+//! Pause, resume, cancel, retry: shown at once, and taken back with a reason if the server refuses.
+
+use beckon_shared::{
+    api::transfer::{Act, Steer},
+    error::Refusal,
+    id::TransferId,
+    transfer::{Hold, Progress, TransferState, TransferView},
+};
+use leptos::prelude::*;
+
+use super::dismissed;
+use crate::{api, dom, store::Stores};
+
+/// Does it. What is shown goes back to what it was if it was refused and nothing newer came.
+pub(super) async fn steer(stores: Stores, id: TransferId, act: Act) -> Result<(), Refusal> {
+    let row = stores.transfers.row(id);
+    let before = row.map(|row| row.get_untracked());
+    if let (Some(row), Some(before)) = (row, &before) {
+        // The same revision: whatever the server says next is newer.
+        row.set(expected(before, act));
+    }
+    dismissed::take_out(stores, id);
+    let told = api::tell(&format!("/api/transfers/{id}/steer"), &Steer { act }).await;
+    if let (Err(_), Some(row), Some(before)) = (&told, row, before)
+        && row.with_untracked(|now| now.revision == before.revision)
+    {
+        row.set(before);
+    }
+    told
+}
+
+/// Does the same to several; what is refused goes back to what it was.
+pub(crate) fn steer_all(stores: Stores, ids: Vec<TransferId>, act: Act) {
+    leptos::task::spawn_local(async move {
+        for id in ids {
+            // A row that stays as it was says enough: it moves, or has ended meanwhile.
+            let _ = steer(stores, id, act).await;
+        }
+    });
+}
+
+/// How it stands if the server agrees.
+fn expected(view: &TransferView, act: Act) -> TransferView {
+    let view = view.clone();
+    match act {
+        Act::Pause => TransferView { hold: Hold::User, ..view },
+        Act::Resume => TransferView { hold: Hold::None, ..view },
+        Act::Cancel => TransferView {
+            state: TransferState::Cancelled,
+            hold: Hold::None,
+            ended: Some(dom::now()),
+            ..view
+        },
+        Act::Retry => TransferView {
+            state: TransferState::Queued,
+            hold: Hold::None,
+            error: None,
+            ended: None,
+            progress: Progress::default(),
+            ..view
+        },
+    }
+}

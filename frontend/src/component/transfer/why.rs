@@ -1,0 +1,172 @@
+//! Why a transfer stands, and the button that helps.
+
+use beckon_shared::{
+    api::transfer::Act,
+    id::DeviceId,
+    order::CLOCK_GRACE,
+    time::Timestamp,
+    transfer::{Hold, TransferState, TransferView},
+};
+use leptos::prelude::*;
+
+use super::figure;
+use crate::{
+    dom, format,
+    store::Stores,
+    text::{self, Lang, transfer as words},
+};
+
+/// What helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// Steers it.
+    Steer(Act),
+    /// Opens the list of what was not stored.
+    Problems,
+    /// The drive, to delete something.
+    Drive,
+    /// The machine, to give the order again.
+    Machine,
+    /// Files chosen once more, in the browser that uploads them.
+    Choose,
+}
+
+/// The line below a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Why {
+    /// `bad`, `warn`, or nothing.
+    pub(super) kind: &'static str,
+    /// What happened, what is kept, what to do.
+    pub(super) says: String,
+    /// Buttons.
+    pub(super) remedies: Vec<Remedy>,
+}
+
+/// Why it stands, if that wants saying.
+pub(super) fn why(stores: Stores, view: &TransferView) -> Option<Why> {
+    match (view.state, view.hold) {
+        (TransferState::Done | TransferState::Cancelled, _) => None,
+        (TransferState::Partly, _) => Some(partly(view)),
+        (TransferState::Failed, _) => Some(failed(view)),
+        (_, Hold::NoRoom) => Some(Why {
+            kind: "bad",
+            says: words::why_no_room(&format::bytes(view.progress.bytes_done)),
+            remedies: vec![Remedy::Drive],
+        }),
+        (_, Hold::Question) => Some(question(stores, view.device)),
+        (_, Hold::Away) => Some(quiet(away(stores, view.device))),
+        (_, Hold::Schedule) => Some(quiet(words::why_schedule().to_owned())),
+        (_, Hold::User | Hold::None) => None,
+    }
+}
+
+fn quiet(says: String) -> Why {
+    Why {
+        kind: "",
+        says,
+        remedies: Vec::new(),
+    }
+}
+
+fn away(stores: Stores, device: DeviceId) -> String {
+    match stores.devices.get(device) {
+        Some(view) if !view.online => {
+            words::why_away(&format::name(view.name.as_str()), &since(view.last_seen, stores.now.get()))
+        }
+        _ => words::why_gone().to_owned(),
+    }
+}
+
+/// The hour of a time of the last day, the day of an older one.
+fn since(at: Timestamp, now: Timestamp) -> String {
+    if now.since(at).as_secs() < 86_400 { format::clock(at) } else { format::date(at, now) }
+}
+
+fn question(stores: Stores, device: DeviceId) -> Why {
+    let is_here = stores.me.with(|me| me.as_ref().is_some_and(|me| me.device == device));
+    if is_here {
+        return Why {
+            kind: "warn",
+            says: String::new(),
+            remedies: vec![Remedy::Choose],
+        };
+    }
+    let name = stores.devices.get(device).map(|view| format::name(view.name.as_str()));
+    Why {
+        kind: "warn",
+        says: words::why_question_there(&name.unwrap_or_default()),
+        remedies: Vec::new(),
+    }
+}
+
+fn partly(view: &TransferView) -> Why {
+    let progress = &view.progress;
+    let word = |count| text::plural(count, "file", "files");
+    let torn = (progress.torn > 0).then(|| {
+        let word = text::plural(progress.torn, "file was", "files were");
+        words::why_torn(&format::count(progress.torn), &word)
+    });
+    let failed = (progress.failed > 0 || torn.is_none())
+        .then(|| words::why_partly(&format::count(progress.failed), &word(progress.failed)));
+    let gap = if text::lang() == Lang::Zh { "" } else { " " };
+    let says: Vec<String> = failed.into_iter().chain(torn).collect();
+    Why {
+        kind: "warn",
+        says: says.join(gap),
+        remedies: [vec![Remedy::Problems], again(view)].concat(),
+    }
+}
+
+fn failed(view: &TransferView) -> Why {
+    let remedies = again(view);
+    let listed = (view.progress.failed > 0).then_some(Remedy::Problems);
+    Why {
+        kind: "bad",
+        says: reason(view),
+        remedies: listed.into_iter().chain(remedies).collect(),
+    }
+}
+
+/// A retry while the order stands; else it must be given again.
+fn again(view: &TransferView) -> Vec<Remedy> {
+    let stands = dom::now() <= view.expires + CLOCK_GRACE;
+    vec![if stands { Remedy::Steer(Act::Retry) } else { Remedy::Machine }]
+}
+
+fn reason(view: &TransferView) -> String {
+    let told = view.error.as_deref().unwrap_or_default();
+    if told.starts_with("the order has expired") {
+        return words::why_expired().to_owned();
+    }
+    if told.starts_with("the machine did not come back") {
+        return words::why_lost().to_owned();
+    }
+    if told.starts_with("the machine was revoked") {
+        return words::why_revoked().to_owned();
+    }
+    match text::lang() {
+        Lang::En if !told.is_empty() => text::error::sentence(&format::name(told)),
+        _ => words::why_failed().to_owned(),
+    }
+}
+
+/// What its button says.
+pub(super) fn label(remedy: Remedy) -> &'static str {
+    match remedy {
+        Remedy::Steer(_) => words::retry(),
+        Remedy::Problems => words::show_files(),
+        Remedy::Drive => words::free_up(),
+        Remedy::Machine => words::again(),
+        Remedy::Choose => "",
+    }
+}
+
+/// What a person is asked before a transfer of that much is cancelled.
+pub(super) fn kept(view: &TransferView) -> String {
+    words::ask_cancel_says(&format::bytes(view.progress.bytes_done))
+}
+
+/// Its files, for the row's head, once some were found.
+pub(super) fn size(view: &TransferView) -> Option<String> {
+    (view.progress.files_total > 0).then(|| figure::files(view.progress.files_total))
+}

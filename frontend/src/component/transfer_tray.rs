@@ -1,0 +1,114 @@
+//! The tray at the foot of every page: what moves, what waits, what needs a person; it opens upwards as a list.
+
+use beckon_shared::{api::transfer::Act, id::TransferId};
+use leptos::{html, prelude::*};
+
+use super::{
+    icon::Icon,
+    progress::Bar,
+    transfer::{Group, Totals, TransferRows, grouped, steer_all},
+};
+use crate::{
+    format, keyboard, route,
+    store::{Stores, stores},
+    text::{self, keyboard as keys, transfer as words},
+};
+
+/// The tray; there is none while there is nothing to show.
+#[component]
+pub(crate) fn TransferTray() -> impl IntoView {
+    let stores = stores();
+    let totals = Memo::new(move |_| Totals::now(stores));
+    let is_empty = Memo::new(move |_| totals.with(Totals::is_empty));
+    view! {
+        <Show when=move || !is_empty.get()><Tray totals/></Show>
+        <p class="sr" role="status">{move || said(totals)}</p>
+    }
+}
+
+#[component]
+fn Tray(totals: Memo<Totals>) -> impl IntoView {
+    let node = NodeRef::<html::Details>::new();
+    let open = RwSignal::new(false);
+    keyboard::bind("t", keys::everywhere, keys::tray, move || open.update(|open| *open = !*open));
+    keyboard::on_escape(move || {
+        let was_open = open.get_untracked();
+        open.set(false);
+        was_open
+    });
+    // The page that is opened from the tray is not covered by it.
+    let toggled = move |_| open.set(node.get_untracked().is_some_and(|node| node.open()));
+    view! {
+        <details class="tray" node_ref=node prop:open=move || open.get() on:toggle=toggled>
+            <summary>
+                <span class="sr">{text::common::transfers()}": "</span>
+                <Bar value=Signal::derive(move || totals.read().percent) class="progress thin"/>
+                <Icon name="up" class="sm turn"/>
+                <Counts totals/>
+                <span class="quiet not-phone">{move || totals.read().left.map(|left| words::about_left(&format::left(left)))}</span>
+                <b>{move || { let rate = totals.read().rate; (rate >= 1.0).then(|| format::rate(rate)) }}</b>
+            </summary>
+            <Show when=move || open.get()><Panel open/></Show>
+        </details>
+    }
+}
+
+#[component]
+fn Counts(totals: Memo<Totals>) -> impl IntoView {
+    let some = |count: u64| (count > 0).then(|| format::count(count));
+    let running = move || some(totals.read().running).map(|count| view! { <span>{words::is_running(&count)}</span> });
+    let waiting =
+        move || some(totals.read().waiting).map(|count| view! { <span class="quiet">{words::is_waiting(&count)}</span> });
+    let needy = move || {
+        let count = totals.read().needy;
+        let word = text::plural(count, "needs", "need");
+        (count > 0).then(|| {
+            view! { <span class="needy"><Icon name="stop" class="sm"/>{words::is_needy(&format::count(count), &word)}</span> }
+        })
+    };
+    view! { <span class="says grow">{running}{waiting}{needy}</span> }
+}
+
+#[component]
+fn Panel(open: RwSignal<bool>) -> impl IntoView {
+    let stores = stores();
+    let ids = Memo::new(move |_| open_ones(stores));
+    let running = Memo::new(move |_| of_group(stores, Group::Running));
+    view! {
+        <section class="tray-panel" aria-label=text::common::transfers()>
+            <header>
+                <h2 class="grow">{text::common::transfers()}</h2>
+                <Show when=move || !running.read().is_empty()>
+                    <button type="button" class="button sm ghost" on:click=move |_| steer_all(stores, running.get_untracked(), Act::Pause)>
+                        <Icon name="pause"/><span class="word">{words::pause_all()}</span>
+                    </button>
+                </Show>
+                <a class="button sm ghost" href=route::TRANSFERS on:click=move |_| open.set(false)>{words::open_all()}</a>
+            </header>
+            <TransferRows ids label=text::common::transfers().to_owned()/>
+        </section>
+    }
+}
+
+/// What is not over: what needs somebody first, then what moves, then what waits.
+fn open_ones(stores: Stores) -> Vec<TransferId> {
+    let all = grouped(stores).into_iter();
+    all.filter(|(group, _)| *group != Group::Done).map(|(_, id)| id).collect()
+}
+
+/// Those of one group, the newest first.
+pub(crate) fn of_group(stores: Stores, wanted: Group) -> Vec<TransferId> {
+    let all = grouped(stores).into_iter();
+    all.filter(|(group, _)| *group == wanted).map(|(_, id)| id).collect()
+}
+
+/// What a screen reader hears: each quarter of the way, and the end.
+fn said(totals: Memo<Totals>) -> String {
+    let (running, percent) = totals.with(|totals| (totals.running, totals.percent));
+    let quarter = (percent / 25.0).floor() as u64 * 25;
+    match running {
+        0 => String::new(),
+        _ if quarter == 0 => words::is_running(&running),
+        _ => words::said(&quarter),
+    }
+}

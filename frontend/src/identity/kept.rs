@@ -1,0 +1,159 @@
+//! What a browser keeps of an identity: its device keys outlive sign-out, so that it is the same row of the control list
+//! the next time; the certificate does not.
+
+use beckon_shared::{
+    api::account::SignedIn, certificate::Chain, keys::DeviceKeys, signature::PublicKey, statement::Standing, wire,
+};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::Identity;
+use crate::vault::{self, Store};
+
+/// Of the records; others are not read.
+const VERSION: u8 = 1;
+/// Under which the name of the account stands that was signed in last.
+const LAST: &str = "last";
+
+/// What this browser knows of an account from the last time.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// The device's keys.
+    pub(crate) keys: DeviceKeys,
+    /// The account's key, pinned at the first sign-in.
+    pub(crate) account_key: PublicKey,
+    /// What the account has said so far.
+    pub(crate) standing: Standing,
+    /// The certificate and the session, while it is signed in.
+    pub(crate) entry: Option<(Chain, SignedIn)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    keys: Vec<u8>,
+    account_key: PublicKey,
+    standing: Standing,
+    entry: Option<(Chain, SignedIn)>,
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.keys.zeroize();
+    }
+}
+
+/// What is known of the account of this name.
+pub(crate) async fn known(name: &str) -> Option<Known> {
+    let bytes = Zeroizing::new(vault::get(Store::Identity, &place(name)).await?);
+    decode(&bytes)
+}
+
+/// The account that was signed in last.
+pub(crate) async fn last_name() -> Option<String> {
+    String::from_utf8(vault::get(Store::Identity, LAST).await?).ok()
+}
+
+/// Keeps an identity, unless it is one that is not to be kept.
+pub(crate) async fn keep(identity: &Identity) {
+    if !identity.kept {
+        return;
+    }
+    let name = &identity.signed_in.account_name;
+    write(name, &record(identity, true)).await;
+    vault::put(Store::Identity, LAST, name.as_bytes()).await;
+}
+
+/// Keeps the keys and forgets the certificate.
+pub(crate) async fn keep_keys(identity: &Identity) {
+    if identity.kept {
+        write(&identity.signed_in.account_name, &record(identity, false)).await;
+    }
+}
+
+/// Forgets all that is known of the account of this name.
+pub(crate) async fn forget(name: &str) {
+    vault::delete(Store::Identity, &place(name)).await;
+}
+
+fn record(identity: &Identity, with_entry: bool) -> Record {
+    Record {
+        keys: identity.keys.to_bytes().to_vec(),
+        account_key: identity.account_key,
+        standing: identity.standing.borrow().clone(),
+        entry: with_entry.then(|| (identity.chain.clone(), identity.signed_in.clone())),
+    }
+}
+
+async fn write(name: &str, record: &Record) {
+    let bytes = Zeroizing::new(encode(record));
+    vault::put(Store::Identity, &place(name), &bytes).await;
+}
+
+fn encode(record: &Record) -> Vec<u8> {
+    [&[VERSION], Zeroizing::new(wire::encode(record)).as_slice()].concat()
+}
+
+fn decode(bytes: &[u8]) -> Option<Known> {
+    let (VERSION, rest) = bytes.split_first().map(|(version, rest)| (*version, rest))? else {
+        return None;
+    };
+    let mut record: Record = wire::decode(rest).ok()?;
+    let mut keys = Zeroizing::new([0; DeviceKeys::LEN]);
+    if record.keys.len() != keys.len() {
+        return None;
+    }
+    keys.copy_from_slice(&record.keys);
+    Some(Known {
+        keys: DeviceKeys::from_bytes(&keys),
+        account_key: record.account_key,
+        standing: std::mem::take(&mut record.standing),
+        entry: record.entry.take(),
+    })
+}
+
+/// Names are unique without case.
+fn place(name: &str) -> String {
+    format!("account:{}", name.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use beckon_shared::keys::AccountKey;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    fn sample() -> Record {
+        Record {
+            keys: vec![7; DeviceKeys::LEN],
+            account_key: AccountKey::from_bytes(&[1; 32]).public(),
+            standing: Standing::default(),
+            entry: None,
+        }
+    }
+
+    #[wasm_bindgen_test]
+    fn a_record_reads_as_it_was_written() {
+        let known = decode(&encode(&sample()));
+        let keys = known.as_ref().map(|known| known.keys.to_bytes().to_vec());
+        assert_eq!(keys, Some(vec![7; DeviceKeys::LEN]));
+        assert_eq!(known.map(|known| known.account_key), Some(sample().account_key));
+    }
+
+    #[wasm_bindgen_test]
+    fn a_record_of_another_version_or_cut_short_is_not_read() {
+        let mut bytes = encode(&sample());
+        assert!(decode(&bytes[..bytes.len() - 1]).is_none());
+        bytes[0] = VERSION + 1;
+        assert!(decode(&bytes).is_none());
+        assert!(decode(&[]).is_none());
+    }
+
+    #[wasm_bindgen_test]
+    async fn what_was_kept_is_known_under_the_name_in_any_case() {
+        write("Lin.Mei", &sample()).await;
+        assert!(known("lin.mei").await.is_some());
+        forget("LIN.MEI").await;
+        assert!(known("lin.mei").await.is_none());
+    }
+}

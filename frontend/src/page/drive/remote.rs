@@ -1,0 +1,122 @@
+//! What the drive's page asks of the server.
+
+use beckon_shared::{
+    api::drive::{Deleted, Listing, MakeCurrent, Move, NewFolder, NodeView, Nodes, Recent, VersionView},
+    entry::EntryKind,
+    error::{ErrorCode, Refusal},
+    id::{NodeId, VersionId},
+    path::{Name, RootPath},
+};
+
+use crate::{api, route};
+
+/// Nodes in one request.
+const NODES_MAX: usize = 1000;
+/// Rows of the first page: a screen or two, at once.
+const FIRST: u32 = 300;
+/// Rows of all others.
+const LATER: u32 = 1000;
+
+/// The folder that files are put into by hand.
+pub(crate) const FILES: &[u8] = b"Files";
+
+/// A page of a folder.
+pub(crate) async fn list(path: &RootPath, after: Option<&Name>) -> Result<Listing, Refusal> {
+    let limit = if after.is_none() { FIRST } else { LATER };
+    let after = after
+        .map(|after| format!("&after={}", json_text(after)))
+        .unwrap_or_default();
+    let address = format!(
+        "/api/drive/list?limit={limit}&path={}{after}",
+        route::percent_bytes(path.as_bytes())
+    );
+    match api::get(&address).await {
+        // Where nobody put anything in yet the folder for it is empty.
+        Err(refusal) if refusal.code == ErrorCode::NotFound && path.as_bytes() == FILES => Ok(Listing {
+            node: None,
+            children: Vec::new(),
+            next: None,
+        }),
+        other => other,
+    }
+}
+
+/// A page of what can be restored.
+pub(super) async fn deleted(after: Option<NodeId>) -> Result<Deleted, Refusal> {
+    let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
+    api::get(&format!("/api/drive/deleted?limit={LATER}{after}")).await
+}
+
+/// The files that were stored last.
+pub(super) async fn recent() -> Result<Recent, Refusal> {
+    api::get("/api/drive/recent?limit=200").await
+}
+
+/// All versions of a file, newest first.
+pub(crate) async fn versions(node: NodeId) -> Result<Vec<VersionView>, Refusal> {
+    api::get(&format!("/api/drive/versions?node={node}")).await
+}
+
+/// Makes an older version the newest.
+pub(crate) async fn make_current(node: NodeId, version: VersionId) -> Result<(), Refusal> {
+    api::tell("/api/drive/current", &MakeCurrent { node, version }).await
+}
+
+/// Gives a node another name.
+pub(super) async fn rename(node: NodeId, name: Name) -> Result<(), Refusal> {
+    let (parent, name) = (None, Some(name));
+    api::tell("/api/drive/move", &Move { node, parent, name }).await
+}
+
+/// Puts a node into another folder.
+pub(super) async fn move_to(node: NodeId, parent: NodeId) -> Result<(), Refusal> {
+    let (parent, name) = (Some(parent), None);
+    api::tell("/api/drive/move", &Move { node, parent, name }).await
+}
+
+/// Puts nodes to Deleted.
+pub(super) async fn delete(nodes: &[NodeId]) -> Result<(), Refusal> {
+    tell_all("/api/drive/delete", nodes).await
+}
+
+/// Brings nodes back from Deleted.
+pub(super) async fn restore(nodes: &[NodeId]) -> Result<(), Refusal> {
+    tell_all("/api/drive/restore", nodes).await
+}
+
+async fn tell_all(address: &str, nodes: &[NodeId]) -> Result<(), Refusal> {
+    for some in nodes.chunks(NODES_MAX) {
+        let nodes = Nodes { nodes: some.to_vec() };
+        api::tell(address, &nodes).await?;
+    }
+    Ok(())
+}
+
+/// Makes a folder; without a parent in `Files` itself.
+pub(super) async fn make_folder(parent: Option<NodeId>, name: Name) -> Result<NodeView, Refusal> {
+    api::post("/api/drive/folders", &NewFolder { parent, name }).await
+}
+
+/// Where the browser downloads a node from: a file as it is, a folder as a ZIP.
+pub(super) fn download(node: &NodeView) -> String {
+    match node.kind {
+        EntryKind::Folder => format!("/api/drive/zip/{}", node.id),
+        _ => file(node.id),
+    }
+}
+
+/// Where a file's newest version is read from.
+pub(super) fn file(node: NodeId) -> String {
+    format!("/api/drive/file/{node}")
+}
+
+/// Where an older version is downloaded from.
+pub(crate) fn download_version(node: NodeId, version: VersionId) -> String {
+    format!("/api/drive/file/{node}?version={version}")
+}
+
+/// A binary value as it stands in JSON, for a query; its letters need no percent signs.
+fn json_text(value: &impl serde::Serialize) -> String {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    json.trim_matches('"').to_owned()
+}

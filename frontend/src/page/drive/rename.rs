@@ -1,0 +1,67 @@
+//! A name is written in its row.
+
+use std::sync::Arc;
+
+use beckon_shared::path::Name;
+use leptos::{html, prelude::*};
+
+use super::{Page, item::Item};
+use crate::text::{common, drive as words};
+
+/// The field in the place of the name: Enter and leaving it rename, Escape does not.
+#[component]
+pub(super) fn RenameField(page: Page, item: Arc<Item>) -> impl IntoView {
+    let node = NodeRef::<html::Input>::new();
+    let text = RwSignal::new(item.node.name.clone());
+    let bad = RwSignal::new(None::<String>);
+    let stem = stem(&item);
+    Effect::new(move || {
+        if let Some(field) = node.get() {
+            let _ = field.focus();
+            let _ = field.set_selection_range(0, stem);
+        }
+    });
+    let cancel = move || {
+        page.renaming.set(None);
+        page.list.focus();
+    };
+    let save = move || {
+        if page.renaming.get_untracked() != Some(item.node.id) {
+            return;
+        }
+        let name = text.get_untracked();
+        match Name::new(name.trim().as_bytes()) {
+            // What was not touched keeps all its bytes.
+            Ok(_) if name == item.node.name => cancel(),
+            Ok(name) => page.rename(&item, name),
+            Err(_) => bad.set(Some(words::bad_name().to_owned())),
+        }
+    };
+    let left = save.clone();
+    view! {
+        <span class="input rename inert">
+            <input node_ref=node aria-label=common::name() aria-invalid=move || bad.read().is_some().then_some("true")
+                title=move || bad.get()
+                prop:value=move || text.get() on:input=move |event| text.set(event_target_value(&event))
+                on:blur=move |_| left()
+                on:keydown=move |event| {
+                    event.stop_propagation();
+                    match event.key().as_str() {
+                        "Enter" => { event.prevent_default(); save() }
+                        "Escape" => { event.prevent_default(); cancel() }
+                        _ => {}
+                    }
+                }/>
+        </span>
+    }
+}
+
+/// How much of a name comes before its ending, in UTF-16 units: that is what people mean to change.
+fn stem(item: &Item) -> u32 {
+    let name = &item.node.name;
+    let end = match name.rfind('.') {
+        Some(at) if at > 0 && !item.is_folder() => at,
+        _ => name.len(),
+    };
+    name[..end].encode_utf16().count() as u32
+}

@@ -1,0 +1,149 @@
+//! What can be done with the rows of a folder.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use beckon_shared::{error::Refusal, id::RootId, path::RootPath};
+use leptos::{prelude::*, task::spawn_local};
+
+use super::{
+    download,
+    folder::{Folder, Trouble},
+    item::Item,
+};
+use crate::{
+    component::{copy_button, menu::Entry},
+    format, order, route,
+    text::{self, common, machine as words},
+};
+
+/// Larger files are not gathered in the browser's memory. Bytes.
+pub(super) const DOWNLOAD_MAX: u64 = 256 << 20;
+
+impl Folder {
+    /// The rows that a verb is about.
+    pub(super) fn targets(self) -> Vec<Arc<Item>> {
+        self.items(&self.list.targets())
+    }
+
+    /// Orders the upload of rows. It waits for a machine that is away.
+    pub(super) fn upload(self, items: &[Arc<Item>]) {
+        let place = self.spot().place;
+        let mut paths: BTreeMap<RootId, Vec<RootPath>> = BTreeMap::new();
+        for (root, path) in items.iter().filter_map(|item| item.address(place.as_ref())) {
+            paths.entry(root).or_default().push(path);
+        }
+        self.order(paths.into_iter().collect());
+    }
+
+    /// Orders the upload of all that is in this folder.
+    pub(super) fn upload_all(self) {
+        match self.spot().place {
+            Some((root, path)) => self.order(vec![(root, vec![path])]),
+            None => {
+                let roots = self.view.get_untracked().map(|view| view.roots).unwrap_or_default();
+                self.order(roots.into_iter().map(|root| (root.id, vec![RootPath::root()])).collect());
+            }
+        }
+    }
+
+    fn order(self, roots: Vec<(RootId, Vec<RootPath>)>) {
+        self.trouble.set(None);
+        spawn_local(async move {
+            for (root, paths) in roots {
+                let placed = order::upload(self.stores, self.machine(), root, paths.clone()).await;
+                if let Err(refusal) = placed
+                    && self.is_there()
+                {
+                    let again = Callback::new(move |()| self.order(vec![(root, paths.clone())]));
+                    self.trouble.set(Some(Trouble::of(words::order_failed(), &refusal, again)));
+                }
+            }
+        });
+    }
+
+    /// Downloads files straight from the machine, one after the other.
+    pub(super) fn download(self, items: &[Arc<Item>]) {
+        self.trouble.set(None);
+        let (files, others): (Vec<_>, Vec<_>) = items.iter().cloned().partition(|item| item.is_file());
+        let large = files.iter().find(|item| item.entry.stamp.size > DOWNLOAD_MAX);
+        let to_upload = if let Some(large) = large {
+            let says = words::download_large(&large.label(), &format::bytes(DOWNLOAD_MAX));
+            Some((words::download_failed(&large.label()), says, vec![Arc::clone(large)]))
+        } else if others.is_empty() {
+            None
+        } else {
+            let name = others.first().map(|item| item.label()).unwrap_or_default();
+            Some((words::download_failed(&name), words::download_folders().to_owned(), others))
+        };
+        if let Some((title, says, items)) = to_upload {
+            let help = Callback::new(move |()| {
+                self.trouble.set(None);
+                self.upload(&items);
+            });
+            self.trouble.set(Some(Trouble {
+                title,
+                says,
+                help: Some((words::upload(), help)),
+            }));
+            return;
+        }
+        download::start(self, files);
+    }
+
+    /// The path of the first of these as the command line takes it.
+    pub(super) fn copy_path(self, items: &[Arc<Item>]) {
+        let paths: Vec<String> = items.iter().filter_map(|item| self.path_of(item)).collect();
+        spawn_local(async move {
+            copy_button::copy(&paths.join("\n")).await;
+        });
+    }
+
+    /// `MACHINE:ROOT/PATH`.
+    pub(super) fn path_of(self, item: &Item) -> Option<String> {
+        let (root, path) = item.address(self.spot().place.as_ref())?;
+        let view = self.view.get_untracked()?;
+        let root = view.roots.iter().find(|known| known.id == root)?.name.clone();
+        let path = if path.is_root() { String::new() } else { format!("/{}", path.display()) };
+        Some(format!("{}:{root}{path}", view.name))
+    }
+
+    /// Where a folder leads to.
+    pub(super) fn href(self, item: &Item) -> Option<String> {
+        let (root, path) = item.address(self.spot().place.as_ref()).filter(|_| item.is_folder())?;
+        Some(route::folder(self.machine(), root, &path))
+    }
+
+    pub(super) fn read_again(self) {
+        self.again.update(|again| *again += 1);
+    }
+
+    /// Lines of the menu of the chosen rows.
+    pub(super) fn menu(self, open: impl Fn(&Item) + Clone + 'static) -> Vec<Entry> {
+        let items = self.targets();
+        let mut entries = Vec::new();
+        if let [one] = items.as_slice() {
+            let one = Arc::clone(one);
+            entries.push(Entry::new(one.icon(), common::open(), move || open(&one)));
+        }
+        let chosen = items.clone();
+        entries.push(Entry::new("upload", words::upload(), move || self.upload(&chosen)).key("U"));
+        if items.iter().any(|item| item.is_file()) {
+            let chosen = items.clone();
+            entries.push(Entry::new("download", words::download(), move || self.download(&chosen)).key("D"));
+        }
+        entries.push(Entry::new("info", common::details(), move || self.habits.pane.set(true)).key("I"));
+        entries.push(Entry::new("copy", words::copy_path(), move || self.copy_path(&items)).apart());
+        entries
+    }
+}
+
+impl Trouble {
+    /// A refusal, with a button that tries again.
+    pub(super) fn of(title: impl Into<String>, refusal: &Refusal, again: Callback<()>) -> Self {
+        Self {
+            title: title.into(),
+            says: text::error::of(refusal),
+            help: Some((common::retry(), again)),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The head of the page: where the folder is, how the machine is reached, what concerns all of the folder.
+
+use beckon_shared::{id::DeviceId, path::RootPath};
+use leptos::prelude::*;
+use leptos_router::{NavigateOptions, hooks::use_navigate};
+
+use super::folder::{Folder, Spot};
+use crate::{
+    component::{
+        breadcrumb::{Breadcrumb, Crumb, UpButton},
+        icon::Icon,
+        menu::{Entry, MenuButton},
+        presence::Dot,
+    },
+    format, route,
+    session::reach,
+    store::stores,
+    text::{common, machine as words},
+};
+
+/// The head.
+#[component]
+pub(super) fn Head(folder: Folder) -> impl IntoView {
+    let spot = folder.spot();
+    let crumbs = above(folder, &spot);
+    let up = crumbs.last().cloned().unwrap_or_else(|| to_machines());
+    let is_top = spot.place.is_none();
+    let machine = machine_name(folder);
+    let mut under: Vec<String> = if is_top { Vec::new() } else { vec![machine] };
+    under.extend(crumbs.iter().skip(1).map(|crumb| crumb.label.clone()));
+    let folders: Vec<Crumb> = crumbs.into_iter().skip(1).collect();
+    view! {
+        <header class="page-head">
+            <UpButton up/>
+            <Breadcrumb crumbs=folders here=here(folder, &spot) under=under.join(" / ")>
+                <li class="not-phone"><a class="crumb" href=route::MACHINES>{common::machines()}</a></li>
+                <Switcher folder is_top/>
+            </Breadcrumb>
+            <ReachBadge folder/>
+            <MenuButton label=common::more() class="button icon-only ghost" items=menu(folder)/>
+        </header>
+    }
+}
+
+fn machine_name(folder: Folder) -> String {
+    format::name(&untrack(|| folder.machine_name()))
+}
+
+fn to_machines() -> Crumb {
+    Crumb {
+        label: common::machines().to_owned(),
+        href: route::MACHINES.to_owned(),
+    }
+}
+
+/// The page's own name.
+pub(super) fn here(folder: Folder, spot: &Spot) -> String {
+    match &spot.place {
+        None => machine_name(folder),
+        Some((root, path)) => match path.split_last() {
+            Some((_, name)) => format::name(&name.display()),
+            None => root_name(folder, root),
+        },
+    }
+}
+
+fn root_name(folder: Folder, root: &beckon_shared::id::RootId) -> String {
+    let view = folder.view.get_untracked();
+    let roots = view.map(|view| view.roots).unwrap_or_default();
+    let root = roots.into_iter().find(|known| known.id == *root);
+    root.map(|root| format::name(root.name.as_str())).unwrap_or_default()
+}
+
+/// The machine's top and the folders between it and this one; nothing at the top.
+pub(super) fn above(folder: Folder, spot: &Spot) -> Vec<Crumb> {
+    let Some((root, path)) = &spot.place else { return Vec::new() };
+    let mut crumbs = vec![Crumb {
+        label: machine_name(folder),
+        href: route::machine(spot.machine),
+    }];
+    if path.is_root() {
+        return crumbs;
+    }
+    let crumb = |label: String, path: &RootPath| Crumb {
+        label,
+        href: route::folder(spot.machine, *root, path),
+    };
+    crumbs.push(crumb(root_name(folder, root), &RootPath::root()));
+    let names: Vec<_> = path.names().collect();
+    let mut at = RootPath::root();
+    for name in &names[..names.len().saturating_sub(1)] {
+        let Ok(next) = at.join(name) else { break };
+        at = next;
+        crumbs.push(crumb(format::name(&name.display()), &at));
+    }
+    crumbs
+}
+
+/// The machine, and a menu of the others.
+#[component]
+fn Switcher(folder: Folder, is_top: bool) -> impl IntoView {
+    let navigate = use_navigate();
+    let stores = folder.stores;
+    let items = move || {
+        let machines = untrack(|| stores.devices.machines());
+        let entry = |id: DeviceId| {
+            let view = stores.devices.peek(id)?;
+            let (navigate, href) = (navigate.clone(), route::machine(id));
+            let go = move || navigate(&href, NavigateOptions::default());
+            Some(Entry::new("desktop", format::name(view.name.as_str()), go))
+        };
+        machines.into_iter().filter_map(entry).collect()
+    };
+    let name = move || format::name(&folder.machine_name());
+    let label = Signal::derive(move || format!("{}: {}", name(), words::switch()));
+    let online = folder.online;
+    let top = route::machine(folder.machine());
+    let link = (!is_top).then(|| view! { <a class="crumb" href=top><Dot online/><bdi class="cut">{name}</bdi></a> });
+    let class = if is_top { "crumb" } else { "crumb switch" };
+    view! {
+        <li class="not-phone">
+            {link}
+            <MenuButton label class=class items=items>
+                {is_top.then(|| view! { <Dot online/>{words::switch()} })}
+                <Icon name="down"/>
+            </MenuButton>
+        </li>
+    }
+}
+
+/// How the machine is reached, and how fast while it is read; or since when it is away.
+#[component]
+fn ReachBadge(folder: Folder) -> impl IntoView {
+    let reach = reach::of(folder.machine());
+    let now = stores().now;
+    move || match (folder.online.get(), reach.get()) {
+        (false, _) => {
+            let seen = folder.view.with(|view| view.as_ref().map(|view| view.last_seen));
+            let span = seen.map(|seen| format::left(now.get().since(seen).as_secs().max(60)));
+            let says = span.map_or_else(|| words::away().to_owned(), |span| words::away_since(&span));
+            Some(view! { <span class="badge">{says}</span> }.into_any())
+        }
+        (true, Some(reach)) => {
+            let rate = reach.rate.map(|rate| view! { " " <b>{format::rate(rate)}</b> });
+            let says = words::relay_says();
+            Some(view! { <span class="badge" title=says><Icon name="relay"/>{words::relay()} {rate}</span> }.into_any())
+        }
+        (true, None) => None,
+    }
+}
+
+fn menu(folder: Folder) -> impl Fn() -> Vec<Entry> + 'static {
+    let navigate = use_navigate();
+    move || {
+        let (navigate, href) = (navigate.clone(), route::device(folder.machine()));
+        vec![
+            Entry::new("upload", words::upload_folder(), move || folder.upload_all()),
+            Entry::new("retry", words::refresh(), move || folder.read_again()).key("R"),
+            Entry::new("info", common::details(), move || folder.habits.pane.update(|pane| *pane = !*pane)).key("I"),
+            Entry::new("machines", words::to_device(), move || navigate(&href, NavigateOptions::default())).apart(),
+        ]
+    }
+}

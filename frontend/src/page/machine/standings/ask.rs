@@ -1,0 +1,112 @@
+//! Asking server and machine how entries stand.
+
+use std::{collections::HashMap, sync::Arc};
+
+use beckon_shared::{
+    api::drive::{HeadView, Heads, HeadsOf},
+    browse::{Answer, Ask},
+    entry::InDrive,
+    id::RootId,
+    in_drive,
+    path::{Name, RootPath},
+};
+use leptos::prelude::*;
+
+use super::Standings;
+use crate::{
+    api,
+    page::machine::{folder::Folder, item::Item},
+    session,
+};
+
+/// So many rows are asked for at once: with the longest names the request still fits into the server's limit of 1 MiB.
+pub(super) const MAX: usize = 500;
+
+/// How each item stands; nothing where nobody could tell now.
+pub(super) async fn ask(folder: Folder, items: &[Arc<Item>], standings: Standings) -> Vec<Option<InDrive>> {
+    let spot = folder.spot();
+    let Some((root, path)) = spot.place else {
+        return roots(folder, items).await;
+    };
+    let heads = heads(folder, root, &path, items).await;
+    let Some(heads) = heads.filter(|_| folder.is_there()) else {
+        return vec![None; items.len()];
+    };
+    let mut states: Vec<Option<InDrive>> =
+        items.iter().map(|item| in_drive::compare(&item.entry, heads.get(&item.entry.name))).collect();
+    let is_busy = standings.is_busy(root);
+    let is_open = |state: &Option<InDrive>| match state {
+        None => true,
+        // What is not safe yet may be on its way.
+        Some(InDrive::No | InDrive::Changed) => is_busy,
+        Some(_) => false,
+    };
+    let open: Vec<usize> = (0..items.len()).filter(|at| is_open(&states[*at])).collect();
+    if open.is_empty() || !folder.online.try_get_untracked().unwrap_or_default() {
+        return states;
+    }
+    let paths: Vec<RootPath> = open.iter().filter_map(|at| path.join(&items[*at].entry.name).ok()).collect();
+    if paths.len() < open.len() {
+        return states;
+    }
+    for (at, told) in open.into_iter().zip(machine(folder, root, paths).await) {
+        states[at] = told.filter(|told| *told != InDrive::Unknown).or(states[at]).or(told);
+    }
+    states
+}
+
+/// What the drive holds of these; of a folder only the machine can tell, so no head of it is read.
+async fn heads(folder: Folder, root: RootId, path: &RootPath, items: &[Arc<Item>]) -> Option<HashMap<Name, HeadView>> {
+    let names: Vec<Name> = items
+        .iter()
+        .filter(|item| !item.is_folder())
+        .map(|item| item.entry.name.clone())
+        .collect();
+    if names.is_empty() {
+        return Some(HashMap::new());
+    }
+    let question = HeadsOf {
+        device: folder.machine(),
+        root,
+        path: path.clone(),
+        names,
+    };
+    let answer: Heads = api::post("/api/drive/heads", &question).await.ok()?;
+    Some(answer.heads.into_iter().map(|head| (head.name.clone(), head)).collect())
+}
+
+/// Each root as a whole.
+async fn roots(folder: Folder, items: &[Arc<Item>]) -> Vec<Option<InDrive>> {
+    let mut states = vec![None; items.len()];
+    for (state, item) in states.iter_mut().zip(items) {
+        if !folder.online.try_get_untracked().unwrap_or_default() {
+            break;
+        }
+        if let Some((root, path)) = item.address(None) {
+            *state = machine(folder, root, vec![path]).await.pop().flatten();
+        }
+    }
+    states
+}
+
+/// What the machine says, of all in one ask; what it had no time for then, one by one.
+async fn machine(folder: Folder, root: RootId, places: Vec<RootPath>) -> Vec<Option<InDrive>> {
+    let (stores, device) = (folder.stores, folder.machine());
+    let ask = |folders: Vec<RootPath>| async move {
+        match session::ask(stores, device, Ask::States { root, folders }).await {
+            Ok(Answer::States(states)) => states.into_iter().map(Some).collect(),
+            _ => Vec::new(),
+        }
+    };
+    let mut states: Vec<Option<InDrive>> = ask(places.clone()).await;
+    states.resize(places.len(), None);
+    if places.len() == 1 {
+        return states;
+    }
+    for (state, place) in states.iter_mut().zip(places) {
+        if *state == Some(InDrive::Unknown) && folder.is_there() {
+            *state = ask(vec![place]).await.pop().flatten();
+        }
+    }
+    states
+}

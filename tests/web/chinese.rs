@@ -1,0 +1,71 @@
+//! Mei reads Chinese: no page has English left but names and figures.
+
+use std::collections::BTreeSet;
+
+use beckon_tests::{
+    Account, Machine, Server,
+    page::{Options, Page, button, css, field},
+    sample,
+};
+
+use crate::scene;
+
+/// Names and words that are the same in both languages.
+const SAME: &[&str] = &[
+    "beckon", "ann", "desk", "documents", "chromium", "chrome", "linux", "debian", "headlesschrome", "english", "txt", "kb", "mb",
+    "gb", "tb", "pdf", "zip", "bytes", "f", "a", "agpl", "https", "http", "md", "on", "f2", "esc", "offer", "tender", "localhost", "mac",
+    "os", "gnu", "macos", "windows", "files", "add", "roots", "name", "path", "run", "home", "root", "join", "bk", "lan",
+];
+
+/// The words in Latin letters that the page shows and has no reason to.
+fn english(page: &Page) -> BTreeSet<String> {
+    let shown = page.script(
+        "const names = [...document.querySelectorAll('[aria-label],[title],[placeholder]')].flatMap(e =>
+             e.checkVisibility() ? ['aria-label', 'title', 'placeholder'].map(a => e.getAttribute(a) ?? '') : []);
+         const said = [...document.querySelectorAll('.mono, code, kbd, time')].map(e => e.innerText);
+         return [document.title, document.body.innerText, ...names].join('\\n') + '\\u0000' + said.join('\\n');",
+        &[],
+    );
+    let (shown, said) = shown.as_str().unwrap().split_once('\u{0}').unwrap();
+    let words = |text: &str| -> BTreeSet<String> {
+        text.split(|c: char| !c.is_ascii_alphabetic()).map(str::to_lowercase).filter(|word| word.len() > 1).collect()
+    };
+    let mono = words(said);
+    words(shown).into_iter().filter(|word| !mono.contains(word) && !SAME.contains(&word.as_str())).collect()
+}
+
+fn sign_in(server: &Server, name: &str) -> Page {
+    let page = Page::open_with(Options::default().chinese(), &format!("{}/sign-in", server.url()));
+    page.fill(field("用户名"), name);
+    page.fill(field("密码"), &scene::password_of(name));
+    page.click(button("登录"));
+    page.see_path("/machines");
+    page
+}
+
+#[test]
+fn no_page_has_english_left() {
+    let folder = tempfile::tempdir().unwrap();
+    sample::text(&folder.path().join("Tender/offer.txt"), "one");
+    let server = Server::start();
+    let ann = Account::sign_up(&server, "ann");
+    let machine = Machine::join(&ann, "desk").root("Documents", folder.path()).start();
+    ann.cli().run(["upload", "desk:Documents"]).expect_ok();
+    let page = sign_in(&server, "ann");
+    let device = format!("/device/{}", machine.id());
+    let live = format!("/machine/{}", machine.id());
+    let places = ["/machines", "/machines#add", "/transfers", "/drive", "/search", "/settings", "/admin", &device, &live];
+    let mut left = Vec::new();
+    for place in places {
+        page.go(place);
+        page.see(css(".main h1"));
+        page.see_gone(css("[aria-busy=true]"));
+        page.screenshot(&format!("chinese{}", place.replace(['/', '#'], "-").replace(machine.id(), "ID")));
+        let english = english(&page);
+        if !english.is_empty() {
+            left.push(format!("{place}: {english:?}"));
+        }
+        page.expect_accessible();
+    }
+    assert!(left.is_empty(), "{}", left.join("\n"));
+}

@@ -1,0 +1,89 @@
+//! Ann does the main job without a mouse: she finds the machine, uploads a folder, and looks for it in the drive.
+
+use beckon_tests::{
+    Account, Machine, Server,
+    page::{css, heading, link, text},
+    sample,
+};
+use thirtyfour::Key;
+
+use crate::scene;
+
+#[test]
+fn the_main_job_is_done_by_keys_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    sample::text(&folder.path().join("Tender/offer.txt"), "one");
+    let server = Server::start();
+    let ann = Account::sign_up(&server, "ann");
+    let _machine = Machine::join(&ann, "desk").root("Documents", folder.path()).start();
+    let page = scene::sign_in(&server, "ann");
+    page.see(link("desk"));
+    page.press("g");
+    page.press("t");
+    page.see(heading("Transfers"));
+    assert_eq!(page.focus(), "heading \"Transfers\"");
+    page.press("g");
+    page.press("m");
+    page.see(link("desk"));
+    while page.focus() != "link \"desk\"" {
+        page.press(Key::Tab);
+    }
+    page.press(Key::Enter);
+    page.see(text("Documents"));
+    page.see_path("/machine/");
+    page.see(css("[role=row][tabindex=\"0\"]"));
+    while !page.focus().starts_with("row") {
+        page.press(Key::Tab);
+    }
+    page.press(Key::Enter);
+    page.see(text("Tender"));
+    page.see(css("[role=row][tabindex=\"0\"]"));
+    page.press(" ");
+    page.press("u");
+    page.see(text("Safe"));
+    page.press("g");
+    page.press("d");
+    page.see_path("/drive");
+    page.see(text("desk"));
+}
+
+#[test]
+fn all_keys_are_listed_and_letters_can_be_switched_off() {
+    let server = Server::start();
+    let page = scene::sign_up(&server, "ann");
+    page.press("?");
+    page.see(heading("Keys"));
+    page.see(text("All keys"));
+    page.screenshot("keys");
+    page.expect_accessible();
+    page.press(Key::Escape);
+    page.see_gone(heading("Keys"));
+    page.press("f");
+    page.press("g");
+    page.press("t");
+    assert_eq!(page.value(css("input[type=search]")), "gt", "letters acted while a field had the focus");
+    page.see_path("/machines");
+}
+
+#[test]
+fn menus_are_walked_by_arrows_and_letters_and_give_the_focus_back() {
+    let server = Server::start();
+    let ann = Account::sign_up(&server, "ann");
+    let _machine = Machine::join(&ann, "desk").start();
+    let page = scene::sign_in(&server, "ann");
+    page.see(link("desk"));
+    while page.focus() != "button \"More for desk\"" {
+        page.press(Key::Tab);
+    }
+    page.press(Key::Enter);
+    page.see(css("[role=menu]"));
+    assert_eq!(page.focus(), "menuitem \"Open\"");
+    page.expect_accessible();
+    page.press(Key::Up);
+    assert_eq!(page.focus(), "menuitem \"Remove …\"");
+    page.press("d");
+    assert_eq!(page.focus(), "menuitem \"Details\"");
+    page.press(Key::Escape);
+    page.see_gone(css("[role=menu]"));
+    assert_eq!(page.focus(), "button \"More for desk\"");
+}

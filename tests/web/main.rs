@@ -1,0 +1,39 @@
+//! Stories of users, told with a real Chromium, real servers and real machines. One file per story.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a story fails by panicking, and says on standard error what it could not tell"
+)]
+
+mod browse_a_machine;
+mod chinese;
+mod control_list_is_live;
+mod download_and_zip;
+mod drive_rename_move_delete_restore;
+mod drive_versions;
+mod mia_debug;
+mod hostile_names;
+mod hundred_thousand_entries;
+mod invitation;
+mod keyboard_only;
+mod machine_away;
+mod machine_joins;
+mod password_never_leaves;
+mod phone;
+mod plain_http;
+mod polyglots;
+mod preview_polyglots;
+mod put_files_into_the_drive;
+mod recover;
+mod scene;
+mod screenshots;
+mod search;
+mod sessions;
+mod set_up;
+mod sign_in;
+mod start;
+mod transfers_are_seen_and_steered;
+mod upload_from_a_machine;
+mod wire;

@@ -1,0 +1,141 @@
+//! Files and folders of this terminal are put into the drive, and survive a reload in the middle.
+
+use std::{fs, path::Path, time::Duration};
+
+use beckon_tests::{
+    Account, Cli, Proxy, Server, Way,
+    page::{Page, button, css, field, heading, role, text},
+    sample,
+    tree::{assert_same_tree, tree_hashes},
+};
+
+use crate::scene;
+
+const MIB: u64 = 1 << 20;
+const LONG: Duration = Duration::from_secs(90);
+/// What may be on its way when a page is reloaded, and so may be sent twice: two bodies of chunks, and what is around them.
+const IN_FLIGHT: u64 = 14 * MIB;
+
+/// Opens the browser's own dialog, and chooses these.
+fn choose(page: &Page, entry: &str, paths: &[&Path]) {
+    page.click(button("Put files here"));
+    page.click(role("menuitem", entry));
+    page.choose_files("input.file-field", paths);
+}
+
+/// What a folder of the drive holds, by way of the command line.
+fn fetched(cli: &Cli, place: &str, into: &Path) {
+    cli.with_limit(LONG)
+        .run(["get", place, "-o", into.to_str().unwrap()])
+        .expect_ok();
+}
+
+#[test]
+fn files_that_are_chosen_come_back_equal() {
+    let server = Server::start();
+    let ann = Account::sign_up(&server, "ann");
+    let source = tempfile::tempdir().unwrap();
+    sample::random_file(&source.path().join("large.bin"), 11 * MIB + 7, 1);
+    fs::write(source.path().join("empty"), "").unwrap();
+    fs::write(source.path().join("50% off, 周五 #1?.txt"), "the words").unwrap();
+    let paths: Vec<_> = fs::read_dir(source.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let page = scene::sign_in(&server, "ann");
+    page.go("/drive");
+    page.see(text("Nothing is in the drive yet"));
+    page.expect_accessible();
+    page.go("/drive/Files");
+    page.see(text("This folder is empty"));
+    page.screenshot("drive-empty");
+    page.expect_accessible();
+    choose(
+        &page,
+        "Choose files …",
+        &paths.iter().map(|path| path.as_path()).collect::<Vec<_>>(),
+    );
+    page.see(role("row", "large.bin"));
+    page.see(role("row", "empty"));
+    page.see(role("row", "50% off, 周五 #1?.txt"));
+    page.expect_accessible();
+    let back = tempfile::tempdir().unwrap();
+    fetched(ann.cli(), "Files", &back.path().join("copy"));
+    assert_same_tree(source.path(), &back.path().join("copy"));
+}
+
+#[test]
+fn a_folder_comes_with_all_that_is_in_it() {
+    let server = Server::start();
+    let ann = Account::sign_up(&server, "ann");
+    let source = tempfile::tempdir().unwrap();
+    let album = source.path().join("album");
+    fs::create_dir(&album).unwrap();
+    sample::many_files(&album, 1_500, 30);
+    let page = scene::sign_in(&server, "ann");
+    page.go("/drive/Files");
+    page.see(text("This folder is empty"));
+    choose(&page, "Choose a folder …", &[&album]);
+    page.set_limit(LONG);
+    page.see(role("row", "album"));
+    page.go("/transfers");
+    page.see(text("1,500 files are safe in the drive"));
+    let back = tempfile::tempdir().unwrap();
+    fetched(ann.cli(), "Files/album", &back.path().join("album"));
+    assert_eq!(tree_hashes(&album), tree_hashes(&back.path().join("album")));
+}
+
+#[test]
+fn an_upload_goes_on_after_a_reload_and_sends_nothing_twice_that_was_stored() {
+    let server = Server::start();
+    let ann = Account::sign_up(&server, "ann");
+    let proxy = Proxy::to(server.address());
+    let source = tempfile::tempdir().unwrap();
+    let file = source.path().join("film.bin");
+    sample::random_file(&file, 64 * MIB, 5);
+    let page = Page::open(&format!("{}/sign-in", proxy.url()));
+    scene::sign_in_here(&page, "ann", &scene::password_of("ann"));
+    page.see_path("/machines");
+    page.go("/drive/Files");
+    page.see(text("This folder is empty"));
+    proxy.allow(Way::Up, 32 * MIB);
+    choose(&page, "Choose files …", &[&file]);
+    proxy.wait_held_up(Way::Up, LONG);
+    proxy.cut();
+    proxy.open();
+    // What was cut off by this story itself is no fault of the page.
+    page.expect_error("net::ERR");
+    page.expect_error("WebSocket");
+    page.reload();
+    page.set_limit(LONG);
+    page.see(role("row", "film.bin"));
+    let passed = proxy.passed(Way::Up);
+    assert!(
+        (64 * MIB..64 * MIB + IN_FLIGHT).contains(&passed),
+        "{passed} bytes went up for 64 MiB"
+    );
+    let back = tempfile::tempdir().unwrap();
+    fetched(ann.cli(), "Files/film.bin", &back.path().join("film.bin"));
+    assert!(fs::read(&file).unwrap() == fs::read(back.path().join("film.bin")).unwrap());
+}
+
+#[test]
+fn where_nothing_can_be_put_the_page_says_where_it_can() {
+    let server = Server::start();
+    Account::sign_up(&server, "ann");
+    let page = scene::sign_in(&server, "ann");
+    page.go("/drive");
+    page.see(heading("Drive"));
+    assert_eq!(
+        page.attribute(css(".page-head .button.primary"), "disabled").as_deref(),
+        Some("true")
+    );
+    page.click(beckon_tests::page::link("Open Files"));
+    page.see_path("/drive/Files");
+    page.click(button("New folder"));
+    page.fill(field("Name"), "Photos");
+    page.click(button("Make folder"));
+    page.double_click(role("row", "Photos"));
+    page.see_path("/drive/Files/Photos");
+    page.see(heading("Photos"));
+}
