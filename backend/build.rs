@@ -55,7 +55,11 @@ fn table(web: &Path, files: &BTreeSet<PathBuf>) -> Result<String, Box<dyn Error>
     let mut table = "&[\n".to_owned();
     for file in files.iter().filter(|file| has_a_kind(file)) {
         let path = file.strip_prefix(&web)?.to_str().ok_or("a name is not text")?;
-        write!(table, "File {{ path: {:?}, plain: include_bytes!({file:?}), ", format!("/{path}"))?;
+        write!(
+            table,
+            "File {{ path: {:?}, plain: include_bytes!({file:?}), ",
+            format!("/{path}")
+        )?;
         for (field, extension) in COMPRESSED {
             let beside = PathBuf::from(format!("{}.{extension}", file.display()));
             if files.contains(&beside) {

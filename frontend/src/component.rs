@@ -5,6 +5,7 @@ pub(crate) mod add_machine;
 pub(crate) mod badge;
 pub(crate) mod banner;
 pub(crate) mod breadcrumb;
+pub(crate) mod chart;
 pub(crate) mod copy_button;
 pub(crate) mod device_dialog;
 pub(crate) mod dialog;

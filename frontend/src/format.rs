@@ -106,6 +106,15 @@ pub(crate) fn date(at: Timestamp, now: Timestamp) -> String {
     String::from(date.to_locale_date_string(locale(), &options))
 }
 
+/// The month with its year: `Nov 2026`.
+pub(crate) fn month(at: Timestamp) -> String {
+    let options = js_sys::Object::new();
+    for (key, value) in [("month", "short"), ("year", "numeric")] {
+        let _ = js_sys::Reflect::set(&options, &key.into(), &value.into());
+    }
+    String::from(js_date(at).to_locale_date_string(locale(), &options))
+}
+
 /// The exact time, for tooltips: `2026-11-22 13:12:05` in the browser's zone.
 pub(crate) fn exact(at: Timestamp) -> String {
     let date = js_date(at);

@@ -13,7 +13,10 @@ mod plan;
 mod under_way;
 pub(crate) mod worker;
 
-use std::{cell::RefCell, collections::BTreeSet};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+};
 
 use beckon_shared::{
     api::transfer::Act,
@@ -45,6 +48,8 @@ thread_local! {
     static WITHOUT_FILES: ArcRwSignal<BTreeSet<TransferId>> = ArcRwSignal::new(BTreeSet::new());
     /// Uploads whose files were chosen again, and were others.
     static MISMATCHED: ArcRwSignal<BTreeSet<TransferId>> = ArcRwSignal::new(BTreeSet::new());
+    /// How many uploads are about to begin.
+    static PLACING: Cell<u32> = const { Cell::new(0) };
     /// Uploads that are being looked up in the vault.
     static LOOKING: RefCell<BTreeSet<TransferId>> = const { RefCell::new(BTreeSet::new()) };
 }
@@ -71,14 +76,36 @@ pub(crate) async fn put(stores: Stores, folder: RootPath, chosen: Vec<Chosen>) -
         problems: plan.problems,
     };
     let id = place::fresh_id();
+    // Nobody else takes it up meanwhile, and who leaves the page now is asked.
     LOOKING.with_borrow_mut(|looking| looking.insert(id));
-    let placed = place::place(id, plan.tops).await;
-    if let Ok(view) = &placed {
-        stores.transfers.put(view.clone());
-        begin(stores, id, record, files).await;
-    }
+    PLACING.set(PLACING.get() + 1);
+    let placed = begin(stores, id, plan.tops, record, files).await;
+    PLACING.set(PLACING.get() - 1);
     LOOKING.with_borrow_mut(|looking| looking.remove(&id));
-    placed.map(drop)
+    placed
+}
+
+/// Keeps the files first, so that whatever happens after the order is placed finds them.
+async fn begin(
+    stores: Stores,
+    id: TransferId,
+    tops: Vec<RootPath>,
+    record: Record,
+    files: Array,
+) -> Result<(), Refusal> {
+    // On a computer that is somebody else's nothing stays.
+    let may_keep = identity::current().is_some_and(|me| me.kept);
+    let kept = may_keep && keep::keep(id, &record, &files).await;
+    match place::place(id, tops).await {
+        Ok(view) => stores.transfers.put(view),
+        Err(refusal) => {
+            keep::forget(id).await;
+            return Err(refusal);
+        }
+    }
+    lease::take(id);
+    under_way::add(stores, id, record, files, kept);
+    Ok(())
 }
 
 fn nothing(problems: &[Problem]) -> Refusal {
@@ -87,14 +114,6 @@ fn nothing(problems: &[Problem]) -> Refusal {
         ErrorCode::BadRequest,
         message.unwrap_or_else(|| "there is nothing in what was chosen; choose files".to_owned()),
     )
-}
-
-async fn begin(stores: Stores, id: TransferId, record: Record, files: Array) {
-    lease::take(id);
-    // On a computer that is somebody else's nothing stays.
-    let may_keep = identity::current().is_some_and(|me| me.kept);
-    let kept = may_keep && keep::keep(id, &record, &files).await;
-    under_way::add(stores, id, record, files, kept);
 }
 
 /// A terminal steers one of this browser's uploads.
@@ -125,7 +144,7 @@ pub(crate) fn watch(stores: Stores) {
     // Both live as long as the page does.
     let _ = set_interval_with_handle(move || look_again(stores), LOOK);
     listen("beforeunload", |event| {
-        if under_way::would_stop() {
+        if PLACING.get() > 0 || under_way::would_stop() {
             event.prevent_default();
         }
     });

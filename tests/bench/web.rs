@@ -85,10 +85,15 @@ fn size(server: &Server, report: &mut Report) {
             continue;
         }
         let url = format!("{}{path}", server.url());
-        total += curl(["--header", "accept-encoding: br", &url]).expect_status(200).body.len();
+        total += curl(["--header", "accept-encoding: br", &url])
+            .expect_status(200)
+            .body
+            .len();
         if path == "/" || path.ends_with(".js") {
             let text = curl([&url]).text();
-            let named = text.split('"').filter(|part| part.starts_with("/app/") && !part.ends_with(".png"));
+            let named = text
+                .split('"')
+                .filter(|part| part.starts_with("/app/") && !part.ends_with(".png"));
             open.extend(named.map(str::to_owned));
         }
     }
@@ -134,7 +139,12 @@ fn presence(page: &Page, scene: &mut Scene, report: &mut Report) {
             seen - killed
         })
         .collect();
-    report.below("from a machine's end until the page says so", median(times), 100.0, "ms");
+    report.below(
+        "from a machine's end until the page says so",
+        median(times),
+        100.0,
+        "ms",
+    );
 }
 
 /// From the click on a root of 100,000 entries until the first of them are on the screen.
@@ -176,7 +186,12 @@ fn scrolling(page: &Page, report: &mut Report) {
         &[],
     );
     assert!(ms(&result[3]) > 10_000.0, "the list did not scroll: {result}");
-    report.below("scrolling: the longest task (0: none over 50)", ms(&result[0]), 50.0, "ms");
+    report.below(
+        "scrolling: the longest task (0: none over 50)",
+        ms(&result[0]),
+        50.0,
+        "ms",
+    );
     report.note("scrolling: frames in a second", ms(&result[1]), "");
     report.note("scrolling: the longest frame", ms(&result[2]), "ms");
 }
@@ -192,10 +207,17 @@ fn upload(page: &Page, scene: &mut Scene, report: &mut Report) {
         &[],
     );
     page.press("u");
-    beckon_tests::wait_until("the machine has the order", Duration::from_secs(20), || order_time(scene).is_some());
+    beckon_tests::wait_until("the machine has the order", Duration::from_secs(20), || {
+        order_time(scene).is_some()
+    });
     let pressed = ms(&page.script("return window.pressed", &[]));
     let arrived = order_time(scene).expect("the machine has the order");
-    report.below("from the key until the machine has the order", arrived - pressed, 50.0, "ms");
+    report.below(
+        "from the key until the machine has the order",
+        arrived - pressed,
+        50.0,
+        "ms",
+    );
 }
 
 /// When the machine logged the order: ms since 1970, from a time of the day that is today's.
@@ -209,7 +231,9 @@ fn order_time(scene: &mut Scene) -> Option<f64> {
 }
 
 fn now() -> f64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock after 1970");
     since.as_secs_f64() * 1000.0
 }
 

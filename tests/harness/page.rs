@@ -181,7 +181,11 @@ impl Page {
     #[track_caller]
     pub fn see_count(&self, what: Target, count: usize) {
         if self.look(&what, &format!("found.length === {count}")).is_none() {
-            panic!("{} of {what}, not {count}\n{}", self.count(what.clone()), self.situation());
+            panic!(
+                "{} of {what}, not {count}\n{}",
+                self.count(what.clone()),
+                self.situation()
+            );
         }
     }
 
@@ -211,7 +215,10 @@ impl Page {
         let script = format!("{FIND}\nreturn find(arguments[0]).map((element) => clean(element.innerText));");
         let texts = self.script(&script, &[what.to_json()]);
         let texts = texts.as_array().cloned().unwrap_or_default();
-        texts.iter().map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
+        texts
+            .iter()
+            .map(|text| text.as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 
     /// An attribute of something.
@@ -223,7 +230,8 @@ impl Page {
     /// What stands in a field.
     #[track_caller]
     pub fn value(&self, what: Target) -> String {
-        self.with(&what, async |element| element.prop("value").await).unwrap_or_default()
+        self.with(&what, async |element| element.prop("value").await)
+            .unwrap_or_default()
     }
 
     /// Clicks on something, as a mouse or a finger does: what lies over it would get the click, so it is waited for.
@@ -275,7 +283,11 @@ impl Page {
         let driver = self.driver();
         let to = self.with(&onto, async |element| Ok(element));
         self.with(&what, async |element| {
-            driver.action_chain().drag_and_drop_element(&element, &to).perform().await
+            driver
+                .action_chain()
+                .drag_and_drop_element(&element, &to)
+                .perform()
+                .await
         });
     }
 
@@ -292,8 +304,9 @@ impl Page {
     #[track_caller]
     pub fn press(&self, keys: impl Into<TypingData>) {
         let keys = keys.into();
-        let chain = self.driver().action_chain();
-        wait(chain.send_keys(keys).perform()).unwrap_or_else(|error| panic!("cannot type: {error}"));
+        // An element holds Control and its like down until the end of what is typed; a chain of actions would not.
+        let typed = async { self.driver().active_element().await?.send_keys(keys).await };
+        wait(typed).unwrap_or_else(|error| panic!("cannot type: {error}"));
     }
 
     /// Chooses files, or a folder where the field takes folders, in a field for files; it may be hidden.
@@ -320,14 +333,18 @@ impl Page {
     #[track_caller]
     pub fn script(&self, body: &str, args: &[Value]) -> Value {
         let result = wait(self.driver().execute(body, args.to_vec()));
-        result.map(|value| value.json().clone()).unwrap_or_else(|error| panic!("a script failed: {error}"))
+        result
+            .map(|value| value.json().clone())
+            .unwrap_or_else(|error| panic!("a script failed: {error}"))
     }
 
     /// Runs a function body whose last argument is called with the result.
     #[track_caller]
     pub fn script_async(&self, body: &str, args: &[Value]) -> Value {
         let result = wait(self.driver().execute_async(body, args.to_vec()));
-        result.map(|value| value.json().clone()).unwrap_or_else(|error| panic!("a script failed: {error}"))
+        result
+            .map(|value| value.json().clone())
+            .unwrap_or_else(|error| panic!("a script failed: {error}"))
     }
 
     /// A command of the Chrome DevTools protocol.
@@ -341,7 +358,8 @@ impl Page {
     #[track_caller]
     pub fn set_offline(&self, is_offline: bool) {
         self.devtools("Network.enable", json!({}));
-        let conditions = json!({ "offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        let conditions =
+            json!({ "offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
         self.devtools("Network.emulateNetworkConditions", conditions);
     }
 

@@ -7,13 +7,13 @@
     reason = "a story fails by panicking, and says on standard error what it could not tell"
 )]
 
+mod administration;
 mod browse_a_machine;
 mod chinese;
 mod control_list_is_live;
 mod download_and_zip;
 mod drive_rename_move_delete_restore;
 mod drive_versions;
-mod mia_debug;
 mod hostile_names;
 mod hundred_thousand_entries;
 mod invitation;

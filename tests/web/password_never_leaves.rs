@@ -46,9 +46,19 @@ fn nothing_that_opens_the_account_is_sent() {
     let (http, frames) = (wire.sent(), sent_frames(&page));
     assert!(frames.len() > 100, "no frames of sockets were heard");
     // What is meant to be sent is found, so what must not be would be, too.
-    assert!(holds(&http, first.auth.as_slice()), "the proof of the password was not heard");
-    assert!(holds(&http, second.auth.as_slice()), "the proof of the new password was not heard");
-    for (what, secret) in first.forbidden(PASSWORD).into_iter().chain(second.forbidden(NEW_PASSWORD)) {
+    assert!(
+        holds(&http, first.auth.as_slice()),
+        "the proof of the password was not heard"
+    );
+    assert!(
+        holds(&http, second.auth.as_slice()),
+        "the proof of the new password was not heard"
+    );
+    for (what, secret) in first
+        .forbidden(PASSWORD)
+        .into_iter()
+        .chain(second.forbidden(NEW_PASSWORD))
+    {
         assert!(!holds(&http, &secret), "{what} was sent over HTTP");
         assert!(!holds(&frames, &secret), "{what} was sent over a socket");
     }
@@ -100,7 +110,10 @@ fn listen_to_sockets(page: &Page) {
 fn sent_frames(page: &Page) -> Vec<u8> {
     let heard = page.script("return JSON.parse(sessionStorage.getItem('heard') || '[]').flat()", &[]);
     let bytes = heard.as_array().expect("bytes");
-    bytes.iter().map(|byte| u8::try_from(byte.as_u64().unwrap()).unwrap()).collect()
+    bytes
+        .iter()
+        .map(|byte| u8::try_from(byte.as_u64().unwrap()).unwrap())
+        .collect()
 }
 
 fn sign_out(page: &Page) {
@@ -133,7 +146,10 @@ impl Secrets {
         let secrets = password::derive(password, &start.salt.0, &start.params).expect("secrets");
         let auth = URL_SAFE_NO_PAD.encode(secrets.auth.as_bytes());
         let proved: Proved = post(server, "/api/sign-in", &json!({ "name": name, "auth": auth }));
-        let key = secrets.kek.unwrap(&proved.wrapped.0, &proved.account, WrapKind::Password, 1).expect("the key");
+        let key = secrets
+            .kek
+            .unwrap(&proved.wrapped.0, &proved.account, WrapKind::Password, 1)
+            .expect("the key");
         let both = secrets.to_bytes();
         Self {
             auth: both[..PasswordSecrets::LEN / 2].to_vec(),
@@ -148,7 +164,10 @@ impl Secrets {
         vec![
             ("the password", password.as_bytes().to_vec()),
             ("the password in UTF-16", wide),
-            ("a fast hash of the password", blake3::hash(password.as_bytes()).as_bytes().to_vec()),
+            (
+                "a fast hash of the password",
+                blake3::hash(password.as_bytes()).as_bytes().to_vec(),
+            ),
             ("what Argon2 made of it", self.root.clone()),
             ("the key-encryption key", self.kek.clone()),
             ("the account key", self.account_key.clone()),
@@ -169,13 +188,23 @@ fn root(password: &str, start: &SignInStart) -> Vec<u8> {
 fn post<T: serde::de::DeserializeOwned>(server: &Server, path: &str, body: &serde_json::Value) -> T {
     let body = body.to_string();
     let url = format!("{}{path}", server.url());
-    let headers = ["-H", "x-beckon: 1", "-H", "content-type: application/json", "-d", body.as_str(), url.as_str()];
+    let headers = [
+        "-H",
+        "x-beckon: 1",
+        "-H",
+        "content-type: application/json",
+        "-d",
+        body.as_str(),
+        url.as_str(),
+    ];
     serde_json::from_str(&curl(headers).expect_status(200).text()).expect("an answer")
 }
 
 /// Whether bytes hold a secret: as it is, as hex, percent-encoded, in JSON, or anywhere inside base64.
 fn holds(bytes: &[u8], secret: &[u8]) -> bool {
-    forms(secret).iter().any(|form| bytes.windows(form.len()).any(|part| part == form))
+    forms(secret)
+        .iter()
+        .any(|form| bytes.windows(form.len()).any(|part| part == form))
 }
 
 fn forms(secret: &[u8]) -> Vec<Vec<u8>> {

@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use beckon_tests::{
     Account, Cli, Proxy, Server, Way,
-    page::{Page, button, css, field, heading, role, text},
+    page::{Page, button, css, field, heading, link, role, text},
     sample,
     tree::{assert_same_tree, tree_hashes},
 };
@@ -44,7 +44,7 @@ fn files_that_are_chosen_come_back_equal() {
         .collect();
     let page = scene::sign_in(&server, "ann");
     page.go("/drive");
-    page.see(text("Nothing is in the drive yet"));
+    page.see(role("row", "Files"));
     page.expect_accessible();
     page.go("/drive/Files");
     page.see(text("This folder is empty"));
@@ -79,7 +79,7 @@ fn a_folder_comes_with_all_that_is_in_it() {
     page.set_limit(LONG);
     page.see(role("row", "album"));
     page.go("/transfers");
-    page.see(text("1,500 files are safe in the drive"));
+    page.see(text("1,500 files · 49.4 MB, safe"));
     let back = tempfile::tempdir().unwrap();
     fetched(ann.cli(), "Files/album", &back.path().join("album"));
     assert_eq!(tree_hashes(&album), tree_hashes(&back.path().join("album")));
@@ -130,7 +130,7 @@ fn where_nothing_can_be_put_the_page_says_where_it_can() {
         page.attribute(css(".page-head .button.primary"), "disabled").as_deref(),
         Some("true")
     );
-    page.click(beckon_tests::page::link("Open Files"));
+    page.click(link("Open Files"));
     page.see_path("/drive/Files");
     page.click(button("New folder"));
     page.fill(field("Name"), "Photos");
@@ -138,4 +138,75 @@ fn where_nothing_can_be_put_the_page_says_where_it_can() {
     page.double_click(role("row", "Photos"));
     page.see_path("/drive/Files/Photos");
     page.see(heading("Photos"));
+}
+
+/// Drops a file of this name and words onto what a selector finds, as a browser would tell of it.
+fn drop_onto(page: &Page, selector: &str, name: &str, words: &str) {
+    page.see(css(selector));
+    let script = "const [selector, name, words] = arguments; const data = new DataTransfer();
+        data.items.add(new File([words], name)); const onto = document.querySelector(selector);
+        for (const kind of ['dragenter', 'dragover', 'drop'])
+            onto.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: data }));";
+    page.script(script, &[selector.into(), name.into(), words.into()]);
+}
+
+#[test]
+fn what_is_dropped_goes_where_it_is_dropped() {
+    let server = Server::start();
+    let ann = Account::sign_up(&server, "ann");
+    let page = scene::sign_in(&server, "ann");
+    page.go("/drive/Files");
+    page.click(button("New folder"));
+    page.fill(field("Name"), "Photos");
+    page.click(button("Make folder"));
+    drop_onto(&page, ".drop-zone", "here.txt", "here");
+    page.see(role("row", "here.txt"));
+    drop_onto(&page, ".file[aria-rowindex='2'] .label", "there.txt", "there");
+    page.double_click(role("row", "Photos"));
+    page.see_path("/drive/Files/Photos");
+    page.see(role("row", "there.txt"));
+    drop_onto(&page, ".crumbs li:nth-child(2) a", "above.txt", "above");
+    page.see_gone(css(".tray"));
+    page.go("/drive");
+    page.see(role("row", "Files"));
+    drop_onto(&page, ".drop-zone", "nowhere.txt", "nowhere");
+    page.see(text(
+        "Files are put into the folder Files. What stands here comes from machines.",
+    ));
+    page.expect_accessible();
+    page.click(link("Open Files"));
+    page.see(role("row", "above.txt"));
+    let back = tempfile::tempdir().unwrap();
+    fetched(ann.cli(), "Files/Photos/there.txt", &back.path().join("there.txt"));
+    assert_eq!(fs::read_to_string(back.path().join("there.txt")).unwrap(), "there");
+}
+
+#[test]
+fn another_terminal_pauses_an_upload_and_lets_it_go_on() {
+    let server = Server::start();
+    let ann = Account::sign_up(&server, "ann");
+    let proxy = Proxy::to(server.address());
+    let source = tempfile::tempdir().unwrap();
+    let file = source.path().join("film.bin");
+    sample::random_file(&file, 48 * MIB, 6);
+    let page = Page::open(&format!("{}/sign-in", proxy.url()));
+    scene::sign_in_here(&page, "ann", &scene::password_of("ann"));
+    page.see_path("/machines");
+    page.go("/drive/Files");
+    page.see(text("This folder is empty"));
+    proxy.allow(Way::Up, 16 * MIB);
+    choose(&page, "Choose files …", &[&file]);
+    proxy.wait_held_up(Way::Up, LONG);
+    let transfers = ann.cli().run(["transfers", "--json"]).expect_ok().json();
+    let id = transfers[0]["id"].as_str().unwrap().to_owned();
+    ann.cli().run(["pause", &id]).expect_ok();
+    proxy.open();
+    page.go("/transfers");
+    page.see(button("Resume"));
+    page.click(button("Resume"));
+    page.set_limit(LONG);
+    page.see(text("1 file · 50.3 MB, safe"));
+    let back = tempfile::tempdir().unwrap();
+    fetched(ann.cli(), "Files/film.bin", &back.path().join("film.bin"));
+    assert!(fs::read(&file).unwrap() == fs::read(back.path().join("film.bin")).unwrap());
 }

@@ -7,6 +7,7 @@ use beckon_tests::{
     page::{Options, Page, css},
     sample,
 };
+use thirtyfour::Key;
 
 use crate::scene;
 
@@ -37,6 +38,12 @@ fn take(page: &mut Page, pages: &[(&str, String)]) {
         for (name, place) in pages {
             page.go(place);
             page.see(css(DRAWN));
+            if place.ends_with("#add") {
+                // The page was opened anew, so the account key is gone.
+                page.fill(css("dialog[open] input[type=password]"), &scene::password_of("ann"));
+                page.press(Key::Enter);
+                page.see(css(".command"));
+            }
             page.see_gone(css(".main [aria-busy=true]"));
             page.screenshot(name);
         }
@@ -45,16 +52,19 @@ fn take(page: &mut Page, pages: &[(&str, String)]) {
 
 #[test]
 fn every_page_is_drawn_wide_and_narrow_light_and_dark() {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, archive) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     sample::small_tree(folder.path());
     for number in 0..12 {
-        sample::random_file(&folder.path().join(format!("Kestrel/survey-{number:02}.tif")), 2 * MIB, number);
+        let name = format!("Kestrel/survey-{number:02}.tif");
+        sample::random_file(&folder.path().join(&name), 2 * MIB, number);
+        // Other bytes, so that they have to travel.
+        sample::random_file(&archive.path().join(&name), 2 * MIB, 100 + number);
     }
     let server = Server::start();
     let ann = Account::sign_up(&server, "ann");
     let desk = Machine::join(&ann, "desk").root("Documents", folder.path()).start();
     let proxy = Proxy::to(server.address());
-    let far = Machine::join_with(&proxy.url(), &ann.join_code(&[]), "studio-nas").root("Archive", folder.path()).start();
+    let far = Machine::join_with(&proxy.url(), &ann.join_code(&[]), "studio-nas").root("Archive", archive.path()).start();
     let mut away = Machine::join(&ann, "mei-laptop").root("Thesis", folder.path()).start();
     away.stop();
     ann.cli().run(["upload", "desk:Documents"]);

@@ -35,7 +35,10 @@ fn a_revoked_browser_says_so_and_may_come_back_as_another_device() {
     );
     let name = device["device_name"].as_str().unwrap().to_owned();
     let password = account.password_file().display().to_string();
-    account.cli().run(["device", "revoke", &name, "--password-file", &password]).expect_ok();
+    account
+        .cli()
+        .run(["device", "revoke", &name, "--password-file", &password])
+        .expect_ok();
     page.see_path("/sign-in");
     page.see(text("This browser was removed from the account."));
     page.screenshot("sign-in-revoked");

@@ -13,7 +13,11 @@ fn the_first_account_is_made_in_the_browser() {
     let page = Page::open(&format!("{}/setup#{}", server.url(), server.set_up_code()));
     page.see(heading("Set up Beckon"));
     page.see_path("/setup");
-    assert!(!page.url().contains('#'), "the code stays in the address: {}", page.url());
+    assert!(
+        !page.url().contains('#'),
+        "the code stays in the address: {}",
+        page.url()
+    );
     assert_eq!(page.value(field("Set-up code")), server.set_up_code());
     page.fill(field("Name"), "mei");
     page.fill(field("Password"), &scene::password_of("mei"));
@@ -22,7 +26,10 @@ fn the_first_account_is_made_in_the_browser() {
     page.click(button("Continue"));
     page.see(heading("Keep your recovery key"));
     page.see_count(css(".words li"), 24);
-    assert_eq!(page.attribute(button("Create account"), "disabled").as_deref(), Some("true"));
+    assert_eq!(
+        page.attribute(button("Create account"), "disabled").as_deref(),
+        Some("true")
+    );
     page.click(role("checkbox", "I have put the words in a safe place"));
     page.screenshot("set-up-recovery");
     page.expect_accessible();
@@ -77,7 +84,9 @@ fn a_mistyped_code_is_told_while_it_is_typed() {
     page.fill(field("Name"), "a/b");
     page.fill(field("Password"), "short");
     page.click(button("Continue"));
-    page.see(text("The code has 28 letters and digits; here are 4. Copy it again, whole."));
+    page.see(text(
+        "The code has 28 letters and digits; here are 4. Copy it again, whole.",
+    ));
     page.see(text("Choose a password of at least 8 characters."));
     page.see_count(css("[aria-invalid=true]"), 3);
     page.expect_accessible();

@@ -15,7 +15,9 @@ fn a_wrong_password_is_told_under_its_field() {
     page.see(heading("Sign in"));
     page.expect_accessible();
     scene::sign_in_here(&page, "mei", "wrong horse of mei");
-    page.see(text("Name and password do not match. Check both, or use your recovery key."));
+    page.see(text(
+        "Name and password do not match. Check both, or use your recovery key.",
+    ));
     assert!(page.focus().contains("Password"), "{}", page.focus());
     page.screenshot("sign-in-wrong");
     page.expect_accessible();
@@ -62,7 +64,10 @@ fn signing_out_ends_the_session_in_every_tab_and_keeps_the_device() {
     page.see_path("/machines");
     // The same device again, not a second one.
     let devices = "return (await (await fetch('/api/devices')).json()).length";
-    let count = page.script_async(&format!("const done = arguments[0]; (async () => {{ {devices} }})().then(done)"), &[]);
+    let count = page.script_async(
+        &format!("const done = arguments[0]; (async () => {{ {devices} }})().then(done)"),
+        &[],
+    );
     assert_eq!(count, 1);
 }
 
@@ -88,10 +93,16 @@ fn on_somebody_elses_computer_nothing_outlives_the_tab() {
           }
         }
         return count + localStorage.length - (localStorage.getItem('beckon.prefs') ? 1 : 0);";
-    let count = page.script_async(&format!("const done = arguments[0]; (async () => {{ {stored} }})().then(done)"), &[]);
+    let count = page.script_async(
+        &format!("const done = arguments[0]; (async () => {{ {stored} }})().then(done)"),
+        &[],
+    );
     assert_eq!(count, 0, "something is kept");
     let open = "return (await fetch('/api/sessions/current')).status";
-    let status = page.script_async(&format!("const done = arguments[0]; (async () => {{ {open} }})().then(done)"), &[]);
+    let status = page.script_async(
+        &format!("const done = arguments[0]; (async () => {{ {open} }})().then(done)"),
+        &[],
+    );
     assert_eq!(status, 401, "the session outlives the tab");
 }
 
@@ -108,7 +119,10 @@ fn another_page_than_ours_is_never_the_way_back() {
 fn the_sign_in_works_on_a_phone_in_chinese() {
     let server = Server::start();
     drop(scene::sign_up(&server, "mei"));
-    let page = Page::open_with(Options::default().phone().chinese(), &format!("{}/sign-in", server.url()));
+    let page = Page::open_with(
+        Options::default().phone().chinese(),
+        &format!("{}/sign-in", server.url()),
+    );
     page.see(heading("登录"));
     page.see(link("使用恢复密钥"));
     page.see(css("html[lang='zh-CN']"));

@@ -25,7 +25,10 @@ fn the_web_app_starts_on_a_phone_in_the_dark() {
     let server = Server::start();
     let page = Page::open_with(Options::default().phone().dark(), &format!("{}/sign-in", server.url()));
     page.see(css(DRAWN));
-    let width = page.script("return [innerWidth, matchMedia('(prefers-color-scheme: dark)').matches]", &[]);
+    let width = page.script(
+        "return [innerWidth, matchMedia('(prefers-color-scheme: dark)').matches]",
+        &[],
+    );
     assert_eq!(width, serde_json::json!([390, true]));
     let touch = page.script("return matchMedia('(pointer: coarse)').matches", &[]);
     assert_eq!(touch, true);
@@ -51,11 +54,21 @@ fn the_files_of_the_web_app_are_kept_for_ever_and_its_page_is_asked_for() {
     let page = curl([server.url()]).expect_status(200);
     assert_eq!(page.expect_header("cache-control"), "no-cache");
     let html = page.text();
-    let script = html.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a script");
+    let script = html
+        .split("src=\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .expect("a script");
     let file = curl([format!("{}{script}", server.url())]).expect_status(200);
-    assert_eq!(file.expect_header("cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(
+        file.expect_header("cache-control"),
+        "public, max-age=31536000, immutable"
+    );
     assert_eq!(file.expect_header("content-type"), "text/javascript; charset=utf-8");
-    assert!(!html.contains("<style") && !html.contains(" style=") && !html.contains(" onload="), "{html}");
+    assert!(
+        !html.contains("<style") && !html.contains(" style=") && !html.contains(" onload="),
+        "{html}"
+    );
     let head = curl(["--head", server.url()]).expect_status(200);
     assert_eq!(head.expect_header("etag"), page.expect_header("etag"));
 }

@@ -22,7 +22,9 @@ impl Wire {
         let kept = Arc::clone(&sent);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let Ok(server) = TcpStream::connect(&target) else { continue };
+                let Ok(server) = TcpStream::connect(&target) else {
+                    continue;
+                };
                 let (up, down) = ((client.try_clone(), server.try_clone()), (server, client));
                 let (Ok(from), Ok(to)) = up else { continue };
                 let kept = Arc::clone(&kept);

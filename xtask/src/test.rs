@@ -56,7 +56,21 @@ pub(crate) fn task(args: &Args) -> Result<()> {
 fn in_browser(filter: &[String]) -> Result<()> {
     command::run(&mut cargo(["build", "--package", "test-runner"]))?;
     let runner = target_folder()?.join("debug/test-runner");
-    let mut cargo = cargo(["test", "--package", "beckon-web", "--lib", "--target", wasm_target::NAME]);
+    let mut cargo = cargo([
+        "test",
+        "--package",
+        "beckon-web",
+        "--lib",
+        "--target",
+        wasm_target::NAME,
+    ]);
     cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+    cargo
+        .env("WASM_BINDGEN_USE_BROWSER", "1")
+        .env("CHROMEDRIVER", "chromedriver");
+    // Seconds: its own limits are for machines that do nothing else.
+    cargo
+        .env("WASM_BINDGEN_TEST_TIMEOUT", "300")
+        .env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60");
     command::run(cargo.arg("--").args(filter))
 }

@@ -80,7 +80,10 @@ fn assemble(compiled: &Path, profile: Profile) -> Result<Site> {
 fn symbols(icons: &str) -> Result<String> {
     let (_, symbols) = icons.split_once('>').context("icons.svg is no image")?;
     let symbols: String = symbols.lines().collect();
-    Ok(format!("<svg width=\"0\" height=\"0\" aria-hidden=\"true\" class=\"sr\">{}", symbols.replace("<symbol id=\"", "<symbol id=\"i-")))
+    Ok(format!(
+        "<svg width=\"0\" height=\"0\" aria-hidden=\"true\" class=\"sr\">{}",
+        symbols.replace("<symbol id=\"", "<symbol id=\"i-")
+    ))
 }
 
 fn read(name: &str) -> Result<Vec<u8>> {

@@ -77,7 +77,10 @@ fn find(request: &HttpRequest) -> Result<&'static File, Failure> {
 fn checked(request: &HttpRequest, file: &'static File) -> HttpResponse {
     let tag = format!("W/\"{}\"", &blake3::hash(file.plain).to_hex()[..16]);
     let known = request.headers().get_all(header::IF_NONE_MATCH);
-    if known.filter_map(|value| value.to_str().ok()).any(|list| list.contains(&tag)) {
+    if known
+        .filter_map(|value| value.to_str().ok())
+        .any(|list| list.contains(&tag))
+    {
         return HttpResponse::NotModified()
             .insert_header((header::ETAG, tag))
             .insert_header((header::CACHE_CONTROL, ASK_AGAIN))
@@ -157,12 +160,25 @@ mod tests {
 
     #[actix_web::test]
     async fn every_address_of_the_web_app_shows_its_page() {
-        for path in ["/", "/setup", "/machine/ab/root/x%2Fy", "/drive", "/drive/Files/a", "/settings/devices"] {
+        for path in [
+            "/",
+            "/setup",
+            "/machine/ab/root/x%2Fy",
+            "/drive",
+            "/drive/Files/a",
+            "/settings/devices",
+        ] {
             let response = ask(test::TestRequest::get().uri(path)).await;
             assert_eq!(response.status(), StatusCode::OK, "{path}");
             assert_eq!(response.headers().get("cache-control").unwrap(), "no-cache", "{path}");
         }
-        for path in ["/nothing", "/machinery", "/app/none-0.js", "/app/../index.html", "/index.html"] {
+        for path in [
+            "/nothing",
+            "/machinery",
+            "/app/none-0.js",
+            "/app/../index.html",
+            "/index.html",
+        ] {
             let response = ask(test::TestRequest::get().uri(path)).await;
             assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
         }
@@ -172,7 +188,10 @@ mod tests {
     async fn a_page_that_the_browser_has_is_not_sent_again() {
         let first = ask(test::TestRequest::get().uri("/")).await;
         let tag = first.headers().get("etag").unwrap().clone();
-        let again = ask(test::TestRequest::get().uri("/machines").insert_header(("if-none-match", tag))).await;
+        let again = ask(test::TestRequest::get()
+            .uri("/machines")
+            .insert_header(("if-none-match", tag)))
+        .await;
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
         assert_eq!(again.into_body().try_into_bytes().unwrap().len(), 0);
     }

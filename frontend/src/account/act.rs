@@ -21,7 +21,7 @@ use beckon_shared::{
 use leptos::prelude::Set;
 use zeroize::Zeroizing;
 
-use super::{Problem, arrive, key, proof};
+use super::{Computer, Problem, arrive, key, proof};
 use crate::{
     api, dom,
     identity::{self, Identity, kept},
@@ -51,7 +51,9 @@ pub(crate) async fn join_code(
     life: Duration,
     uses: u32,
 ) -> Result<Option<MadeCode>, Refusal> {
-    let Some(account) = key::unlocked(stores).await? else { return Ok(None) };
+    let Some(account) = key::unlocked(stores).await? else {
+        return Ok(None);
+    };
     let identity = current()?;
     let (code, issued) = (JoinCode::new(dom::random()), dom::now());
     let terms = Terms {
@@ -79,7 +81,9 @@ pub(crate) async fn join_code(
 
 /// Revokes a device: locked out for good, everywhere, within seconds. False if the person did not give the password.
 pub(crate) async fn revoke(stores: Stores, device: DeviceId) -> Result<bool, Refusal> {
-    let Some(account) = key::unlocked(stores).await? else { return Ok(false) };
+    let Some(account) = key::unlocked(stores).await? else {
+        return Ok(false);
+    };
     let identity = current()?;
     let revocation = identity
         .standing
@@ -139,13 +143,18 @@ async fn open_again(identity: &Identity, password: &str) -> Result<proof::Opened
 }
 
 fn ends_soon(identity: &Identity) -> bool {
-    let end = identity.chain.device.peek().ok().and_then(|certificate| certificate.not_after);
+    let end = identity
+        .chain
+        .device
+        .peek()
+        .ok()
+        .and_then(|certificate| certificate.not_after);
     identity.kept && end.is_some_and(|end| end.since(dom::now()) < RENEW_BELOW)
 }
 
 async fn renew(stores: Stores, identity: &Identity, opened: &proof::Opened) -> Result<(), Problem> {
     let keys = DeviceKeys::from_bytes(&identity.keys.to_bytes());
-    let chain = proof::certify(&opened.key, &keys, opened.standing.lowest_epoch(), true);
+    let chain = proof::certify(&opened.key, &keys, opened.standing.lowest_epoch(), Computer::Own);
     let signed_in = arrive::finish(opened, &chain).await?;
     let renewed = Rc::new(Identity {
         keys,

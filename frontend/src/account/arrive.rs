@@ -1,6 +1,9 @@
 //! Ways in: the first account or an invitation, the password, the recovery words, and what this browser kept.
 
-use std::{cell::{Cell, RefCell}, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use beckon_shared::{
     api::{
@@ -18,7 +21,7 @@ use beckon_shared::{
 use leptos::prelude::Set;
 use zeroize::Zeroizing;
 
-use super::{Left, Problem, guest, key, leave, proof, tabs};
+use super::{Computer, Left, Problem, guest, key, leave, proof, tabs};
 use crate::{
     api, dom,
     identity::{
@@ -82,7 +85,7 @@ pub(crate) async fn sign_up(stores: Stores, draft: &Draft) -> Result<(), Problem
 
 async fn try_sign_up(stores: Stores, draft: &Draft) -> Result<(), Problem> {
     let keys = new_keys();
-    let chain = proof::certify(&draft.key, &keys, 0, true);
+    let chain = proof::certify(&draft.key, &keys, 0, Computer::Own);
     let request = SignUp {
         setup_code: draft.code.to_string(),
         name: draft.name.clone(),
@@ -94,7 +97,12 @@ async fn try_sign_up(stores: Stores, draft: &Draft) -> Result<(), Problem> {
     };
     let signed_in = api::post("/api/sign-up", &request).await?;
     let key = AccountKey::from_bytes(&draft.key.to_bytes());
-    let pass = Pass { keys, chain, standing: Standing::default(), kept: true };
+    let pass = Pass {
+        keys,
+        chain,
+        standing: Standing::default(),
+        computer: Computer::Own,
+    };
     settle(stores, key, pass, signed_in).await;
     Ok(())
 }
@@ -102,19 +110,25 @@ async fn try_sign_up(stores: Stores, draft: &Draft) -> Result<(), Problem> {
 /// The account was made, only the answer was lost.
 async fn enter_made(stores: Stores, draft: &Draft) -> Result<(), Problem> {
     let opened = proof::open_by_secrets(draft.name.as_str(), &draft.chosen.secrets, None).await?;
-    enter(stores, opened, new_keys(), true).await
+    enter(stores, opened, new_keys(), Computer::Own).await
 }
 
-/// Signs in with the password. Unless `kept`, this computer is somebody else's.
-pub(crate) async fn sign_in(stores: Stores, name: &str, password: &str, kept: bool) -> Result<(), Problem> {
+/// Signs in with the password.
+pub(crate) async fn sign_in(stores: Stores, name: &str, password: &str, computer: Computer) -> Result<(), Problem> {
     let known = kept::known(name).await;
     let opened = proof::open(name, password, pinned(known.as_ref())).await?;
-    let keys = usable_keys(known.filter(|_| kept), &opened.standing);
-    enter(stores, opened, keys, kept).await
+    let keys = usable_keys(known.filter(|_| computer.is_own()), &opened.standing);
+    enter(stores, opened, keys, computer).await
 }
 
 /// Puts a new password in the place of a lost one, by the recovery words, and signs in with it. All other sessions end.
-pub(crate) async fn recover(stores: Stores, name: &str, words: &str, password: &str) -> Result<(), Problem> {
+pub(crate) async fn recover(
+    stores: Stores,
+    name: &str,
+    words: &str,
+    password: &str,
+    computer: Computer,
+) -> Result<(), Problem> {
     beckon_shared::password::check_new(password)?;
     let words = RecoveryKey::parse(words)?;
     let known = kept::known(name).await;
@@ -126,10 +140,10 @@ pub(crate) async fn recover(stores: Stores, name: &str, words: &str, password: &
         password: chosen.password.clone(),
     };
     api::tell("/api/recover/finish", &request).await?;
-    let keys = usable_keys(known, &opened.standing);
+    let keys = usable_keys(known.filter(|_| computer.is_own()), &opened.standing);
     let pinned = (opened.key.public(), opened.standing);
     let opened = proof::open_by_secrets(name, &chosen.secrets, Some((&pinned.0, &pinned.1))).await?;
-    enter(stores, opened, keys, true).await
+    enter(stores, opened, keys, computer).await
 }
 
 /// Forgets the account key that was pinned for a name, for when an account was made anew on a new server.
@@ -153,10 +167,15 @@ fn new_keys() -> DeviceKeys {
     DeviceKeys::from_bytes(&Zeroizing::new(dom::random()))
 }
 
-async fn enter(stores: Stores, opened: proof::Opened, keys: DeviceKeys, kept: bool) -> Result<(), Problem> {
-    let chain = proof::certify(&opened.key, &keys, opened.standing.lowest_epoch(), kept);
+async fn enter(stores: Stores, opened: proof::Opened, keys: DeviceKeys, computer: Computer) -> Result<(), Problem> {
+    let chain = proof::certify(&opened.key, &keys, opened.standing.lowest_epoch(), computer);
     let signed_in = finish(&opened, &chain).await?;
-    let pass = Pass { keys, chain, standing: opened.standing, kept };
+    let pass = Pass {
+        keys,
+        chain,
+        standing: opened.standing,
+        computer,
+    };
     settle(stores, opened.key, pass, signed_in).await;
     Ok(())
 }
@@ -174,12 +193,15 @@ struct Pass {
     keys: DeviceKeys,
     chain: Chain,
     standing: Standing,
-    kept: bool,
+    computer: Computer,
 }
 
 /// Somebody is signed in: keeps what is to be kept, and connects.
 async fn settle(stores: Stores, account_key: AccountKey, pass: Pass, signed_in: SignedIn) {
-    if kept::last_name().await.is_some_and(|name| name != signed_in.account_name) {
+    if kept::last_name()
+        .await
+        .is_some_and(|name| name != signed_in.account_name)
+    {
         // What this browser read for another account is not this one's.
         vault::clear(Store::Folder).await;
     }
@@ -189,9 +211,9 @@ async fn settle(stores: Stores, account_key: AccountKey, pass: Pass, signed_in: 
         account_key: account_key.public(),
         standing: RefCell::new(pass.standing),
         signed_in,
-        kept: pass.kept,
+        kept: pass.computer.is_own(),
     });
-    if pass.kept {
+    if pass.computer.is_own() {
         kept::keep(&identity).await;
     } else {
         guest::begin();

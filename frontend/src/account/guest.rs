@@ -9,6 +9,21 @@ use web_sys::RequestInit;
 use super::tabs;
 use crate::{api, dom, identity};
 
+/// Whose computer this browser runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Computer {
+    /// One's own: what one is signed in with is kept.
+    Own,
+    /// Somebody else's: nothing is kept.
+    Foreign,
+}
+
+impl Computer {
+    pub(super) fn is_own(self) -> bool {
+        self == Self::Own
+    }
+}
+
 /// In local storage while a guest's session may be open, so that one that no tab holds any more is found and ended.
 const MARK: &str = "beckon.guest";
 

@@ -2,7 +2,10 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use beckon_shared::{error::{ErrorCode, Refusal}, keys::AccountKey};
+use beckon_shared::{
+    error::{ErrorCode, Refusal},
+    keys::AccountKey,
+};
 use futures_channel::oneshot;
 use gloo_timers::callback::Timeout;
 use leptos::prelude::{ArcRwSignal, RwSignal, Set};

@@ -18,15 +18,15 @@ use beckon_shared::{
     statement::{self, Standing, Statement},
 };
 
-use super::Problem;
+use super::{Computer, Problem};
 use crate::{api, dom, identity::this_browser, worker::kdf};
 
 /// The server does not count the wraps of an account key, so each is the first of its kind.
 const WRAP_VERSION: u32 = 1;
-/// The certificate of a browser that is kept lasts 30 days; signing in again renews it.
-pub(super) const KEPT_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// On one's own computer a browser's certificate lasts 30 days; signing in again renews it.
+const OWN_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// On a computer that is somebody else's: half a day.
-const GUEST_LIFE: Duration = Duration::from_secs(12 * 3600);
+const FOREIGN_LIFE: Duration = Duration::from_secs(12 * 3600);
 
 /// The account key in clear, and what the server said when the proof was good.
 #[derive(Debug)]
@@ -146,9 +146,12 @@ fn wrap(kek: &KeyEncryptionKey, key: &AccountKey, kind: WrapKind) -> Result<Pack
 }
 
 /// Certifies this browser as a controller of the account.
-pub(super) fn certify(key: &AccountKey, keys: &DeviceKeys, epoch: u32, kept: bool) -> Chain {
+pub(super) fn certify(key: &AccountKey, keys: &DeviceKeys, epoch: u32, computer: Computer) -> Chain {
     let issued = dom::now();
-    let life = if kept { KEPT_LIFE } else { GUEST_LIFE };
+    let life = match computer {
+        Computer::Own => OWN_LIFE,
+        Computer::Foreign => FOREIGN_LIFE,
+    };
     let certificate = DeviceCertificate {
         suite: SUITE,
         account: key.id(),
@@ -210,12 +213,15 @@ mod tests {
     #[wasm_bindgen_test]
     fn a_browser_that_is_not_ones_own_is_certified_for_half_a_day() {
         let (key, keys) = (AccountKey::from_bytes(&[1; 32]), DeviceKeys::from_bytes(&[2; 64]));
-        let life = |kept| {
-            let certificate = certify(&key, &keys, 0, kept)
+        let life = |computer| {
+            let certificate = certify(&key, &keys, 0, computer)
                 .verify(&key.public(), Some(&keys.id()), dom::now(), &Standing::default())
                 .expect("a certificate");
             certificate.not_after.map(|end| end.since(certificate.issued))
         };
-        assert_eq!((life(true), life(false)), (Some(KEPT_LIFE), Some(GUEST_LIFE)));
+        assert_eq!(
+            (life(Computer::Own), life(Computer::Foreign)),
+            (Some(OWN_LIFE), Some(FOREIGN_LIFE))
+        );
     }
 }

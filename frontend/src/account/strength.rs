@@ -7,6 +7,9 @@ use beckon_shared::password::PASSWORD_MIN;
 /// The highest strength; 0 is a password that is too short to be taken.
 pub(crate) const STRONGEST: u8 = 4;
 
+/// A text with so many different characters repeats itself no more than language does.
+const VARIOUS: usize = 12;
+
 /// From 0 to [`STRONGEST`].
 pub(crate) fn strength(password: &str) -> u8 {
     let count = password.chars().count();
@@ -14,8 +17,8 @@ pub(crate) fn strength(password: &str) -> u8 {
         return 0;
     }
     let different = password.chars().collect::<BTreeSet<_>>().len();
-    // Repetitions say little; in words some letters come again by nature.
-    let variety = (different as f64 / count as f64 * 1.6).min(1.0);
+    // Repetitions say little; in long texts letters come again by nature.
+    let variety = (different as f64 / count.min(VARIOUS) as f64).min(1.0);
     match bits_per_char(password) * count as f64 * variety {
         ..28.0 => 1,
         28.0..45.0 => 2,
@@ -50,8 +53,14 @@ mod tests {
 
     #[wasm_bindgen_test]
     fn longer_and_more_various_is_stronger() {
-        let strengths = ["short", "12345678", "aaaaaaaaaaaaaaaaaaaa", "Tr0ub4dor&3", "correct horse battery"];
-        assert_eq!(strengths.map(strength), [0, 1, 1, 3, 3]);
+        let strengths = [
+            "short",
+            "12345678",
+            "aaaaaaaaaaaaaaaaaaaa",
+            "Tr0ub4dor&3",
+            "correct horse battery",
+        ];
+        assert_eq!(strengths.map(strength), [0, 1, 1, 2, 3]);
         assert_eq!(strength("correct horse battery staple lake"), STRONGEST);
         assert_eq!(strength("密码"), 0);
     }

@@ -1,6 +1,9 @@
 //! What the tabs of this browser tell each other: who signs in or out does so in all of them.
 
-use std::{cell::{Cell, RefCell}, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use wasm_bindgen::{JsCast, prelude::Closure};
 use web_sys::{BroadcastChannel, MessageEvent};
@@ -40,7 +43,10 @@ thread_local! {
 
 /// Says something to the other tabs.
 pub(super) fn tell(word: Word) {
-    let text = Word::ALL.into_iter().find(|(known, _)| *known == word).map(|(_, text)| text);
+    let text = Word::ALL
+        .into_iter()
+        .find(|(known, _)| *known == word)
+        .map(|(_, text)| text);
     let open = OPEN.with_borrow(Clone::clone);
     if let (Some(channel), Some(text)) = (open, text) {
         let _ = channel.post_message(&text.into());
@@ -49,7 +55,9 @@ pub(super) fn tell(word: Word) {
 
 /// Hears the other tabs for as long as the page lives. A browser without channels has tabs that know nothing of each other.
 pub(super) fn listen(hear: impl Fn(Word) + 'static) {
-    let Ok(channel) = BroadcastChannel::new(CHANNEL) else { return };
+    let Ok(channel) = BroadcastChannel::new(CHANNEL) else {
+        return;
+    };
     let heard = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let said = event.data().as_string();
         let word = Word::ALL.into_iter().find(|(_, text)| said.as_deref() == Some(*text));

@@ -38,8 +38,10 @@ pub(crate) fn AccountMenu() -> impl IntoView {
 }
 
 /// The first letters of the first two words: `LM` for `lin.mei`.
-fn initials(name: &str) -> String {
-    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+pub(crate) fn initials(name: &str) -> String {
+    let words = name
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
     let firsts = words.take(2).filter_map(|word| word.chars().next());
     firsts.flat_map(char::to_uppercase).collect()
 }

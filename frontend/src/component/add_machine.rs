@@ -59,7 +59,7 @@ pub(crate) fn AddMachine(
             <Writable writable/>
             <CommandLine code command writable/>
             <p class="hint">{words::get_it()}</p>
-            {is_loopback().then(|| view! { <p class="problem"><Icon name="alert"/><span>{words::loopback()}</span></p> })}
+            {is_loopback().then(|| view! { <p class="problem soft"><Icon name="alert"/><span>{words::loopback()}</span></p> })}
         </div>
         <Waiting code joined/>
     }

@@ -71,7 +71,7 @@ pub(crate) fn Chart(
                 on:keydown=move |event| chart.step(&event)
             >
                 <Picture chart width/>
-                <Tip chart/>
+                <Tip chart width/>
             </div>
             <Table title series=chart.series settled time/>
         </figure>
@@ -82,7 +82,10 @@ pub(crate) fn Chart(
 fn width_of(node: NodeRef<html::Div>) -> RwSignal<f64> {
     let width = RwSignal::new(WIDTH);
     let measure = move || {
-        let now = node.try_get_untracked().flatten().map_or(0.0, |node| f64::from(node.client_width()));
+        let now = node
+            .try_get_untracked()
+            .flatten()
+            .map_or(0.0, |node| f64::from(node.client_width()));
         if now > 0.0 && width.try_get_untracked().is_some_and(|before| before != now) {
             width.set(now);
         }
@@ -131,17 +134,23 @@ impl Drawn {
     fn words(self) -> String {
         let Some(at) = self.shown() else { return String::new() };
         let points = self.points.read();
-        let Some(point) = points.get(at) else { return String::new() };
+        let Some(point) = points.get(at) else {
+            return String::new();
+        };
         let figures = self.series.with_value(|series| {
             let told = series.iter().zip(&point.values);
-            told.map(|(series, value)| format!("{} {}", series.name, format::bytes(*value))).collect::<Vec<_>>()
+            told.map(|(series, value)| format!("{} {}", series.name, format::bytes(*value)))
+                .collect::<Vec<_>>()
         });
         format!("{}: {}", point.when, figures.join(", "))
     }
 
     /// Goes from point to point by the keys of a slider.
     fn step(self, event: &KeyboardEvent) {
-        let (Some(at), last) = (untrack(|| self.shown()), self.points.read_untracked().len().saturating_sub(1)) else {
+        let (Some(at), last) = (
+            untrack(|| self.shown()),
+            self.points.read_untracked().len().saturating_sub(1),
+        ) else {
             return;
         };
         let leap = (last / 10).max(1);
@@ -175,7 +184,9 @@ fn Picture(chart: Drawn, width: RwSignal<f64>) -> impl IntoView {
     let view_box = move || format!("0 0 {} {HEIGHT}", width.get());
     let count = chart.series.with_value(Vec::len);
     let path = |of: usize| {
-        let class = chart.series.with_value(|series| series.get(of).map_or("", |series| series.class));
+        let class = chart
+            .series
+            .with_value(|series| series.get(of).map_or("", |series| series.class));
         view! { <path class=class d=move || chart.of(|drawing| drawing.paths.get(of).cloned().unwrap_or_default())/> }
     };
     // The main series lies over the others.
@@ -184,10 +195,17 @@ fn Picture(chart: Drawn, width: RwSignal<f64>) -> impl IntoView {
         let class = format!("{class} {}", label.anchor.class());
         view! { <text class=class x=format!("{:.1}", label.x) y=format!("{:.1}", label.y)>{label.text}</text> }
     };
-    let labels = move || chart.of(|drawing| drawing.labels.clone()).into_iter().map(|label| text("", label)).collect_view();
+    let labels = move || {
+        chart
+            .of(|drawing| drawing.labels.clone())
+            .into_iter()
+            .map(|label| text("", label))
+            .collect_view()
+    };
     let ends = move || {
         let ends = chart.of(|drawing| drawing.ends.clone()).into_iter().enumerate();
-        ends.map(|(of, label)| text(if of == 0 { "tip" } else { "" }, label)).collect_view()
+        ends.map(|(of, label)| text(if of == 0 { "tip" } else { "" }, label))
+            .collect_view()
     };
     view! {
         <svg viewBox=view_box aria-hidden="true">
@@ -210,32 +228,36 @@ fn cursor(chart: Drawn) -> Option<impl IntoView> {
     let is_pointed = chart.pointed.get().is_some();
     let values = chart.points.read().get(at)?.values.clone();
     let has_dots = !drawing.ends.is_empty();
-    let dots = values.iter().enumerate().filter(|(of, _)| has_dots && (is_pointed || *of == 0)).map(|(of, value)| {
-        let class = if of == 0 { "point" } else { "point other" };
-        view! { <circle class=class cx=format!("{x:.1}") cy=format!("{:.1}", drawing.y(*value)) r="4"/> }
-    });
+    let dots = values
+        .iter()
+        .enumerate()
+        .filter(|(of, _)| has_dots && (is_pointed || *of == 0))
+        .map(|(of, value)| {
+            let class = if of == 0 { "point" } else { "point other" };
+            view! { <circle class=class cx=format!("{x:.1}") cy=format!("{:.1}", drawing.y(*value)) r="4"/> }
+        });
     let dots = dots.collect_view();
     let line = format!("M{x:.1} {:.1}V{:.1}", drawing.plot.top, drawing.plot.base);
     Some(view! { {is_pointed.then(|| view! { <path class="cursor" d=line/> })}{dots} })
 }
 
-/// Time and values of the point that somebody looks at, beside it.
+/// Time and values of the point that somebody looks at, above it.
 #[component]
-fn Tip(chart: Drawn) -> impl IntoView {
+fn Tip(chart: Drawn, width: RwSignal<f64>) -> impl IntoView {
     move || {
         let at = chart.pointed.get().and_then(|_| chart.shown())?;
         let point = chart.points.read().get(at)?.clone();
-        let (x, middle) = chart.of(|drawing| {
-            (drawing.xs.get(at).copied().unwrap_or(0.0), (drawing.plot.left + drawing.plot.right) / 2.0)
-        });
-        let class = if x > middle { "chart-tip before" } else { "chart-tip" };
+        // It slides along with the point, so that it never reaches over the box.
+        let place = chart.of(|drawing| drawing.xs.get(at).map_or(0.0, |x| x / width.get() * 100.0));
         let rows = chart.series.with_value(|series| {
             let rows = series.iter().zip(&point.values).map(|(series, value)| {
                 view! { <span class="row"><i class=series.class></i>{series.name}<b>{format::bytes(*value)}</b></span> }
             });
             rows.collect_view()
         });
-        Some(view! { <div class=class style:--x=format!("{x:.0}px") aria-hidden="true"><b>{point.when}</b>{rows}</div> })
+        Some(
+            view! { <div class="chart-tip" style:--place=format!("{place:.1}%") aria-hidden="true"><b>{point.when}</b>{rows}</div> },
+        )
     }
 }
 
@@ -246,9 +268,17 @@ fn Table(
     settled: Signal<Vec<Point>>,
     time: Signal<String>,
 ) -> impl IntoView {
-    let names = series.with_value(|series| series.iter().map(|series| view! { <th scope="col">{series.name}</th> }).collect_view());
+    let names = series.with_value(|series| {
+        series
+            .iter()
+            .map(|series| view! { <th scope="col">{series.name}</th> })
+            .collect_view()
+    });
     let row = |point: Point| {
-        let cells = point.values.into_iter().map(|value| view! { <td>{format::bytes(value)}</td> });
+        let cells = point
+            .values
+            .into_iter()
+            .map(|value| view! { <td>{format::bytes(value)}</td> });
         view! { <tr><th scope="row">{point.when}</th>{cells.collect_view()}</tr> }
     };
     view! {

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use leptos::{html, prelude::*};
 
 use super::icon::Icon;
-use crate::text;
+use crate::{dom, text};
 
 /// A dialog that is open while `open` is true. Escape and the close button set it to false.
 ///
@@ -27,6 +27,7 @@ pub(crate) fn Dialog(
         let Some(dialog) = node.get() else { return };
         if open.get() && !dialog.open() {
             let _ = dialog.show_modal();
+            request_animation_frame(focus_inside);
         } else if !open.get() && dialog.open() {
             dialog.close();
         }
@@ -50,6 +51,14 @@ pub(crate) fn Dialog(
                 {children.with_value(|children| children())}
             </Show>
         </dialog>
+    }
+}
+
+/// What stands in a dialog may be drawn only after it was shown; then the browser found nothing to give the focus to.
+fn focus_inside() {
+    if dom::focused().is_some_and(|focused| focused.has_attribute("open")) {
+        dom::focus("dialog[open] button");
+        dom::focus("dialog[open] [autofocus]");
     }
 }
 

@@ -69,7 +69,8 @@ pub(crate) fn TextField(
         }
     };
     let tick = move || {
-        good.get().map(|says| view! { <Icon name="check" class="good"/><span class="sr">{says}</span> })
+        good.get()
+            .map(|says| view! { <Icon name="check" class="good"/><span class="sr">{says}</span> })
     };
     view! {
         <div class="field">
@@ -175,7 +176,10 @@ fn word(strength: u8) -> &'static str {
 
 fn capital(word: &str) -> String {
     let mut chars = word.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let first = chars
+        .next()
+        .map(|first| first.to_uppercase().to_string())
+        .unwrap_or_default();
     format!("{first}{}", chars.as_str())
 }
 

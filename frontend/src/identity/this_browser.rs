@@ -68,7 +68,10 @@ fn system_of(agent: &str) -> &'static str {
 }
 
 fn first_of(marks: &[(&str, &'static str)], agent: &str) -> Option<&'static str> {
-    marks.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)
+    marks
+        .iter()
+        .find(|(mark, _)| agent.contains(mark))
+        .map(|(_, name)| *name)
 }
 
 /// Whether the browser lists its brands and is of none but Chromium itself.
@@ -77,7 +80,9 @@ fn is_unbranded() -> bool {
         .and_then(|data| Reflect::get(&data, &"brands".into()))
         .map(|brands| Array::from(&brands));
     let Ok(brands) = brands else { return false };
-    let names = brands.iter().filter_map(|brand| Reflect::get(&brand, &"brand".into()).ok()?.as_string());
+    let names = brands
+        .iter()
+        .filter_map(|brand| Reflect::get(&brand, &"brand".into()).ok()?.as_string());
     let names: Vec<String> = names.collect();
     names.iter().any(|name| name == "Chromium") && !names.iter().any(|name| name == "Google Chrome")
 }

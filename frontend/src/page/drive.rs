@@ -14,7 +14,7 @@ mod rename;
 mod shelf;
 mod verbs;
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use beckon_shared::{
     id::NodeId,
@@ -153,11 +153,9 @@ impl Page {
     fn forget_what_is_gone(self) {
         Effect::new(move || {
             if self.shelf.complete.get() {
-                let chosen = self.list.selection.peek();
-                let there = self.shelf.of_keys(&chosen);
-                self.list
-                    .selection
-                    .retain(&|key| there.iter().any(|item| item.key == *key));
+                let there = self.shelf.of_keys(&self.list.selection.peek());
+                let there: HashSet<_> = there.iter().map(|item| &item.key).collect();
+                self.list.selection.retain(&|key| there.contains(key));
             }
         });
     }

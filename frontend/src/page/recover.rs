@@ -5,7 +5,7 @@ use leptos::{html, prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, components::A, hooks::use_navigate};
 use zeroize::Zeroizing;
 
-use super::sign_in::Unprotected;
+use super::sign_in::{GuestOption, Unprotected, computer};
 use crate::{
     account::{self, Problem},
     component::{
@@ -23,7 +23,13 @@ pub(crate) fn Recover() -> impl IntoView {
     let navigate = use_navigate();
     Effect::new(move || {
         if stores.me.read().is_some() {
-            navigate(route::MACHINES, NavigateOptions { replace: true, ..Default::default() });
+            navigate(
+                route::MACHINES,
+                NavigateOptions {
+                    replace: true,
+                    ..Default::default()
+                },
+            );
         }
     });
     let name = RwSignal::new(None);
@@ -55,12 +61,15 @@ struct Problems {
 fn Form(name: String) -> impl IntoView {
     let stores = store::stores();
     let (name_node, password_node) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
-    let words_node = NodeRef::<html::Textarea>::new();
-    let (busy, problems) = (RwSignal::new(false), Problems {
-        name: RwSignal::new(None),
-        words: RwSignal::new(None),
-        password: RwSignal::new(None),
-    });
+    let (words_node, guest) = (NodeRef::<html::Textarea>::new(), NodeRef::<html::Input>::new());
+    let (busy, problems) = (
+        RwSignal::new(false),
+        Problems {
+            name: RwSignal::new(None),
+            words: RwSignal::new(None),
+            password: RwSignal::new(None),
+        },
+    );
     if name.is_empty() {
         name_node.on_load(|input| {
             let _ = input.focus();
@@ -78,9 +87,10 @@ fn Form(name: String) -> impl IntoView {
         if busy.get_untracked() || !problems.check(&name, &words, &password) {
             return;
         }
+        let computer = computer(guest);
         busy.set(true);
         spawn_local(async move {
-            let done = account::recover(stores, name.trim(), &words, &password).await;
+            let done = account::recover(stores, name.trim(), &words, &password, computer).await;
             let _ = busy.try_set(false);
             if let Err(bad) = done {
                 problems.tell(&bad);
@@ -94,6 +104,7 @@ fn Form(name: String) -> impl IntoView {
             <PasswordField
                 label=text::account::new_password() node=password_node autocomplete="new-password" problem=problems.password
             />
+            <GuestOption node=guest/>
             <SendButton busy label=text::account::recover_button() working=text::account::recovering()/>
         </form>
     }
@@ -104,10 +115,13 @@ impl Problems {
     fn check(self, name: &str, words: &str, password: &str) -> bool {
         let bad_words = RecoveryKey::parse(words).err().map(Problem::from);
         let bad_password = password::check_new(password).err().map(Problem::from);
-        self.name.set(name.trim().is_empty().then(|| text::account::name_bad().to_owned()));
+        self.name
+            .set(name.trim().is_empty().then(|| text::account::name_bad().to_owned()));
         self.words.set(bad_words.as_ref().map(Problem::text));
         self.password.set(bad_password.as_ref().map(Problem::text));
-        [self.name, self.words, self.password].iter().all(|problem| problem.read_untracked().is_none())
+        [self.name, self.words, self.password]
+            .iter()
+            .all(|problem| problem.read_untracked().is_none())
     }
 
     /// Puts what the server said where it is mended.
@@ -116,7 +130,11 @@ impl Problems {
             bad if bad.is(ErrorCode::WrongPassword) => text::account::words_wrong().to_owned(),
             bad => bad.text(),
         };
-        let place = if matches!(bad, Problem::Password(_)) { self.password } else { self.words };
+        let place = if matches!(bad, Problem::Password(_)) {
+            self.password
+        } else {
+            self.words
+        };
         let _ = place.try_set(Some(text));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The account is made only when its owner says that the recovery words are kept: leaving the page before loses nothing.
 
-mod form;
 mod first_machine;
+mod form;
 mod words;
 
 use std::{cell::RefCell, rc::Rc};
@@ -69,14 +69,23 @@ impl Progress {
 #[component]
 pub(crate) fn SetUp() -> impl IntoView {
     let stores = store::stores();
-    let is_invited = dom::window().location().pathname().is_ok_and(|path| path.starts_with("/invite"));
+    let is_invited = dom::window()
+        .location()
+        .pathname()
+        .is_ok_and(|path| path.starts_with("/invite"));
     let progress = progress();
     take_code(&progress);
     let (step, navigate) = (progress.step.clone(), use_navigate());
     Effect::new(move || {
         // Whoever is signed in already has an account; only the last step is for them.
         if stores.me.read().is_some() && step.get_untracked() == Step::Account {
-            navigate(route::MACHINES, NavigateOptions { replace: true, ..Default::default() });
+            navigate(
+                route::MACHINES,
+                NavigateOptions {
+                    replace: true,
+                    ..Default::default()
+                },
+            );
         }
     });
     let is_new = RwSignal::new(None);
@@ -97,7 +106,11 @@ pub(crate) fn SetUp() -> impl IntoView {
 }
 
 fn title(is_invited: bool) -> &'static str {
-    if is_invited { text::account::invite_title() } else { text::account::set_up_title() }
+    if is_invited {
+        text::account::invite_title()
+    } else {
+        text::account::set_up_title()
+    }
 }
 
 /// The code behind the `#` of the address; it does not stay there for others to see.

@@ -61,7 +61,13 @@ fn Account() -> impl IntoView {
     let stores = store::stores();
     let name = move || stores.me.with(|me| me.as_ref().map(|me| me.account_name.clone()));
     let is_admin = move || stores.me.with(|me| me.as_ref().is_some_and(|me| me.admin));
-    let admin = Signal::derive(move || if is_admin() { text::settings::admin().to_owned() } else { String::new() });
+    let admin = Signal::derive(move || {
+        if is_admin() {
+            text::settings::admin().to_owned()
+        } else {
+            String::new()
+        }
+    });
     let used = move || {
         stores.usage.get().map(|usage| match usage.quota {
             Some(quota) => text::settings::drive_of(&format::bytes(usage.used), &format::bytes(quota)),

@@ -9,7 +9,7 @@ use leptos_router::{
 };
 
 use crate::{
-    account::{self, Left, Problem},
+    account::{self, Computer, Left, Problem},
     api,
     component::{
         door::Door,
@@ -28,7 +28,10 @@ pub(crate) fn SignIn() -> impl IntoView {
         if stores.me.read().is_some() {
             let to = query.with_untracked(|query| query.get("to"));
             account::forget_left();
-            let replace = NavigateOptions { replace: true, ..Default::default() };
+            let replace = NavigateOptions {
+                replace: true,
+                ..Default::default()
+            };
             navigate(&route::after_sign_in(to.as_deref()), replace);
         }
     });
@@ -96,11 +99,11 @@ fn Form(name: String) -> impl IntoView {
             return;
         }
         let (name, password) = (field::value_of(name_node), field::value_of(password_node));
-        let kept = !guest.get_untracked().is_some_and(|check| check.checked());
+        let computer = computer(guest);
         busy.set(true);
         problem.set(None);
         spawn_local(async move {
-            let done = account::sign_in(stores, name.trim(), &password, kept).await;
+            let done = account::sign_in(stores, name.trim(), &password, computer).await;
             let _ = busy.try_set(false);
             if let Err(bad) = done {
                 let _ = problem.try_set(Some(bad));
@@ -122,14 +125,30 @@ fn Form(name: String) -> impl IntoView {
                     <A href=route::RECOVER attr:class="tall">{text::account::use_recovery()}</A>
                 </PasswordField>
                 <Unpin problem name_node/>
-                <label class="option">
-                    <input class="check" type="checkbox" node_ref=guest/>
-                    <span>{text::account::not_mine()}<span class="hint">{text::account::not_mine_hint()}</span></span>
-                </label>
+                <GuestOption node=guest/>
                 <SendButton busy label=text::account::sign_in() working=text::account::signing_in()/>
             </form>
             <Unprotected/>
         </div>
+    }
+}
+
+/// Asks whether this computer is somebody else's.
+#[component]
+pub(super) fn GuestOption(node: NodeRef<html::Input>) -> impl IntoView {
+    view! {
+        <label class="option">
+            <input class="check" type="checkbox" node_ref=node/>
+            <span>{text::account::not_mine()}<span class="hint">{text::account::not_mine_hint()}</span></span>
+        </label>
+    }
+}
+
+/// Whose computer this is, by what was ticked.
+pub(super) fn computer(guest: NodeRef<html::Input>) -> Computer {
+    match guest.get_untracked().is_some_and(|check| check.checked()) {
+        true => Computer::Foreign,
+        false => Computer::Own,
     }
 }
 

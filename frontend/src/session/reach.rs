@@ -26,9 +26,10 @@ pub(crate) struct Reach {
     pub(crate) rate: Option<f64>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Meter {
-    reach: RwSignal<Option<Reach>>,
+    /// Counted, as the machine outlives each page that looks at it.
+    reach: ArcRwSignal<Option<Reach>>,
     since: f64,
     bytes: u64,
     ticks: bool,
@@ -38,27 +39,26 @@ thread_local! {
     static METERS: RefCell<HashMap<DeviceId, Meter>> = RefCell::default();
 }
 
-fn meter(machine: DeviceId) -> Meter {
+fn meter(machine: DeviceId) -> ArcRwSignal<Option<Reach>> {
     METERS.with_borrow_mut(|meters| {
-        *meters.entry(machine).or_insert_with(|| Meter {
-            // Owned by nothing that goes away, as the machine outlives each page.
-            reach: Owner::new().with(|| RwSignal::new(None)),
+        let meter = meters.entry(machine).or_insert_with(|| Meter {
+            reach: ArcRwSignal::new(None),
             since: 0.0,
             bytes: 0,
             ticks: false,
-        })
+        });
+        meter.reach.clone()
     })
 }
 
 /// How a machine is reached; nothing while there is no session with it. Tracked by whoever reads it.
 pub(crate) fn of(machine: DeviceId) -> RwSignal<Option<Reach>> {
-    meter(machine).reach
+    meter(machine).into()
 }
 
 /// A session stands, or ended.
 pub(super) fn set(machine: DeviceId, route: Option<Route>) {
-    let reach = meter(machine).reach;
-    reach.set(route.map(|route| Reach { route, rate: None }));
+    meter(machine).set(route.map(|route| Reach { route, rate: None }));
 }
 
 /// Content came.
@@ -87,7 +87,7 @@ async fn tick(machine: DeviceId) {
             let rate = meter.bytes as f64 / ((now - meter.since) / 1000.0).max(0.1);
             let goes_on = meter.bytes > 0;
             (meter.since, meter.bytes, meter.ticks) = (now, 0, goes_on);
-            Some((meter.reach, goes_on.then_some(rate)))
+            Some((meter.reach.clone(), goes_on.then_some(rate)))
         });
         let Some((reach, rate)) = measured else { return };
         reach.update(|reach| {

@@ -17,7 +17,7 @@ texts! {
     sessions = "Signed in" | "登录会话";
     session_here = "this browser" | "此浏览器";
     session_sub(address, until) = "{address} · until {until}" | "{address} · 有效期至 {until}";
-    session_used = "Last used" | "最近使用";
+    session_used = "last used " | "最近使用：";
     end = "End" | "结束";
     end_label(device) = "End the session of {device}" | "结束 {device} 的会话";
     ended(device) = "The session of {device} has ended" | "{device} 的会话已结束";

@@ -165,10 +165,8 @@ fn start(stores: Stores, id: TransferId) -> Result<(), Refusal> {
         *runs
     });
     let worker = Worker::spawn(worker::Job::Upload, move |heard| take(stores, id, run, heard))?;
-    let sent = stores
-        .transfers
-        .row(id)
-        .map_or(0, |row| row.with_untracked(|view| view.progress.bytes_sent));
+    let row = untrack(|| stores.transfers.row(id));
+    let sent = row.map_or(0, |row| row.with_untracked(|view| view.progress.bytes_sent));
     change(id, |upload| {
         let device = me.device();
         let job = Job {

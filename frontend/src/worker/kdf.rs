@@ -54,7 +54,9 @@ pub(crate) async fn derive(
 /// In the worker: answers one question.
 pub(super) fn work() -> Take {
     Box::new(|message| {
-        let Ok(message) = message.dyn_into::<Uint8Array>() else { return };
+        let Ok(message) = message.dyn_into::<Uint8Array>() else {
+            return;
+        };
         let asked = Zeroizing::new(message.to_vec());
         let mut answer = answer(&asked);
         let answer = moved(&mut answer);

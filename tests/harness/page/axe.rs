@@ -44,7 +44,9 @@ pub(super) fn explain(violations: &Value) -> String {
 }
 
 fn fetched() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/axe").join(VERSION);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../target/axe")
+        .join(VERSION);
     let script = folder.join("package/axe.min.js");
     if !script.is_file() {
         fs::create_dir_all(&folder).expect("room for axe-core");
@@ -58,7 +60,8 @@ fn fetched() -> PathBuf {
 
 fn run_in(folder: &Path, program: &str, args: &[&str]) {
     let output = Command::new(program).args(args).current_dir(folder).output();
-    let output = output.unwrap_or_else(|error| panic!("{program} does not start, `cargo xtask test` installs it: {error}"));
+    let output =
+        output.unwrap_or_else(|error| panic!("{program} does not start, `cargo xtask test` installs it: {error}"));
     assert!(
         output.status.success(),
         "{program} {args:?}: {}",

@@ -21,7 +21,10 @@ impl Console {
 
     /// All that was said, a line each.
     pub(super) fn text(&self) -> String {
-        let lines = self.entries.iter().map(|entry| format!("{} {}\n", entry.level, entry.message));
+        let lines = self
+            .entries
+            .iter()
+            .map(|entry| format!("{} {}\n", entry.level, entry.message));
         lines.collect()
     }
 

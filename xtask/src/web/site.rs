@@ -44,7 +44,9 @@ impl Site {
 
     /// Adds a file whose address changes with its content, so that browsers may keep it for ever. The address.
     pub(super) fn add_hashed(&mut self, name: &str, content: Vec<u8>) -> Result<String> {
-        let (stem, extension) = name.rsplit_once('.').with_context(|| format!("{name} has no extension"))?;
+        let (stem, extension) = name
+            .rsplit_once('.')
+            .with_context(|| format!("{name} has no extension"))?;
         let hash = blake3::hash(&content).to_hex();
         let path = format!("app/{stem}-{}.{extension}", &hash[..HASH_DIGITS]);
         let url = format!("/{path}");

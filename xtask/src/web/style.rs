@@ -30,7 +30,10 @@ fn expect_all(folder: &Path, part: &str, imported: &[&str]) -> Result<()> {
         let name = entry?.file_name();
         let name = format!("{part}{}", name.to_string_lossy());
         if name.ends_with(".css") && name != "main.css" {
-            ensure!(imported.contains(&name.as_str()), "style/main.css does not import {name}");
+            ensure!(
+                imported.contains(&name.as_str()),
+                "style/main.css does not import {name}"
+            );
         }
     }
     Ok(())
@@ -97,7 +100,8 @@ mod tests {
 
     #[test]
     fn comments_and_blanks_go_and_meaning_stays() {
-        let css = "/* a */ .a  .b,\n.c > .d { margin: calc(1px + 2px) ; color : red;\n}\n@media (x: y) { :root{--q:  1} }";
+        let css =
+            "/* a */ .a  .b,\n.c > .d { margin: calc(1px + 2px) ; color : red;\n}\n@media (x: y) { :root{--q:  1} }";
         assert_eq!(
             strip(css),
             ".a .b,.c > .d{margin: calc(1px + 2px);color : red}@media (x: y){:root{--q: 1}}"
@@ -113,7 +117,10 @@ mod tests {
     #[test]
     fn the_style_of_this_repository_is_whole() {
         let style = bundle(&crate::command::root().join("style")).unwrap();
-        assert!(style.starts_with("@layer tokens"), "the order of the layers comes first");
+        assert!(
+            style.starts_with("@layer tokens"),
+            "the order of the layers comes first"
+        );
         assert_eq!(style.matches('{').count(), style.matches('}').count());
     }
 }

@@ -22,7 +22,11 @@ pub(super) struct Bound {
 /// Compiles the web app and says where it lies.
 pub(super) fn compile(profile: Profile) -> Result<PathBuf> {
     wasm_target::install()?;
-    let (name, folder) = if profile.release { ("web", "web") } else { ("dev", "debug") };
+    let (name, folder) = if profile.release {
+        ("web", "web")
+    } else {
+        ("dev", "debug")
+    };
     let mut cargo = cargo(["build", "--package", "beckon-web", "--lib", "--profile", name]);
     command::run(cargo.args(["--target", wasm_target::NAME]))?;
     let folder = target_folder()?.join(wasm_target::NAME).join(folder);
@@ -36,7 +40,9 @@ pub(super) fn bind(compiled: &Path, profile: Profile) -> Result<Bound> {
     let mut bindgen = Bindgen::new();
     bindgen.input_path(compiled).out_name("beckon").typescript(false);
     bindgen.web(true)?.omit_default_module_path(true);
-    bindgen.remove_name_section(profile.release).remove_producers_section(true);
+    bindgen
+        .remove_name_section(profile.release)
+        .remove_producers_section(true);
     let mut output = bindgen
         .generate_output()
         .with_context(|| format!("cannot bind {} to JavaScript", compiled.display()))?;

@@ -122,7 +122,9 @@ fn root_name(folder: &str) -> String {
 
 /// `$HOME` is opened by every shell wherever it stands; `~` only at the beginning of a word.
 fn unix_root(name: &str, folder: &str, end: &str) -> String {
+    let is_special = |c: char| matches!(c, '"' | '$' | '`' | '\\' | '!');
     match home(folder) {
+        Some(rest) if !rest.contains(is_special) && !name.contains(is_special) => format!("\"{name}=$HOME{rest}{end}\""),
         Some(rest) => format!("{}\"$HOME\"{}", unix_quoted(&format!("{name}=")), unix_quoted(&format!("{rest}{end}"))),
         None => unix_quoted(&format!("{name}={folder}{end}")),
     }
@@ -162,7 +164,7 @@ mod tests {
     fn the_line_is_what_the_command_line_takes() {
         let command = Command::new(System::Linux, "http://10.0.0.2:8440", "bk1-A", "~/Documents", false);
         let text = command.map(|command| command.text());
-        let wanted = "beckon join http://10.0.0.2:8440 bk1-A --root Documents=\"$HOME\"/Documents && beckon run";
+        let wanted = "beckon join http://10.0.0.2:8440 bk1-A --root \"Documents=$HOME/Documents\" && beckon run";
         assert_eq!(text.as_deref(), Some(wanted));
     }
 
@@ -170,6 +172,8 @@ mod tests {
     fn spaces_and_quotes_do_not_break_out_of_the_line() {
         let quoted = root(System::Linux, "/srv/it's mine; rm -rf", true);
         assert_eq!(quoted.as_deref(), Some("--root 'it'\\''s mine; rm -rf=/srv/it'\\''s mine; rm -rf:rw'"));
+        let quoted = root(System::MacOs, "~/$(date)", false);
+        assert_eq!(quoted.as_deref(), Some("--root '$(date)='\"$HOME\"'/$(date)'"));
         let quoted = root(System::Windows, "C:\\a $b`c", false);
         assert_eq!(quoted.as_deref(), Some("--root \"a `$b``c=C:\\a `$b``c\""));
     }

@@ -84,20 +84,40 @@ impl Drawing {
     /// Draws points, oldest first, into a box; nothing without points.
     pub(super) fn new(shape: Shape, points: &[Point], width: f64) -> Option<Self> {
         let (first, last) = (points.first()?, points.last()?);
-        let ticks = Ticks::above(points.iter().flat_map(|point| &point.values).copied().max().unwrap_or(0));
+        let ticks = Ticks::above(
+            points
+                .iter()
+                .flat_map(|point| &point.values)
+                .copied()
+                .max()
+                .unwrap_or(0),
+        );
         let plot = plot(shape, ticks, last, width);
         let xs: Vec<f64> = match shape {
-            Shape::Lines => points.iter().map(|point| plot.x(point.at.0, first.at.0, last.at.0)).collect(),
+            Shape::Lines => points
+                .iter()
+                .map(|point| plot.x(point.at.0, first.at.0, last.at.0))
+                .collect(),
             Shape::Bars => (0..points.len()).map(|at| plot.slot(at, points.len())).collect(),
         };
         let series = |of: usize| -> Vec<(f64, f64)> {
             let value = |point: &Point| point.values.get(of).copied().unwrap_or(0) as f64;
-            points.iter().zip(&xs).map(|(point, x)| (*x, plot.y(value(point), ticks))).collect()
+            points
+                .iter()
+                .zip(&xs)
+                .map(|(point, x)| (*x, plot.y(value(point), ticks)))
+                .collect()
         };
         let count = last.values.len();
         let (paths, area) = match shape {
-            Shape::Lines => ((0..count).map(|of| scale::line(&series(of))).collect(), scale::area(&series(0), plot.base)),
-            Shape::Bars => ((0..count).map(|of| bars(&series(of), of, count, plot)).collect(), String::new()),
+            Shape::Lines => (
+                (0..count).map(|of| scale::line(&series(of))).collect(),
+                scale::area(&series(0), plot.base),
+            ),
+            Shape::Bars => (
+                (0..count).map(|of| bars(&series(of), of, count, plot)).collect(),
+                String::new(),
+            ),
         };
         let mut labels = values(plot, ticks);
         labels.extend(times(shape, points, &xs, plot));
@@ -105,7 +125,11 @@ impl Drawing {
             plot,
             grid: grid(plot, ticks),
             labels,
-            ends: if shape == Shape::Lines { ends(last, plot, ticks) } else { Vec::new() },
+            ends: if shape == Shape::Lines {
+                ends(last, plot, ticks)
+            } else {
+                Vec::new()
+            },
             paths,
             area,
             xs,
@@ -155,7 +179,10 @@ fn values(plot: Plot, ticks: Ticks) -> Vec<Label> {
 /// The first moment, the one in the middle, the last one.
 fn times(shape: Shape, points: &[Point], xs: &[f64], plot: Plot) -> Vec<Label> {
     let last = points.len() - 1;
-    let middle = scale::nearest(xs, (plot.left + plot.right) / 2.0).filter(|middle| *middle > 0 && *middle < last);
+    let half = (plot.left + plot.right) / 2.0;
+    // Where samples are missing the nearest one may stand beside an end, and so would its label.
+    let is_near = |at: &usize| (xs[*at] - half).abs() < (plot.right - plot.left) / 5.0;
+    let middle = scale::nearest(xs, half).filter(|at| *at > 0 && *at < last && is_near(at));
     let mark = |at: usize, anchor: Anchor| {
         let x = match (shape, anchor) {
             (Shape::Bars, Anchor::Start) => plot.left,
@@ -192,7 +219,10 @@ fn bars(points: &[(f64, f64)], of: usize, count: usize, plot: Plot) -> String {
     let (gap, most) = (1.4_f64.min(slot * 0.1), 12.0);
     let width = ((slot * 0.62 - gap) / count as f64).clamp(0.5, most);
     let start = -(width * count as f64 + gap * (count as f64 - 1.0)) / 2.0 + of as f64 * (width + gap);
-    points.iter().map(|(x, y)| scale::bar(x + start, width, *y, plot.base)).collect()
+    points
+        .iter()
+        .map(|(x, y)| scale::bar(x + start, width, *y, plot.base))
+        .collect()
 }
 
 #[cfg(test)]
@@ -216,14 +246,25 @@ mod tests {
 
     #[wasm_bindgen_test]
     fn lines_reach_from_the_first_moment_to_the_last_and_end_in_their_values() {
-        let points = [point(0, &[1_000, 2_000]), point(30, &[1_000, 2_000]), point(100, &[2_000, 3_000])];
+        let points = [
+            point(0, &[1_000, 2_000]),
+            point(30, &[1_000, 2_000]),
+            point(100, &[2_000, 3_000]),
+        ];
         let drawing = Drawing::new(Shape::Lines, &points, 400.0).unwrap();
         let plot = drawing.plot;
         assert_eq!((drawing.xs[0], drawing.xs[2]), (plot.left, plot.right));
         assert_eq!(texts(&drawing.ends), ["2 kB", "3 kB"]);
         assert!(drawing.ends[1].y < drawing.ends[0].y);
-        assert_eq!(texts(&drawing.labels), ["0", "1", "2", "3 kB", "0", "100", "30"]);
+        assert_eq!(texts(&drawing.labels), ["0", "1", "2", "3 kB", "0", "100", "40"]);
         assert!(drawing.ends[0].x + 25.0 < 400.0, "the label has room beside the line");
+    }
+
+    #[wasm_bindgen_test]
+    fn labels_of_times_do_not_lie_on_each_other_where_samples_are_missing() {
+        let points = [0, 5, 100].map(|at| point(at, &[1_000]));
+        let drawing = Drawing::new(Shape::Lines, &points, 400.0).unwrap();
+        assert_eq!(texts(&drawing.labels)[5..], ["0", "100"]);
     }
 
     #[wasm_bindgen_test]
@@ -231,7 +272,10 @@ mod tests {
         let points: Vec<Point> = (0..24).map(|at| point(at, &[1_000, 500])).collect();
         let drawing = Drawing::new(Shape::Bars, &points, 400.0).unwrap();
         assert_eq!(drawing.paths.len(), 2);
-        let (received, sent) = (drawing.paths[0].matches('M').count(), drawing.paths[1].matches('M').count());
+        let (received, sent) = (
+            drawing.paths[0].matches('M').count(),
+            drawing.paths[1].matches('M').count(),
+        );
         assert_eq!((received, sent, drawing.ends.len()), (24, 24, 0));
         let step = drawing.xs[1] - drawing.xs[0];
         assert!((drawing.xs[23] - drawing.xs[22] - step).abs() < 1e-6);

@@ -144,7 +144,11 @@ mod tests {
     use super::*;
 
     fn labels(greatest: u64) -> Vec<String> {
-        Ticks::above(greatest).labels().into_iter().map(|(_, label)| label).collect()
+        Ticks::above(greatest)
+            .labels()
+            .into_iter()
+            .map(|(_, label)| label)
+            .collect()
     }
 
     const PLOT: Plot = Plot {
@@ -177,8 +181,14 @@ mod tests {
     #[wasm_bindgen_test]
     fn values_and_moments_have_their_places() {
         let ticks = Ticks::above(4_000);
-        assert_eq!((PLOT.y(0.0, ticks), PLOT.y(2_000.0, ticks), PLOT.y(4_000.0, ticks)), (110.0, 60.0, 10.0));
-        assert_eq!((PLOT.x(10, 10, 30), PLOT.x(20, 10, 30), PLOT.x(30, 10, 30)), (42.0, 242.0, 442.0));
+        assert_eq!(
+            (PLOT.y(0.0, ticks), PLOT.y(2_000.0, ticks), PLOT.y(4_000.0, ticks)),
+            (110.0, 60.0, 10.0)
+        );
+        assert_eq!(
+            (PLOT.x(10, 10, 30), PLOT.x(20, 10, 30), PLOT.x(30, 10, 30)),
+            (42.0, 242.0, 442.0)
+        );
         assert_eq!(PLOT.x(10, 10, 10), 442.0);
         assert_eq!((PLOT.slot(0, 4), PLOT.slot(3, 4)), (92.0, 392.0));
     }
@@ -193,8 +203,14 @@ mod tests {
 
     #[wasm_bindgen_test]
     fn a_bar_stands_on_the_base_and_a_low_one_is_less_round() {
-        assert_eq!(bar(10.0, 8.0, 50.0, 110.0), "M10.0 110.0V52.0a2.0 2.0 0 0 1 2.0 -2.0h4.0a2.0 2.0 0 0 1 2.0 2.0V110.0Z");
-        assert_eq!(bar(10.0, 8.0, 109.0, 110.0), "M10.0 110.0V110.0a1.0 1.0 0 0 1 1.0 -1.0h6.0a1.0 1.0 0 0 1 1.0 1.0V110.0Z");
+        assert_eq!(
+            bar(10.0, 8.0, 50.0, 110.0),
+            "M10.0 110.0V52.0a2.0 2.0 0 0 1 2.0 -2.0h4.0a2.0 2.0 0 0 1 2.0 2.0V110.0Z"
+        );
+        assert_eq!(
+            bar(10.0, 8.0, 109.0, 110.0),
+            "M10.0 110.0V110.0a1.0 1.0 0 0 1 1.0 -1.0h6.0a1.0 1.0 0 0 1 1.0 1.0V110.0Z"
+        );
         assert_eq!(bar(10.0, 8.0, 110.0, 110.0), "");
     }
 

@@ -40,9 +40,10 @@ pub(super) fn Visits(id: DeviceId) -> impl IntoView {
             }
         });
     };
-    let online = Memo::new(move |_| stores.devices.get(id).map(|view| view.online));
+    // A device that came back at once may never have been seen away, but comes from another port.
+    let visit = Memo::new(move |_| stores.devices.get(id).map(|view| (view.online, view.address, view.port)));
     Effect::new(move || {
-        online.track();
+        visit.track();
         read_again();
     });
     let count = move || found.with(|found| found.as_ref().map_or(0, Vec::len));

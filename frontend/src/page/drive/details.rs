@@ -26,13 +26,10 @@ const BY_ITSELF: u64 = 8 << 20;
 /// The pane.
 #[component]
 pub(super) fn Details(page: Page) -> impl IntoView {
-    // What is chosen, else what has the focus: one thing, or how many.
-    let items = Memo::new(move |_| {
-        let chosen = page.list.selection.keys();
-        match chosen.is_empty() {
-            true => page.shelf.of_keys(page.list.active.get().as_slice()),
-            false => page.shelf.of_keys(&chosen),
-        }
+    // What has the focus; of more than one that are chosen, how many.
+    let items = Memo::new(move |_| match page.list.selection.len() {
+        0 | 1 => page.shelf.of_keys(page.list.active.get().as_slice()),
+        _ => page.shelf.of_keys(&page.list.selection.keys()),
     });
     let body = move || {
         items.with(|items| match items.as_slice() {

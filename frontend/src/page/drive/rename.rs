@@ -15,11 +15,13 @@ pub(super) fn RenameField(page: Page, item: Arc<Item>) -> impl IntoView {
     let text = RwSignal::new(item.node.name.clone());
     let bad = RwSignal::new(None::<String>);
     let stem = stem(&item);
-    Effect::new(move || {
-        if let Some(field) = node.get() {
+    node.on_load(move |field| {
+        leptos::task::spawn_local(async move {
+            // Its text is set after it is made.
+            leptos::task::tick().await;
             let _ = field.focus();
             let _ = field.set_selection_range(0, stem);
-        }
+        });
     });
     let cancel = move || {
         page.renaming.set(None);

@@ -21,11 +21,23 @@ pub(super) fn FirstMachine() -> impl IntoView {
     let leave = move |_| {
         // The next visit of this page begins at the beginning.
         progress().step.update_untracked(|step| *step = Step::Account);
-        navigate(route::MACHINES, NavigateOptions { replace: true, ..Default::default() });
+        navigate(
+            route::MACHINES,
+            NavigateOptions {
+                replace: true,
+                ..Default::default()
+            },
+        );
     };
     let is_there = move || !stores.devices.machines().is_empty();
     let class = move || if is_there() { "button primary" } else { "button" };
-    let label = move || if is_there() { text::account::go_on() } else { text::account::skip_machine() };
+    let label = move || {
+        if is_there() {
+            text::account::go_on()
+        } else {
+            text::account::skip_machine()
+        }
+    };
     view! {
         <div class="card wide">
             <div>

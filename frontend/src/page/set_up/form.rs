@@ -52,7 +52,9 @@ pub(super) fn AccountForm(is_invited: bool) -> impl IntoView {
     let typed_name = Callback::new(move |typed: String| super::progress().name.set(typed));
     let is_good = code.clone();
     let good = Signal::derive(move || {
-        SetupCode::parse(&is_good.read()).is_ok().then(|| text::account::code_good().to_owned())
+        SetupCode::parse(&is_good.read())
+            .is_ok()
+            .then(|| text::account::code_good().to_owned())
     });
     let (lead, code_label, code_hint) = words(is_invited);
     view! {
@@ -96,7 +98,11 @@ struct Nodes {
 impl Nodes {
     /// The focus goes to what is to be typed first.
     fn begin(self, code_is_missing: bool, refused: Option<Refused>) {
-        let first = if code_is_missing || refused == Some(Refused::Code) { self.code } else { self.name };
+        let first = if code_is_missing || refused == Some(Refused::Code) {
+            self.code
+        } else {
+            self.name
+        };
         first.on_load(|input| {
             let _ = input.focus();
         });
@@ -138,7 +144,9 @@ fn checked(
     let label = Label::new(name);
     let bad_password = password::check_new(password).err();
     problems.code.set(problem_of(code, Typing::Finished));
-    problems.name.set(label.is_err().then(|| text::account::name_bad().to_owned()));
+    problems
+        .name
+        .set(label.is_err().then(|| text::account::name_bad().to_owned()));
     problems.password.set(bad_password.map(|bad| Problem::from(bad).text()));
     let all = [
         (problems.code, nodes.code),

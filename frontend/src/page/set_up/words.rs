@@ -26,9 +26,12 @@ pub(super) fn Words() -> impl IntoView {
     heading.on_load(|heading| {
         let _ = heading.focus();
     });
-    let (kept, busy, problem) = (RwSignal::new(false), RwSignal::new(false), RwSignal::new(None::<String>));
-    let words = draft.words();
-    let (copied, saved) = (words.join(" "), draft.clone());
+    let (kept, busy, problem) = (
+        RwSignal::new(false),
+        RwSignal::new(false),
+        RwSignal::new(None::<String>),
+    );
+    let shown = draft.clone();
     let make = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
         if busy.get_untracked() || !kept.get_untracked() {
@@ -51,18 +54,7 @@ pub(super) fn Words() -> impl IntoView {
                 <h1 tabindex="-1" node_ref=heading>{text::account::recovery_title()}</h1>
                 <p class="lead">{text::account::recovery_lead()}</p>
             </div>
-            <ol class="words" lang="en" translate="no">
-                {words.into_iter().map(|word| view! { <li>{word}</li> }).collect_view()}
-            </ol>
-            <div class="row not-print">
-                <CopyButton value=copied/>
-                <button type="button" class="button" on:click=|_| print()>
-                    <Icon name="file"/><span class="word">{text::account::print()}</span>
-                </button>
-                <button type="button" class="button" on:click=move |_| save(&saved)>
-                    <Icon name="download"/><span class="word">{text::account::save_file()}</span>
-                </button>
-            </div>
+            <TheWords draft=shown/>
             <label class="option not-print">
                 <input class="check" type="checkbox" on:change=move |event| kept.set(event_target_checked(&event))/>
                 <span>{text::account::words_kept()}</span>
@@ -80,6 +72,27 @@ pub(super) fn Words() -> impl IntoView {
         </form>
     }
     .into_any()
+}
+
+/// The words, and ways to take them along.
+#[component]
+fn TheWords(draft: Rc<Draft>) -> impl IntoView {
+    let words = draft.words();
+    let copied = words.join(" ");
+    view! {
+        <ol class="words" lang="en" translate="no">
+            {words.into_iter().map(|word| view! { <li>{word}</li> }).collect_view()}
+        </ol>
+        <div class="row not-print">
+            <CopyButton value=copied/>
+            <button type="button" class="button" on:click=|_| print()>
+                <Icon name="file"/><span class="word">{text::account::print()}</span>
+            </button>
+            <button type="button" class="button" on:click=move |_| save(&draft)>
+                <Icon name="download"/><span class="word">{text::account::save_file()}</span>
+            </button>
+        </div>
+    }
 }
 
 /// Goes on once the account is made, or back to the field that is to be mended; else the text of the problem.
@@ -108,14 +121,19 @@ fn print() {
 /// Has the browser save the words as a text file, which never leaves it.
 fn save(draft: &Rc<Draft>) {
     let title = text::account::words_file(draft.name(), &dom::origin());
-    let lines: Vec<String> = (1..).zip(draft.words()).map(|(place, word)| format!("{place:2}. {word}")).collect();
+    let lines: Vec<String> = (1..)
+        .zip(draft.words())
+        .map(|(place, word)| format!("{place:2}. {word}"))
+        .collect();
     let text = format!("{title}\n\n{}\n", lines.join("\n"));
     let kind = BlobPropertyBag::new();
     kind.set_type("text/plain;charset=utf-8");
     let Ok(blob) = Blob::new_with_str_sequence_and_options(&Array::of1(&text.into()), &kind) else {
         return;
     };
-    let Ok(address) = Url::create_object_url_with_blob(&blob) else { return };
+    let Ok(address) = Url::create_object_url_with_blob(&blob) else {
+        return;
+    };
     dom::download(&address, "beckon-recovery-key.txt");
     spawn_local(async move {
         // The browser has read it by then.

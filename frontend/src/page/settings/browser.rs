@@ -15,7 +15,11 @@ use crate::{
 #[component]
 pub(super) fn ThisBrowser() -> impl IntoView {
     let prefs = store::stores().prefs;
-    let install = if dom::is_secure() { text::settings::install_sub() } else { text::settings::install_insecure() };
+    let install = if dom::is_secure() {
+        text::settings::install_sub()
+    } else {
+        text::settings::install_insecure()
+    };
     view! {
         <section aria-labelledby="browser">
             <h2 id="browser">{text::settings::browser()}</h2>

@@ -5,7 +5,12 @@ use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
     account,
-    component::{badge::Badge, dialog::ProblemLine, skeleton::{Late, LineBones}, time::Ago},
+    component::{
+        badge::Badge,
+        dialog::ProblemLine,
+        skeleton::{Late, LineBones},
+        time::Ago,
+    },
     format, store, text,
 };
 
@@ -84,7 +89,7 @@ fn Session(session: SignInView, sessions: List) -> impl IntoView {
         <li class="setting">
             <div class="says">
                 <span class="what cut"><bdi>{session.device_name}</bdi></span>
-                <span class="sub">{sub}" · "{text::settings::session_used()}" "<Ago at=session.used/></span>
+                <span class="sub">{sub}" · "{text::settings::session_used()}<Ago at=session.used/></span>
                 <ProblemLine problem/>
             </div>
             {act}
