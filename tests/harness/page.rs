@@ -12,6 +12,7 @@
 //!
 //! Everything waits, up to [`LIMIT`], for what it needs. A story fails at its end if the page reported an error or a
 //! violation of the content security policy that the story did not expect; and when it fails, it leaves a screenshot.
+//! So a page is to be dropped before its server is: made after it, or a field before it.
 
 mod axe;
 mod chromium;

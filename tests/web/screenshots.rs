@@ -13,31 +13,31 @@ use crate::scene;
 
 const MIB: u64 = 1024 * 1024;
 
-/// What a page shows when it is there.
-const DRAWN: &str = ".main h1, .door h1";
+/// A picture's name, its page, and what is seen when that is there.
+type Shot = (&'static str, String, &'static str);
 
-fn pages(machine: &Machine, away: &Machine) -> Vec<(&'static str, String)> {
+fn pages(machine: &Machine, away: &Machine) -> Vec<Shot> {
     vec![
-        ("machines", "/machines".to_owned()),
-        ("machines-add", "/machines#add".to_owned()),
-        ("machine", format!("/machine/{}", machine.id())),
-        ("machine-away", format!("/machine/{}", away.id())),
-        ("device", format!("/device/{}", machine.id())),
-        ("drive", "/drive".to_owned()),
-        ("drive-folder", "/drive/desk/Documents".to_owned()),
-        ("transfers", "/transfers".to_owned()),
-        ("search", "/search".to_owned()),
-        ("settings", "/settings".to_owned()),
-        ("admin", "/admin".to_owned()),
+        ("machines", "/machines".to_owned(), ".device .dot.on"),
+        ("machines-add", "/machines#add".to_owned(), ".device .dot.on"),
+        ("machine", format!("/machine/{}", machine.id()), ".main [role=row]"),
+        ("machine-away", format!("/machine/{}", away.id()), ".main h1"),
+        ("device", format!("/device/{}", machine.id()), ".visits tr"),
+        ("drive", "/drive".to_owned(), ".main [role=row]"),
+        ("drive-folder", "/drive/desk/Documents".to_owned(), ".main [role=row]"),
+        ("transfers", "/transfers".to_owned(), ".main .transfer"),
+        ("search", "/search".to_owned(), ".main h1"),
+        ("settings", "/settings".to_owned(), ".main h1"),
+        ("admin", "/admin".to_owned(), ".main h1"),
     ]
 }
 
-fn take(page: &mut Page, pages: &[(&str, String)]) {
+fn take(page: &mut Page, pages: &[Shot]) {
     for is_dark in [false, true] {
         page.set_dark(is_dark);
-        for (name, place) in pages {
+        for (name, place, there) in pages {
             page.go(place);
-            page.see(css(DRAWN));
+            page.see(css(*there));
             if place.ends_with("#add") {
                 // The page was opened anew, so the account key is gone.
                 page.fill(css("dialog[open] input[type=password]"), &scene::password_of("ann"));

@@ -42,8 +42,7 @@ fn a_click_on_upload_ends_with_safe_in_both_browsers() {
     sample::text(&files.path().join("empty.txt"), "no longer empty");
     one.click(button("Read again"));
     one.see(state("empty.txt", "Changed since"));
-    one.press(Key::Home);
-    one.press("empty");
+    one.click(css(".file:has([title='empty.txt']) .meta"));
     one.press("u");
     one.see(state("empty.txt", "Safe in drive"));
     one.go(&format!("/machine/{}", machine.id()));

@@ -33,6 +33,9 @@ pub(crate) fn Breadcrumb(
     /// Something was dropped on a folder, by its index.
     #[prop(optional)]
     on_drop: Option<Callback<(usize, web_sys::DragEvent)>>,
+    /// What stands behind the page's own name.
+    #[prop(optional)]
+    tail: Option<AnyView>,
     #[prop(optional)] children: Option<Children>,
 ) -> impl IntoView {
     let fold = crumbs.len() > MIDDLE + 1;
@@ -54,7 +57,7 @@ pub(crate) fn Breadcrumb(
             <li class="keep"><div class="cut">
                 <h1 class="crumb" aria-current="page" tabindex="-1"><bdi class="cut">{here}</bdi></h1>
                 <span class="under only-phone cut"><bdi>{under}</bdi></span>
-            </div></li>
+            </div>{tail}</li>
         </ol>
     }
 }

@@ -290,12 +290,15 @@ impl Grid {
             };
             if let Some(found) = found.filter(|found| *found != at) {
                 list.at.set(found);
-            } else if found.is_none() || active.is_none() {
+            } else if (found.is_none() || active.is_none()) && active != here {
                 list.active.set(here);
+            }
+            // This effect hears of the place itself: what is right already must not be said again.
+            if found.is_none() && list.at.get_untracked() != at {
                 list.at.set(at);
             }
             if self.inside.get_value() {
-                self.focus_active();
+                self.focus_again();
             }
         });
     }
@@ -333,6 +336,17 @@ impl Grid {
         self.list.at.set(index);
         self.list.active.set(self.rows.peek(index).map(|row| row.key));
         self.port.reveal(index);
+    }
+
+    /// The keyboard goes with the active row, unless it went elsewhere meanwhile: into a menu, say.
+    fn focus_again(self) {
+        let is_elsewhere = dom::focused().is_some_and(|focused| {
+            let rows = self.node.get_untracked().and_then(|node| node.query_selector(".rows").ok().flatten());
+            focused.tag_name() != "BODY" && !rows.is_some_and(|rows| rows.contains(Some(&focused)))
+        });
+        if !is_elsewhere {
+            self.focus_active();
+        }
     }
 
     /// Gives the keyboard to the active row, once it is drawn.

@@ -18,7 +18,7 @@ pub(crate) fn VersionList(
     node: NodeId,
     /// Its name, for downloads.
     name: String,
-    /// Whether versions can be made current.
+    /// Whether versions can be fetched and made current; not of what was deleted.
     may_change: bool,
 ) -> impl IntoView {
     let stores = stores();
@@ -86,9 +86,17 @@ fn row(
             }
         });
     };
-    let current = (may_change && !version.head).then(
-        || view! { <button type="button" class="button sm" on:click=make_current>{words::make_current()}</button> },
-    );
+    let current = (!version.head).then(|| {
+        view! { <button type="button" class="button sm" on:click=make_current>{words::make_current()}</button> }
+    });
+    let acts = may_change.then(|| {
+        view! {
+            <span class="acts">
+                <button type="button" class="button sm" on:click=download>{words::download()}</button>
+                {current}
+            </span>
+        }
+    });
     view! {
         <li class=class>
             <span>
@@ -98,10 +106,7 @@ fn row(
             </span>
             <span class="quiet tnum">{format::bytes(version.size)}</span>
             <span class="by">{by}</span>
-            <span class="acts">
-                <button type="button" class="button sm" on:click=download>{words::download()}</button>
-                {current}
-            </span>
+            {acts}
         </li>
     }
     .into_any()

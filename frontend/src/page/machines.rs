@@ -5,6 +5,8 @@ mod reach;
 mod row;
 mod work;
 
+use std::time::Duration;
+
 use beckon_shared::id::DeviceId;
 use leptos::{html, prelude::*};
 use leptos_router::{
@@ -33,6 +35,9 @@ use crate::{
 
 /// Where the dialog that adds a machine is open.
 const ADD: &str = "/machines#add";
+
+/// The list has been drawn after so long.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// The page.
 #[component]
@@ -161,10 +166,13 @@ fn Lists(all: Memo<Listed>, shown: RwSignal<Shown>, filter: RwSignal<String>) ->
     let why = RwSignal::new(None);
     let sessions = row::sessions();
     let work = work::by_device();
+    // What comes after the first look is new, and is seen to come.
+    let settled = StoredValue::new(false);
+    set_timeout(move || _ = settled.try_set_value(true), SETTLED);
     let is_empty = Memo::new(move |_| all.read().here() == 0);
     let list = move |section: Section| {
         let ids = Memo::new(move |_| all.read().of(section).to_vec());
-        let row = move |id| view! { <DeviceRow id asked why work sessions/> };
+        let row = move |id| view! { <DeviceRow id asked why work sessions settled/> };
         view! {
             <ul class="device-list" aria-label=section.word()>
                 {section.has_head().then(head)}

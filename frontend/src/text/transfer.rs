@@ -23,6 +23,7 @@ texts! {
     progress_of(what) = "Progress of {what}" | "{what} 的进度";
     files(count, word) = "{count} {word}" | "{count} 个文件";
     of(done, total) = "{done} of {total}" | "{done} / {total}";
+    looking = "looking for files" | "正在查找文件";
     so_far(done, total) = "{done} of {total} so far" | "{done} / {total}（仍在统计）";
     kept(done, total) = "{done} of {total} kept" | "已保留 {done} / {total}";
     files_of(done, total) = "{done} of {total} files" | "{done} / {total} 个文件";

@@ -248,7 +248,7 @@ mod tests {
     fn lines_reach_from_the_first_moment_to_the_last_and_end_in_their_values() {
         let points = [
             point(0, &[1_000, 2_000]),
-            point(30, &[1_000, 2_000]),
+            point(40, &[1_000, 2_000]),
             point(100, &[2_000, 3_000]),
         ];
         let drawing = Drawing::new(Shape::Lines, &points, 400.0).unwrap();

@@ -82,7 +82,7 @@ fn act(grid: Grid, event: &KeyboardEvent) -> bool {
             extend(grid, list.at.get_untracked(), command);
             true
         }
-        " " if !is_typing(grid) => with_active(grid, |key| list.selection.toggle(key)),
+        " " if !is_typing(grid, event) => with_active(grid, |key| list.selection.toggle(key)),
         "a" | "A" if command => {
             grid.choose_all();
             true
@@ -118,8 +118,9 @@ fn open_menu(grid: Grid) -> bool {
     true
 }
 
-fn is_typing(grid: Grid) -> bool {
-    grid.typed.with_value(|typed| typed.goes_on(js_sys::Date::now()))
+/// By the time of the keys, however long the list takes to find the name.
+fn is_typing(grid: Grid, event: &KeyboardEvent) -> bool {
+    grid.typed.with_value(|typed| typed.goes_on(event.time_stamp()))
 }
 
 /// Whether the key is a letter that jumps: it goes on with a word, it is no command, or shift says that none is meant.
@@ -133,12 +134,12 @@ fn is_letter(grid: Grid, event: &KeyboardEvent) -> bool {
     let is_command = !event.shift_key() || !letter.is_alphabetic();
     let is_key = is_command && (EVERYWHERE.contains(letter) || grid.commands.contains(letter));
     let letter_keys = store::stores().prefs.letter_keys.get_untracked();
-    is_typing(grid) || !(is_key && letter_keys)
+    is_typing(grid, event) || !(is_key && letter_keys)
 }
 
 fn jump(grid: Grid, event: &KeyboardEvent) -> bool {
     grid.typed
-        .update_value(|typed| typed.add(&event.key(), js_sys::Date::now()));
+        .update_value(|typed| typed.add(&event.key(), event.time_stamp()));
     let (at, count) = (grid.list.at.get_untracked(), grid.rows.len());
     let label = |index| grid.rows.peek(index).map(|row| row.label);
     let found = grid.typed.with_value(|typed| typed.find(at, count, &label));

@@ -3,8 +3,8 @@
 use beckon_shared::transfer::TransferView;
 use leptos::prelude::*;
 
-use super::why;
-use crate::{component::dialog::Confirm, format, text::transfer as words};
+use super::{figure, why};
+use crate::{component::dialog::Confirm, text::transfer as words};
 
 /// The dialog that a row opened.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ pub(super) fn CancelDialog(asked: RwSignal<Option<Asked>>) -> impl IntoView {
             _ => String::new(),
         })
     };
-    let title = of(|view| words::ask_cancel(&format::name(&view.what)));
+    let title = of(|view| words::ask_cancel(&figure::what(view)));
     let says = of(why::kept);
     let act = move |()| {
         open.set(false);

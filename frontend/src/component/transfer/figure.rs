@@ -19,6 +19,11 @@ pub(super) fn percent(progress: &Progress) -> Option<f64> {
     }
 }
 
+/// What moves: what was selected, or the whole root by its name.
+pub(super) fn what(view: &TransferView) -> String {
+    format::name(if view.what.is_empty() { &view.root } else { &view.what })
+}
+
 /// `214 files`.
 pub(super) fn files(count: u64) -> String {
     words::files(&format::count(count), &text::plural(count, "file", "files"))
@@ -38,6 +43,8 @@ pub(super) fn amount(view: &TransferView) -> String {
         }
         TransferState::Failed => words::kept(&done, &total),
         _ if progress.walked => words::of(&done, &total),
+        TransferState::Queued => String::new(),
+        TransferState::Running if progress.bytes_total == 0 => words::looking().to_owned(),
         _ => words::so_far(&done, &total),
     }
 }

@@ -71,7 +71,7 @@ fn TransferRow(row: Row) -> impl IntoView {
     let view = row.view;
     let state = Memo::new(move |_| view.with(stand::state));
     let over = Memo::new(move |_| view.with(|view| view.state.is_over()));
-    let what = Memo::new(move |_| view.with(|view| format::name(&view.what)));
+    let what = Memo::new(move |_| view.with(figure::what));
     let size = Memo::new(move |_| view.with(why::size));
     view! {
         <li class="transfer" data-state=move || state.get() data-transfer=row.id.to_string()>
@@ -106,7 +106,7 @@ fn RowProgress(row: Row) -> impl IntoView {
         value.get().or_else(|| (!is_running).then_some(0.0))
     });
     let state = Signal::derive(move || stand::bar(view.with(stand::state)));
-    let label = Signal::derive(move || words::progress_of(&view.with(|view| format::name(&view.what))));
+    let label = Signal::derive(move || words::progress_of(&view.with(figure::what)));
     view! { <Progress value state label/> }
 }
 

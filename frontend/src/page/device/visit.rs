@@ -43,7 +43,8 @@ pub(super) fn Visits(id: DeviceId) -> impl IntoView {
     // A device that came back at once may never have been seen away, but comes from another port.
     let visit = Memo::new(move |_| stores.devices.get(id).map(|view| (view.online, view.address, view.port)));
     Effect::new(move || {
-        visit.track();
+        // Read, as a memo that is only tracked is never worked out.
+        let _ = visit.get();
         read_again();
     });
     let count = move || found.with(|found| found.as_ref().map_or(0, Vec::len));

@@ -73,6 +73,8 @@ fn several(page: Page, items: &[Arc<Item>]) -> AnyView {
 fn One(page: Page, item: Arc<Item>) -> impl IntoView {
     let about = RwSignal::new(None::<String>);
     let is_file = item.node.kind == EntryKind::File;
+    // The folders at the top come from nowhere.
+    let has_facts = is_file || item.node.device.is_some() || item.node.stored.is_some() || item.path.is_some();
     let id = item.node.id;
     let preview = (is_file && !page.is_deleted()).then(|| {
         let source = source(&item);
@@ -88,7 +90,7 @@ fn One(page: Page, item: Arc<Item>) -> impl IntoView {
             <div class="row">{buttons(page, &item)}</div>
         </section>
         {preview}
-        <section><h3>{words::facts()}</h3>{facts(page, &item, about)}</section>
+        {has_facts.then(|| view! { <section><h3>{words::facts()}</h3>{facts(page, &item, about)}</section> })}
         {versions}
     }
 }

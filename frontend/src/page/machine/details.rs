@@ -160,11 +160,17 @@ fn facts(folder: Folder, item: &Item) -> impl IntoView {
         view! { <dt>{words::fact_target()}</dt><dd class="mono quiet"><bdi>{target}</bdi></dd> }
     });
     let path = folder.path_of(item).map(|path| format::name(&path));
-    let path = path.map(|path| view! { <dt>{words::fact_path()}</dt><dd class="mono quiet"><bdi>{path}</bdi></dd> });
+    let path = path.map(|path| view! { <dt>{words::fact_path()}</dt><dd class="mono quiet"><bdi>{breakable(&path)}</bdi></dd> });
     view! {
         <section>
             <h3><bdi>{words::on_machine(&name)}</bdi></h3>
             <dl class="facts">{size}{modified}{target}{path}</dl>
         </section>
     }
+}
+
+/// A path that may go on in the next line behind each slash.
+fn breakable(path: &str) -> Vec<AnyView> {
+    let parts = path.split_inclusive('/').map(str::to_owned);
+    parts.map(|part| view! { {part}<wbr/> }.into_any()).collect()
 }

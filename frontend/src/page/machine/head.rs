@@ -29,12 +29,14 @@ pub(super) fn Head(folder: Folder) -> impl IntoView {
     let mut under: Vec<String> = if is_top { Vec::new() } else { vec![machine] };
     under.extend(crumbs.iter().skip(1).map(|crumb| crumb.label.clone()));
     let folders: Vec<Crumb> = crumbs.into_iter().skip(1).collect();
+    let switcher = view! { <Switcher folder/> }.into_any();
+    let (before, tail) = if is_top { (None, switcher) } else { (Some(machine_crumb(folder, switcher)), ().into_any()) };
     view! {
         <header class="page-head">
             <UpButton up/>
-            <Breadcrumb crumbs=folders here=here(folder, &spot) under=under.join(" / ")>
+            <Breadcrumb crumbs=folders here=here(folder, &spot) under=under.join(" / ") tail>
                 <li class="not-phone"><a class="crumb" href=route::MACHINES>{common::machines()}</a></li>
-                <Switcher folder is_top/>
+                {before}
             </Breadcrumb>
             <ReachBadge folder/>
             <MenuButton label=common::more() class="button icon-only ghost" items=menu(folder)/>
@@ -96,9 +98,19 @@ pub(super) fn above(folder: Folder, spot: &Spot) -> Vec<Crumb> {
     crumbs
 }
 
-/// The machine, and a menu of the others.
+/// The machine between the list of all and its folders.
+fn machine_crumb(folder: Folder, switcher: AnyView) -> AnyView {
+    let (online, top) = (folder.online, route::machine(folder.machine()));
+    let name = move || format::name(&folder.machine_name());
+    view! {
+        <li class="not-phone"><a class="crumb" href=top><Dot online/><bdi class="cut">{name}</bdi></a>{switcher}</li>
+    }
+    .into_any()
+}
+
+/// A menu of the other machines.
 #[component]
-fn Switcher(folder: Folder, is_top: bool) -> impl IntoView {
+fn Switcher(folder: Folder) -> impl IntoView {
     let navigate = use_navigate();
     let stores = folder.stores;
     let items = move || {
@@ -113,19 +125,7 @@ fn Switcher(folder: Folder, is_top: bool) -> impl IntoView {
     };
     let name = move || format::name(&folder.machine_name());
     let label = Signal::derive(move || format!("{}: {}", name(), words::switch()));
-    let online = folder.online;
-    let top = route::machine(folder.machine());
-    let link = (!is_top).then(|| view! { <a class="crumb" href=top><Dot online/><bdi class="cut">{name}</bdi></a> });
-    let class = if is_top { "crumb" } else { "crumb switch" };
-    view! {
-        <li class="not-phone">
-            {link}
-            <MenuButton label class=class items=items>
-                {is_top.then(|| view! { <Dot online/>{words::switch()} })}
-                <Icon name="down"/>
-            </MenuButton>
-        </li>
-    }
+    view! { <MenuButton label class="crumb switch" items=items><Icon name="down"/></MenuButton> }
 }
 
 /// How the machine is reached, and how fast while it is read; or since when it is away.

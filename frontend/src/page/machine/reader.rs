@@ -85,7 +85,11 @@ fn roots(folder: Folder) {
     if folder.slots.with_untracked(|slots| *slots != fresh) {
         folder.slots.set(fresh);
     }
-    folder.phase.set(Phase::Live);
+    let seen = folder.view.get_untracked().map(|view| view.last_seen);
+    folder.phase.set(match seen.filter(|_| !folder.online.get_untracked()) {
+        Some(seen) => Phase::AsOf(seen),
+        None => Phase::Live,
+    });
 }
 
 struct Reading {

@@ -47,6 +47,8 @@ pub(super) fn DeviceRow(
     why: RwSignal<Option<DeviceId>>,
     work: Memo<BTreeMap<DeviceId, Work>>,
     sessions: Sessions,
+    /// Whether the list has been there for a while.
+    settled: StoredValue<bool>,
 ) -> impl IntoView {
     let stores = stores();
     let row = untrack(|| stores.devices.row(id))?;
@@ -56,7 +58,8 @@ pub(super) fn DeviceRow(
     let name = Memo::new(move |_| row.with(|view| format::name(view.name.as_str())));
     let glyph = Signal::derive(move || row.with(glyph));
     let work = Memo::new(move |_| work.with(|all| all.get(&id).copied()).unwrap_or_default());
-    let fresh = stores.now.get_untracked().since(row.with_untracked(|view| view.first_seen)).as_secs() < FRESH;
+    let first_seen = row.with_untracked(|view| view.first_seen);
+    let fresh = settled.get_value() && stores.now.get_untracked().since(first_seen).as_secs() < FRESH;
     let class = move || {
         let compact = if is_machine { "" } else { "compact" };
         let away = if online.get() { "" } else { "away" };
