@@ -30,6 +30,7 @@ fn Pages() -> impl IntoView {
     view! {
         <Router>
             <Routes fallback=|| view! { <Redirect path=route::MACHINES/> }>
+                <Route path=path!("") view=|| view! { <Redirect path=route::MACHINES/> }/>
                 <Route path=path!("/setup") view=page::set_up::SetUp/>
                 <Route path=path!("/invite") view=page::set_up::SetUp/>
                 <Route path=path!("/sign-in") view=page::sign_in::SignIn/>

@@ -86,8 +86,7 @@ pub(crate) async fn place(
     root: (RootId, Label),
     paths: Vec<RootPath>,
 ) -> Result<TransferView, Refusal> {
-    let me = identity::current()
-        .ok_or_else(|| Refusal::new(ErrorCode::NotSignedIn, text::error::signed_out()))?;
+    let me = identity::current().ok_or_else(|| Refusal::new(ErrorCode::NotSignedIn, text::error::signed_out()))?;
     let what = what(&paths);
     let selected = Selected {
         root: root.0,

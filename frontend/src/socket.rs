@@ -161,11 +161,7 @@ async fn keep(stores: Stores, run: u64) {
     }
 }
 
-async fn refused(
-    stores: Stores,
-    reason: Refusal,
-    statement: Option<Box<Signed<Statement>>>,
-) {
+async fn refused(stores: Stores, reason: Refusal, statement: Option<Box<Signed<Statement>>>) {
     stores.link.set(Link::Refused(reason.clone()));
     if let Some(statement) = statement {
         account::heard(stores, &statement).await;

@@ -315,10 +315,18 @@ pub(crate) fn ChooseAgain(
     let stores = stores();
     let words = move || match mismatched().with(|ids| ids.contains(&transfer)) {
         true => text::upload::other_files(),
-        false => text::upload::files_gone(),
+        false if needs_files(transfer) => text::upload::files_gone(),
+        // It is being taken up, as after a reload.
+        false => text::upload::goes_on(),
     };
-    view! {
-        <span class="grow">{words}</span>
-        <button class="button sm" on:click=move |_| choose_again(stores, transfer)>{text::upload::choose_again()}</button>
-    }
+    let button = move || {
+        needs_files(transfer).then(|| {
+            view! {
+                <button type="button" class="button sm" on:click=move |_| choose_again(stores, transfer)>
+                    {text::upload::choose_again()}
+                </button>
+            }
+        })
+    };
+    view! { <span class="grow">{words}</span> {button} }
 }

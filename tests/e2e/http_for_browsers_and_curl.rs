@@ -25,17 +25,15 @@ fn assert_hardened(answer: &Answer) {
 }
 
 #[test]
-fn the_status_page_says_what_this_is_and_what_to_do_next() {
+fn the_web_app_comes_without_inline_scripts_and_says_no_secret() {
     let server = Server::start();
     let page = curl([server.url()]).expect_status(200);
     assert_hardened(&page);
     assert!(page.expect_header("content-type").starts_with("text/html"));
-    assert!(
-        page.text().contains("Beckon") && page.text().contains("sign-up"),
-        "{}",
-        page.text()
-    );
-    assert!(!page.text().contains("<script") && !page.text().contains(&server.set_up_code()));
+    let text = page.text();
+    assert!(text.contains("<title>Beckon</title>"), "{text}");
+    assert!(text.matches("<script").count() == text.matches("<script type=\"module\" src=\"/app/").count());
+    assert!(!text.contains("<style") && !text.contains(" style=") && !text.contains(&server.set_up_code()));
     let status = || curl([format!("{}/api/status", server.url())]).expect_status(200).json();
     assert_eq!(
         (text(&status(), "name"), &status()["set_up"]),

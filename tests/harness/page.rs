@@ -50,6 +50,9 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 /// How long the page itself looks before it is asked again: it may have been replaced by another one. Milliseconds.
 const LOOK_MS: u32 = 500;
 
+/// Shift, Control, Alt and Meta, as WebDriver has them.
+const MODIFIERS: [char; 4] = ['\u{e008}', '\u{e009}', '\u{e00a}', '\u{e03d}'];
+
 const FIND: &str = include_str!("page/find.js");
 
 /// A page in a browser with a profile of its own. Dropping it ends the browser.
@@ -305,9 +308,19 @@ impl Page {
     #[track_caller]
     pub fn press(&self, keys: impl Into<TypingData>) {
         let keys = keys.into();
-        // An element holds Control and its like down until the end of what is typed; a chain of actions would not.
-        let typed = async { self.driver().active_element().await?.send_keys(keys).await };
-        wait(typed).unwrap_or_else(|error| panic!("cannot type: {error}"));
+        let (mut chain, mut held) = (self.driver().action_chain(), Vec::new());
+        for key in keys.as_vec() {
+            chain = chain.key_down(key);
+            // Control and its like stay down until the end.
+            match MODIFIERS.contains(&key) {
+                true => held.push(key),
+                false => chain = chain.key_up(key),
+            }
+        }
+        for key in held {
+            chain = chain.key_up(key);
+        }
+        wait(chain.perform()).unwrap_or_else(|error| panic!("cannot type: {error}"));
     }
 
     /// Chooses files, or a folder where the field takes folders, in a field for files; it may be hidden.

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use beckon_tests::{
     Account, Machine, Server,
-    page::{Options, Page, button, css, field, heading, link, role, text},
+    page::{Options, Page, button, css, heading, link, role, text},
     sample,
 };
 use tempfile::TempDir;
@@ -77,7 +77,15 @@ fn folders_open_by_mouse_and_tell_what_is_in_them() {
     let names = page.read_all(css(".file .label"));
     assert_eq!(
         names,
-        ["Drawings", "empty.txt", "house.png", "item 2.txt", "item 10.txt", "latest → notes.md", "notes.md"]
+        [
+            "Drawings",
+            "empty.txt",
+            "house.png",
+            "item 2.txt",
+            "item 10.txt",
+            "latest → notes.md",
+            "notes.md"
+        ]
     );
     page.see(text("7 entries"));
     page.see(text("live"));
@@ -213,7 +221,9 @@ fn a_context_menu_holds_the_verbs() {
     desk.page.expect_accessible();
     desk.page.press(Key::Escape);
     desk.page.see_gone(role("menuitem", "Download"));
-    desk.page.fill(field("Filter this folder"), "nothing of this");
+    desk.page.press(Key::Escape);
+    desk.page
+        .fill(role("searchbox", "Filter this folder"), "nothing of this");
     desk.page.see(heading("No name holds this text"));
     desk.page.click(button("Clear the filter"));
     desk.page.see(row("notes.md"));

@@ -13,9 +13,58 @@ use crate::scene;
 
 /// Names and words that are the same in both languages.
 const SAME: &[&str] = &[
-    "beckon", "ann", "desk", "documents", "chromium", "chrome", "linux", "debian", "headlesschrome", "english", "txt", "kb", "mb",
-    "gb", "tb", "pdf", "zip", "bytes", "f", "a", "agpl", "https", "http", "md", "on", "f2", "esc", "offer", "tender", "localhost", "mac",
-    "bookworm", "command", "line", "vm", "apache", "license", "os", "gnu", "macos", "windows", "files", "add", "roots", "name", "path", "run", "home", "root", "join", "bk", "lan",
+    "beckon",
+    "ann",
+    "desk",
+    "documents",
+    "chromium",
+    "chrome",
+    "linux",
+    "debian",
+    "headlesschrome",
+    "english",
+    "txt",
+    "kb",
+    "mb",
+    "gb",
+    "tb",
+    "pdf",
+    "zip",
+    "bytes",
+    "f",
+    "a",
+    "agpl",
+    "https",
+    "http",
+    "md",
+    "on",
+    "f2",
+    "esc",
+    "offer",
+    "tender",
+    "localhost",
+    "mac",
+    "bookworm",
+    "command",
+    "line",
+    "vm",
+    "apache",
+    "license",
+    "os",
+    "gnu",
+    "macos",
+    "windows",
+    "files",
+    "add",
+    "roots",
+    "name",
+    "path",
+    "run",
+    "home",
+    "root",
+    "join",
+    "bk",
+    "lan",
 ];
 
 /// The words in Latin letters that the page shows and has no reason to.
@@ -29,10 +78,16 @@ fn english(page: &Page) -> BTreeSet<String> {
     );
     let (shown, said) = shown.as_str().unwrap().split_once('\u{0}').unwrap();
     let words = |text: &str| -> BTreeSet<String> {
-        text.split(|c: char| !c.is_ascii_alphabetic()).map(str::to_lowercase).filter(|word| word.len() > 1).collect()
+        text.split(|c: char| !c.is_ascii_alphabetic())
+            .map(str::to_lowercase)
+            .filter(|word| word.len() > 1)
+            .collect()
     };
     let mono = words(said);
-    words(shown).into_iter().filter(|word| !mono.contains(word) && !SAME.contains(&word.as_str())).collect()
+    words(shown)
+        .into_iter()
+        .filter(|word| !mono.contains(word) && !SAME.contains(&word.as_str()))
+        .collect()
 }
 
 fn sign_in(server: &Server, name: &str) -> Page {
@@ -55,11 +110,22 @@ fn no_page_has_english_left() {
     let page = sign_in(&server, "ann");
     let device = format!("/device/{}", machine.id());
     let live = format!("/machine/{}", machine.id());
-    let places = ["/machines", "/machines#add", "/transfers", "/drive", "/search", "/settings", "/admin", &device, &live];
+    // A place, and what is seen when it is all there.
+    let places = [
+        ("/machines", ".device .dot.on"),
+        ("/machines#add", ".device .dot.on"),
+        ("/transfers", ".transfer"),
+        ("/drive", ".main [role=row]"),
+        ("/search", ".main h1"),
+        ("/settings", ".main h1"),
+        ("/admin", ".main h1"),
+        (&device, ".visits tr"),
+        (&live, ".main [role=row]"),
+    ];
     let mut left = Vec::new();
-    for place in places {
+    for (place, there) in places {
         page.go(place);
-        page.see(css(".main h1"));
+        page.see(css(there));
         if place.ends_with("#add") {
             // The page was opened anew, so the account key is gone.
             page.fill(css("dialog[open] input[type=password]"), &scene::password_of("ann"));
@@ -67,7 +133,10 @@ fn no_page_has_english_left() {
             page.see(css(".command"));
         }
         page.see_gone(css("[aria-busy=true]"));
-        page.screenshot(&format!("chinese{}", place.replace(['/', '#'], "-").replace(machine.id(), "ID")));
+        page.screenshot(&format!(
+            "chinese{}",
+            place.replace(['/', '#'], "-").replace(machine.id(), "ID")
+        ));
         let english = english(&page);
         if !english.is_empty() {
             left.push(format!("{place}: {english:?}"));

@@ -32,7 +32,7 @@ impl Desk {
             page,
             machine,
             ann,
-            server: server,
+            server,
         }
     }
 

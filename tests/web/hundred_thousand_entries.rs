@@ -2,7 +2,7 @@
 
 use beckon_tests::{
     Account, Machine, Server,
-    page::{button, css, field, heading, text},
+    page::{button, css, heading, role, text},
     sample,
 };
 use serde_json::json;
@@ -26,7 +26,10 @@ fn a_very_long_folder_is_walked_filtered_and_selected() {
     page.click(row("long"));
     page.see(heading("long"));
     page.see(row("entry-000000"));
-    assert_eq!(page.attribute(css("[role=grid]"), "aria-rowcount").as_deref(), Some("100001"));
+    assert_eq!(
+        page.attribute(css("[role=grid]"), "aria-rowcount").as_deref(),
+        Some("100001")
+    );
     // Long before all is read.
     page.press(Key::End);
     page.see(row("entry-099999"));
@@ -40,7 +43,7 @@ fn a_very_long_folder_is_walked_filtered_and_selected() {
     assert!(rows.as_u64().unwrap() < 120, "{rows} rows exist");
     page.press("entry-04242");
     page.see(row("entry-042420"));
-    page.fill(field("Filter this folder"), "9999");
+    page.fill(role("searchbox", "Filter this folder"), "9999");
     page.see(text("19 of 100,000 entries shown"));
     page.press(Key::Escape);
     page.see(text("100,000 entries"));

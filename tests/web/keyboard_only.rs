@@ -69,7 +69,11 @@ fn all_keys_are_listed_and_letters_can_be_switched_off() {
     page.press("f");
     page.press("g");
     page.press("t");
-    assert_eq!(page.value(css("input[type=search]")), "gt", "letters acted while a field had the focus");
+    assert_eq!(
+        page.value(css("input[type=search]")),
+        "gt",
+        "letters acted while a field had the focus"
+    );
     page.see_path("/machines");
 }
 

@@ -43,7 +43,11 @@ impl Drop for Shell {
     fn drop(&mut self) {
         // The agent is a child of the shell, and would outlive it.
         let state = self.home.path().join("state");
-        let stopped = Command::new(binary::path("beckon")).arg("--state").arg(state).arg("stop").status();
+        let stopped = Command::new(binary::path("beckon"))
+            .arg("--state")
+            .arg(state)
+            .arg("stop")
+            .status();
         assert!(stopped.is_ok(), "{stopped:?}");
     }
 }
@@ -107,6 +111,12 @@ fn on_a_phone_the_dialog_is_a_sheet() {
     phone.see(heading("Add a machine"));
     phone.screenshot("add-machine");
     phone.expect_accessible();
-    let bottom = phone.script("return innerHeight - document.querySelector('dialog[open]').getBoundingClientRect().bottom", &[]);
-    assert!(bottom.as_f64().unwrap().abs() < 2.0, "the sheet does not stand at the bottom: {bottom}");
+    let bottom = phone.script(
+        "return innerHeight - document.querySelector('dialog[open]').getBoundingClientRect().bottom",
+        &[],
+    );
+    assert!(
+        bottom.as_f64().unwrap().abs() < 2.0,
+        "the sheet does not stand at the bottom: {bottom}"
+    );
 }

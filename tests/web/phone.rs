@@ -18,7 +18,12 @@ fn expect_fits(page: &Page) {
 #[test]
 fn the_tabs_lead_everywhere_and_nothing_is_wider_than_the_screen() {
     let folder = tempfile::tempdir().unwrap();
-    sample::text(&folder.path().join("a long name of a file that nobody can read at once on a small screen.txt"), "one");
+    sample::text(
+        &folder
+            .path()
+            .join("a long name of a file that nobody can read at once on a small screen.txt"),
+        "one",
+    );
     let server = Server::start();
     let ann = Account::sign_up(&server, "ann");
     let _machine = Machine::join(&ann, "desk").root("Documents", folder.path()).start();

@@ -64,7 +64,9 @@ fn every_page_is_drawn_wide_and_narrow_light_and_dark() {
     let ann = Account::sign_up(&server, "ann");
     let desk = Machine::join(&ann, "desk").root("Documents", folder.path()).start();
     let proxy = Proxy::to(server.address());
-    let far = Machine::join_with(&proxy.url(), &ann.join_code(&[]), "studio-nas").root("Archive", archive.path()).start();
+    let far = Machine::join_with(&proxy.url(), &ann.join_code(&[]), "studio-nas")
+        .root("Archive", archive.path())
+        .start();
     let mut away = Machine::join(&ann, "mei-laptop").root("Thesis", folder.path()).start();
     away.stop();
     ann.cli().run(["upload", "desk:Documents"]);
@@ -74,6 +76,9 @@ fn every_page_is_drawn_wide_and_narrow_light_and_dark() {
     proxy.wait_held_up(Way::Up, Duration::from_secs(60));
     let pages = pages(&desk, &away);
     take(&mut scene::sign_in(&server, "ann"), &pages);
-    take(&mut scene::sign_in_with(Options::default().phone(), &server, "ann"), &pages);
+    take(
+        &mut scene::sign_in_with(Options::default().phone(), &server, "ann"),
+        &pages,
+    );
     drop(far);
 }

@@ -74,7 +74,11 @@ fn a_second_browser_sees_it_run_pauses_it_and_resumes_it() {
     far.there.see(heading("Waiting and paused"));
     far.here.see(heading("Waiting and paused"));
     far.here.see(text("paused"));
-    assert_eq!(far.there.focus(), "button \"Resume\"", "the focus went away with the button");
+    assert_eq!(
+        far.there.focus(),
+        "button \"Resume\"",
+        "the focus went away with the button"
+    );
     far.proxy.open();
     far.here.click(button("Resume"));
     for page in [&far.here, &far.there] {

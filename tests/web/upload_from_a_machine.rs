@@ -11,7 +11,9 @@ use crate::{browse_a_machine::row, scene};
 
 /// How the row of a name stands.
 fn state(name: &str, state: &str) -> beckon_tests::page::Target {
-    css(format!(".file:has(.label[title=\"{name}\"]) .stored[title=\"{state}\"]"))
+    css(format!(
+        ".file:has(.label[title=\"{name}\"]) .stored[title=\"{state}\"]"
+    ))
 }
 
 #[test]
@@ -63,7 +65,10 @@ fn rows_that_are_dragged_onto_the_drive_are_uploaded() {
     page.go(&format!("/machine/{}", machine.id()));
     page.click(row("Documents"));
     page.see(state("one.txt", "Not in drive"));
-    page.drag(css(".file:has([title='one.txt']) .meta"), css(".nav-item[href='/drive']"));
+    page.drag(
+        css(".file:has([title='one.txt']) .meta"),
+        css(".nav-item[href='/drive']"),
+    );
     page.see(state("one.txt", "Safe in drive"));
     page.see(state("two.txt", "Not in drive"));
 }

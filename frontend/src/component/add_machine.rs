@@ -138,7 +138,13 @@ fn CommandLine(code: Code, command: Memo<Option<Command>>, writable: RwSignal<bo
     };
     let missing = move || {
         let busy = move || code.busy.get().then_some("true");
-        let word = move || if code.is_over() { words::again() } else { words::make_code() };
+        let word = move || {
+            if code.is_over() {
+                words::again()
+            } else {
+                words::make_code()
+            }
+        };
         view! {
             <div class="stack close">
                 <p class="quiet">{move || if code.is_over() { words::expired() } else { words::code_wants_password() }}</p>

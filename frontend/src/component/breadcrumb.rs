@@ -92,7 +92,9 @@ fn middle(folded: Vec<Crumb>) -> AnyView {
     let items = move || {
         let entry = |crumb: &Crumb| {
             let (navigate, href) = (navigate.clone(), crumb.href.clone());
-            Entry::new("folder", crumb.label.clone(), move || navigate(&href, NavigateOptions::default()))
+            Entry::new("folder", crumb.label.clone(), move || {
+                navigate(&href, NavigateOptions::default())
+            })
         };
         folded.iter().map(entry).collect()
     };

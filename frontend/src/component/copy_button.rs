@@ -31,7 +31,13 @@ pub(crate) fn CopyButton(
         });
     };
     let icon = Signal::derive(move || if done.get() { "check" } else { "copy" });
-    let word = move || if done.get() { text::common::copied() } else { text::common::copy() };
+    let word = move || {
+        if done.get() {
+            text::common::copied()
+        } else {
+            text::common::copy()
+        }
+    };
     view! {
         <button type="button" class=class on:click=copy><Icon name=icon/><span aria-live="polite">{word}</span></button>
     }
@@ -52,7 +58,11 @@ pub(crate) async fn copy(text: &str) -> bool {
 fn copy_by_command(text: &str) -> Option<bool> {
     let document = dom::document().dyn_into::<web_sys::HtmlDocument>().ok()?;
     let before = dom::focused();
-    let field = document.create_element("textarea").ok()?.dyn_into::<web_sys::HtmlTextAreaElement>().ok()?;
+    let field = document
+        .create_element("textarea")
+        .ok()?
+        .dyn_into::<web_sys::HtmlTextAreaElement>()
+        .ok()?;
     field.set_class_name("sr");
     field.set_value(text);
     // In a modal dialog nothing outside it can be selected.

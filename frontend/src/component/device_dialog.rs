@@ -178,7 +178,9 @@ fn RemoveDialog(asked: RwSignal<Option<Asked>>) -> impl IntoView {
     };
     let title = of(|_, device| words::remove_title(&format::name(device.name.as_str())));
     let act = move |()| {
-        let Some(Asked::Removal(device)) = asked.get_untracked() else { return };
+        let Some(Asked::Removal(device)) = asked.get_untracked() else {
+            return;
+        };
         busy.set(true);
         leptos::task::spawn_local(async move {
             let told = account::revoke(stores, device).await;
@@ -205,7 +207,9 @@ fn remove_says(stores: Stores, device: &DeviceView) -> String {
         return words::remove_other_says().to_owned();
     }
     let mut open = 0_u64;
-    stores.transfers.each(|view| open += u64::from(view.device == device.id && !view.state.is_over()));
+    stores
+        .transfers
+        .each(|view| open += u64::from(view.device == device.id && !view.state.is_over()));
     let word = text::plural(open, "open transfer is", "open transfers are");
     match open {
         0 => words::remove_says().to_owned(),

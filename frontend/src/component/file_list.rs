@@ -107,7 +107,12 @@ impl Rows {
     }
 
     fn keys(self, range: std::ops::Range<usize>) -> Vec<Key> {
-        untrack(|| range.filter_map(|index| self.row.run(index)).map(|row| row.key).collect())
+        untrack(|| {
+            range
+                .filter_map(|index| self.row.run(index))
+                .map(|row| row.key)
+                .collect()
+        })
     }
 }
 
@@ -226,7 +231,8 @@ pub(crate) fn FileList(
         press: StoredValue::default(),
         inside: StoredValue::new(false),
     };
-    let range = Memo::new(move |_| window::window(port.scroll.get(), port.height.get(), port.row.get(), rows.count.get()));
+    let range =
+        Memo::new(move |_| window::window(port.scroll.get(), port.height.get(), port.row.get(), rows.count.get()));
     if let Some(on_visible) = on_visible {
         Effect::new(move || on_visible.run(range.get()));
     }
@@ -308,7 +314,7 @@ impl Grid {
         let (list, rows) = (self.list, self.rows);
         Effect::new(move || {
             let Some(key) = list.wanted.get() else { return };
-            rows.count.track();
+            let _ = rows.count.get();
             let found = rows.find(&key);
             if let Some(index) = found {
                 self.activate(index);
@@ -338,15 +344,25 @@ impl Grid {
         self.port.reveal(index);
     }
 
-    /// The keyboard goes with the active row, unless it went elsewhere meanwhile: into a menu, say.
+    /// The keyboard goes with the active row when that moves or is taken away, but leaves what it went to meanwhile: a
+    /// menu, say.
     fn focus_again(self) {
-        let is_elsewhere = dom::focused().is_some_and(|focused| {
-            let rows = self.node.get_untracked().and_then(|node| node.query_selector(".rows").ok().flatten());
-            focused.tag_name() != "BODY" && !rows.is_some_and(|rows| rows.contains(Some(&focused)))
+        leptos::task::spawn_local(async move {
+            leptos::task::tick().await;
+            let Some(at) = self.list.at.try_get_untracked() else {
+                return;
+            };
+            let focused = dom::focused().filter(|focused| focused.tag_name() != "BODY");
+            let is_other_row = focused.as_ref().is_some_and(|focused| {
+                let index = focused
+                    .get_attribute("aria-rowindex")
+                    .and_then(|index| index.parse().ok());
+                index.is_some_and(|index: usize| index != at + 2)
+            });
+            if focused.is_none() || is_other_row {
+                self.focus_active();
+            }
         });
-        if !is_elsewhere {
-            self.focus_active();
-        }
     }
 
     /// Gives the keyboard to the active row, once it is drawn.
@@ -354,7 +370,9 @@ impl Grid {
         self.inside.set_value(true);
         leptos::task::spawn_local(async move {
             leptos::task::tick().await;
-            let Some(at) = self.list.at.try_get_untracked() else { return };
+            let Some(at) = self.list.at.try_get_untracked() else {
+                return;
+            };
             let Some(row) = self.element(at) else { return };
             // A field inside the row, in which a name is written, keeps the keyboard.
             let field = dom::focused().and_then(|focused| focused.closest(".inert").ok().flatten());
@@ -382,7 +400,9 @@ impl Grid {
 
     /// The keyboard goes elsewhere, unless the row that had it was taken away under it.
     fn focus_went(self, event: &web_sys::FocusEvent) {
-        let left = event.target().and_then(|target| target.dyn_into::<web_sys::Node>().ok());
+        let left = event
+            .target()
+            .and_then(|target| target.dyn_into::<web_sys::Node>().ok());
         if event.related_target().is_some() {
             self.inside.set_value(false);
             return;

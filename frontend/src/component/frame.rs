@@ -64,7 +64,9 @@ fn bind_keys(help: RwSignal<bool>) {
     let go = use_navigate();
     let bind = |chord, words, href: &'static str| {
         let go = go.clone();
-        keyboard::bind(chord, keys::everywhere, words, move || go(href, NavigateOptions::default()));
+        keyboard::bind(chord, keys::everywhere, words, move || {
+            go(href, NavigateOptions::default())
+        });
     };
     bind("g m", keys::go_machines, route::MACHINES);
     bind("g d", keys::go_drive, route::DRIVE);

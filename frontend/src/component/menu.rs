@@ -63,11 +63,6 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// Where the pointer is.
-    pub(crate) fn pointer(event: &web_sys::MouseEvent) -> Self {
-        Self::Point(f64::from(event.client_x()), f64::from(event.client_y()))
-    }
-
     /// Beside an element, as for `Shift+F10` on a row.
     pub(crate) fn beside(element: &web_sys::Element) -> Self {
         let at = element.get_bounding_client_rect();
@@ -115,7 +110,9 @@ pub(crate) fn MenuButton(
 ) -> impl IntoView {
     let open = RwSignal::new(None);
     let toggle = move |event: web_sys::MouseEvent| {
-        let button = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let button = event
+            .current_target()
+            .and_then(|target| target.dyn_into::<web_sys::Element>().ok());
         let place = button.map(|button| Place::beside(&button));
         open.update(|open| *open = if open.is_some() { None } else { place });
     };

@@ -28,5 +28,9 @@ pub(crate) fn Dot(
 
 /// The word for it.
 pub(crate) fn word(online: bool) -> &'static str {
-    if online { text::common::online() } else { text::common::away() }
+    if online {
+        text::common::online()
+    } else {
+        text::common::away()
+    }
 }

@@ -124,7 +124,10 @@ fn told(kind: Kind) -> String {
 
 /// An address in this page for the bytes, under the type that they were found to be of.
 fn url_of(kind: Kind, pieces: &[Vec<u8>]) -> Option<String> {
-    let parts: js_sys::Array = pieces.iter().map(|piece| js_sys::Uint8Array::from(piece.as_slice())).collect();
+    let parts: js_sys::Array = pieces
+        .iter()
+        .map(|piece| js_sys::Uint8Array::from(piece.as_slice()))
+        .collect();
     let options = web_sys::BlobPropertyBag::new();
     options.set_type(kind.mime());
     let blob = web_sys::Blob::new_with_u8_array_sequence_and_options(&parts, &options).ok()?;
@@ -157,12 +160,8 @@ fn media(name: &str, kind: Kind, url: String, about: RwSignal<Option<String>>, s
             let loaded = move |_| measured(image, format, about);
             view! { <img node_ref=image src=url alt=label on:load=loaded on:error=broken/> }.into_any()
         }
-        Kind::Audio(..) => {
-            view! { <audio controls=true src=url aria-label=label on:error=broken></audio> }.into_any()
-        }
-        Kind::Video(..) => {
-            view! { <video controls=true src=url aria-label=label on:error=broken></video> }.into_any()
-        }
+        Kind::Audio(..) => view! { <audio controls=true src=url aria-label=label on:error=broken></audio> }.into_any(),
+        Kind::Video(..) => view! { <video controls=true src=url aria-label=label on:error=broken></video> }.into_any(),
         Kind::Pdf => view! { <iframe src=url title=label></iframe> }.into_any(),
         Kind::Text => ().into_any(),
     }

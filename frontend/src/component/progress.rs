@@ -15,7 +15,13 @@ pub(crate) fn Progress(
     #[prop(into)]
     label: Signal<String>,
 ) -> impl IntoView {
-    let class = move || if value.read().is_some() { "progress" } else { "progress unknown" };
+    let class = move || {
+        if value.read().is_some() {
+            "progress"
+        } else {
+            "progress unknown"
+        }
+    };
     let now = move || value.get().map(|value| format!("{:.0}", value.floor()));
     view! {
         <div

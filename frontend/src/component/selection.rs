@@ -136,7 +136,10 @@ mod tests {
     use super::*;
 
     fn keys(names: &str) -> Vec<Key> {
-        names.chars().map(|name| Key::new(name.to_string().as_bytes())).collect()
+        names
+            .chars()
+            .map(|name| Key::new(name.to_string().as_bytes()))
+            .collect()
     }
 
     fn chosen(marks: &Marks) -> String {

@@ -47,31 +47,6 @@ pub(crate) fn DeviceBones(
     }
 }
 
-/// Rows of a list of files that is not there yet.
-#[component]
-pub(crate) fn FileBones(
-    /// How many.
-    #[prop(default = 6)]
-    rows: usize,
-) -> impl IntoView {
-    let row = || {
-        view! {
-            <div class="file">
-                <span class="not-phone"></span>
-                <div class="name"><i class="bone round"></i><i class="bone short"></i></div>
-                <i class="bone"></i><i class="bone not-phone"></i><i class="bone not-phone"></i>
-            </div>
-        }
-    };
-    view! {
-        <Late>
-            <div class="file-list" role="status" aria-busy="true" aria-label=text::common::loading()>
-                {(0..rows).map(|_| row()).collect_view()}
-            </div>
-        </Late>
-    }
-}
-
 /// Lines of words that are not there yet.
 #[component]
 pub(crate) fn LineBones(

@@ -64,7 +64,12 @@ pub(crate) fn Stored(
     #[prop(into)]
     standing: Signal<Option<Standing>>,
 ) -> impl IntoView {
-    let icon = move || standing.get().and_then(Standing::icon).map(|name| view! { <Icon name=name/> });
+    let icon = move || {
+        standing
+            .get()
+            .and_then(Standing::icon)
+            .map(|name| view! { <Icon name=name/> })
+    };
     let word = move || standing.get().map(Standing::word).unwrap_or_default();
     let class = move || standing.get().map_or("stored", Standing::class);
     view! { <span class=class title=word>{icon}<span class="word cut">{word}</span></span> }

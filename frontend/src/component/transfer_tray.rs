@@ -30,7 +30,9 @@ pub(crate) fn TransferTray() -> impl IntoView {
 fn Tray(totals: Memo<Totals>) -> impl IntoView {
     let node = NodeRef::<html::Details>::new();
     let open = RwSignal::new(false);
-    keyboard::bind("t", keys::everywhere, keys::tray, move || open.update(|open| *open = !*open));
+    keyboard::bind("t", keys::everywhere, keys::tray, move || {
+        open.update(|open| *open = !*open)
+    });
     keyboard::on_escape(move || {
         let was_open = open.get_untracked();
         open.set(false);
@@ -57,8 +59,9 @@ fn Tray(totals: Memo<Totals>) -> impl IntoView {
 fn Counts(totals: Memo<Totals>) -> impl IntoView {
     let some = |count: u64| (count > 0).then(|| format::count(count));
     let running = move || some(totals.read().running).map(|count| view! { <span>{words::is_running(&count)}</span> });
-    let waiting =
-        move || some(totals.read().waiting).map(|count| view! { <span class="quiet">{words::is_waiting(&count)}</span> });
+    let waiting = move || {
+        some(totals.read().waiting).map(|count| view! { <span class="quiet">{words::is_waiting(&count)}</span> })
+    };
     let needy = move || {
         let count = totals.read().needy;
         let word = text::plural(count, "needs", "need");
@@ -93,7 +96,9 @@ fn Panel(open: RwSignal<bool>) -> impl IntoView {
 /// What is not over: what needs somebody first, then what moves, then what waits.
 fn open_ones(stores: Stores) -> Vec<TransferId> {
     let all = grouped(stores).into_iter();
-    all.filter(|(group, _)| *group != Group::Done).map(|(_, id)| id).collect()
+    all.filter(|(group, _)| *group != Group::Done)
+        .map(|(_, id)| id)
+        .collect()
 }
 
 /// Those of one group, the newest first.

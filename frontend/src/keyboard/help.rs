@@ -26,7 +26,9 @@ fn group(name: &'static str, lines: Vec<Line>) -> impl IntoView {
 }
 
 fn caps(keys: &'static str) -> impl IntoView {
-    keys.split(' ').map(|key| view! { <kbd>{shown(key)}</kbd> }).collect_view()
+    keys.split(' ')
+        .map(|key| view! { <kbd>{shown(key)}</kbd> })
+        .collect_view()
 }
 
 fn shown(key: &str) -> String {

@@ -52,7 +52,9 @@ fn press(event: &KeyboardEvent, letters: bool) {
     let bindings = super::bindings();
     let first = FIRST.take();
     let since = |at: Timestamp| dom::now().since(at).as_millis();
-    let chord = first.filter(|(_, at)| since(*at) < CHORD_MS).map(|(first, _)| format!("{first} {key}"));
+    let chord = first
+        .filter(|(_, at)| since(*at) < CHORD_MS)
+        .map(|(first, _)| format!("{first} {key}"));
     if let Some(act) = found(&bindings, chord.as_deref()).or_else(|| found(&bindings, Some(&key))) {
         event.prevent_default();
         act();
@@ -69,7 +71,12 @@ fn found(bindings: &[Binding], keys: Option<&str>) -> Option<Rc<dyn Fn()>> {
 fn opens_chord(bindings: &[Binding], key: &str) -> Option<char> {
     let mut chars = key.chars();
     let letter = chars.next().filter(|_| chars.next().is_none())?;
-    let opens = |binding: &Binding| binding.keys.strip_prefix(letter).is_some_and(|rest| rest.starts_with(' '));
+    let opens = |binding: &Binding| {
+        binding
+            .keys
+            .strip_prefix(letter)
+            .is_some_and(|rest| rest.starts_with(' '))
+    };
     bindings.iter().any(opens).then_some(letter)
 }
 
@@ -88,13 +95,18 @@ fn key_of(event: &KeyboardEvent) -> Option<String> {
 
 /// Whether what has the focus takes letters itself.
 fn is_in_field(event: &KeyboardEvent) -> bool {
-    let target = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlElement>().ok());
+    let target = event
+        .target()
+        .and_then(|target| target.dyn_into::<web_sys::HtmlElement>().ok());
     let Some(target) = target else { return false };
     if target.is_content_editable() {
         return true;
     }
     match target.dyn_ref::<web_sys::HtmlInputElement>() {
-        Some(input) => !matches!(input.type_().as_str(), "checkbox" | "radio" | "button" | "submit" | "range"),
+        Some(input) => !matches!(
+            input.type_().as_str(),
+            "checkbox" | "radio" | "button" | "submit" | "range"
+        ),
         None => matches!(target.tag_name().as_str(), "TEXTAREA" | "SELECT"),
     }
 }

@@ -33,7 +33,11 @@ type Row = RwSignal<DeviceView>;
 pub(crate) fn Device() -> impl IntoView {
     let stores = stores();
     let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("device")).and_then(|id| id.parse::<DeviceId>().ok()));
+    let id = Memo::new(move |_| {
+        params
+            .with(|params| params.get("device"))
+            .and_then(|id| id.parse::<DeviceId>().ok())
+    });
     let row = Memo::new(move |_| id.get().and_then(|id| stores.devices.row(id)));
     let is_known = stores.devices.known;
     frame::title(move || {
@@ -108,12 +112,15 @@ fn Name(row: Row) -> impl IntoView {
     let editing = RwSignal::new(false);
     let revoked = move || row.with(|view| view.revoked);
     let name = Memo::new(move |_| row.with(|view| format::name(view.name.as_str())));
-    crate::keyboard::bind("F2", text::keyboard::here, common::rename, move || editing.set(!row.with_untracked(|view| view.revoked)));
+    crate::keyboard::bind("F2", text::keyboard::here, common::rename, move || {
+        editing.set(!row.with_untracked(|view| view.revoked))
+    });
     let ended = move || {
         editing.set(false);
         request_animation_frame(|| dom::focus(".page-head .rename"));
     };
-    move || match editing.get() {
+    move || {
+        match editing.get() {
         true => view! { <NameField row ended/> }.into_any(),
         false => view! {
             <h1 class="cut" tabindex="-1"><bdi>{move || name.get()}</bdi></h1>
@@ -127,6 +134,7 @@ fn Name(row: Row) -> impl IntoView {
             </Show>
         }
         .into_any(),
+    }
     }
 }
 
@@ -181,7 +189,8 @@ fn Notice(row: Row) -> impl IntoView {
         });
     };
     let state = Memo::new(move |_| row.with(|view| (view.revoked, view.joined_by_code)));
-    move || match state.get() {
+    move || {
+        match state.get() {
         (true, _) => Some(
             view! { <div class="banner card-like"><Icon name="info"/><span class="grow">{words::is_removed()}</span></div> }.into_any(),
         ),
@@ -200,5 +209,6 @@ fn Notice(row: Row) -> impl IntoView {
             .into_any(),
         ),
         (false, false) => None,
+    }
     }
 }

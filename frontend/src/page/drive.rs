@@ -43,6 +43,9 @@ thread_local! {
     static DETAILS: std::cell::Cell<Option<bool>> = const { std::cell::Cell::new(None) };
 }
 
+/// Goes to an address.
+type Go = Box<dyn Fn(&str) + Send + Sync>;
+
 /// What the parts of the page share.
 #[derive(Clone, Copy)]
 struct Page {
@@ -66,7 +69,7 @@ struct Page {
     stray: RwSignal<bool>,
     /// How many files are being dragged over the page, and where to.
     over: RwSignal<Option<(u32, String)>>,
-    go: StoredValue<Box<dyn Fn(&str) + Send + Sync>>,
+    go: StoredValue<Go>,
 }
 
 /// The page.

@@ -53,7 +53,8 @@ thread_local! {
 pub(crate) fn Machine() -> impl IntoView {
     let stores = stores();
     let params = use_params_map();
-    let spot = Memo::new(move |_| params.with(|params| spot(&params.get("device")?, &params.get("rest").unwrap_or_default())));
+    let spot =
+        Memo::new(move |_| params.with(|params| spot(&params.get("device")?, &params.get("rest").unwrap_or_default())));
     let width = dom::window().inner_width().ok().and_then(|width| width.as_f64());
     let habits = Habits {
         sort: RwSignal::default(),
@@ -191,11 +192,17 @@ fn upper(spot: &Spot, href: Option<String>) -> impl Fn(()) + Send + Sync + 'stat
 }
 
 fn bind_keys(folder: Folder) {
-    keyboard::bind("u", keys::here, words::key_upload, move || folder.upload(&folder.targets()));
-    keyboard::bind("d", keys::here, words::key_download, move || folder.download(&folder.targets()));
+    keyboard::bind("u", keys::here, words::key_upload, move || {
+        folder.upload(&folder.targets())
+    });
+    keyboard::bind("d", keys::here, words::key_download, move || {
+        folder.download(&folder.targets())
+    });
     keyboard::bind("r", keys::here, words::key_refresh, move || folder.read_again());
     let pane = folder.habits.pane;
-    keyboard::bind("i", keys::here, words::key_details, move || pane.update(|pane| *pane = !*pane));
+    keyboard::bind("i", keys::here, words::key_details, move || {
+        pane.update(|pane| *pane = !*pane)
+    });
     keyboard::on_escape(move || {
         let is_narrow = dom::window().inner_width().ok().and_then(|width| width.as_f64()) <= Some(WIDE);
         if is_narrow && pane.get_untracked() {

@@ -21,11 +21,7 @@ use self::{
 };
 use crate::{
     component::{
-        add_machine::AddMachineDialog,
-        device_dialog::DeviceDialogs,
-        empty_state::EmptyState,
-        frame,
-        icon::Icon,
+        add_machine::AddMachineDialog, device_dialog::DeviceDialogs, empty_state::EmptyState, frame, icon::Icon,
         skeleton::DeviceBones,
     },
     dom, format, keyboard, route,
@@ -121,7 +117,13 @@ fn Filter(filter: RwSignal<String>) -> impl IntoView {
         }
     };
     // On a phone the field takes the heading's line only when it is wanted.
-    let class = move || if open.get() { "input search" } else { "input search not-phone" };
+    let class = move || {
+        if open.get() {
+            "input search"
+        } else {
+            "input search not-phone"
+        }
+    };
     view! {
         <label class=class>
             <Icon name="search"/>

@@ -119,7 +119,10 @@ fn Section(title: &'static str, ids: Memo<Vec<TransferId>>) -> impl IntoView {
 }
 
 fn of(all: &[(Group, TransferId)], wanted: Group) -> Vec<TransferId> {
-    all.iter().filter(|(group, _)| *group == wanted).map(|(_, id)| *id).collect()
+    all.iter()
+        .filter(|(group, _)| *group == wanted)
+        .map(|(_, id)| *id)
+        .collect()
 }
 
 /// What ended since midnight of this browser's zone, at most as many as are shown without folding.
@@ -133,5 +136,9 @@ fn done_today(stores: Stores, all: &[(Group, TransferId)]) -> Vec<TransferId> {
         let row = stores.transfers.row(*id);
         row.is_some_and(|row| row.with(|view| view.ended.is_some_and(|ended| ended.0 >= midnight)))
     };
-    of(all, Group::Done).into_iter().filter(is_today).take(DONE_SHOWN).collect()
+    of(all, Group::Done)
+        .into_iter()
+        .filter(is_today)
+        .take(DONE_SHOWN)
+        .collect()
 }

@@ -112,7 +112,11 @@ impl Line {
 
     /// For how long nobody asked or waited for anything. Milliseconds.
     pub(super) fn idle(&self) -> f64 {
-        if self.waiting.is_empty() { js_sys::Date::now() - self.used.get() } else { 0.0 }
+        if self.waiting.is_empty() {
+            js_sys::Date::now() - self.used.get()
+        } else {
+            0.0
+        }
     }
 
     /// Says good-bye and ends.

@@ -51,7 +51,10 @@ impl Wire {
 
     /// Opens a socket and waits until it stands.
     pub(crate) async fn open(url: &str, protocols: &[&str]) -> Result<Self, Cut> {
-        let offered: js_sys::Array = protocols.iter().map(|name| wasm_bindgen::JsValue::from_str(name)).collect();
+        let offered: js_sys::Array = protocols
+            .iter()
+            .map(|name| wasm_bindgen::JsValue::from_str(name))
+            .collect();
         let socket = WebSocket::new_with_str_sequence(url, &offered).map_err(|_| Cut)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let (sender, incoming) = mpsc::unbounded();

@@ -18,7 +18,6 @@ texts! {
     copy = "Copy" | "复制";
     copied = "Copied" | "已复制";
     loading = "Loading" | "正在加载";
-    you = "you" | "你";
     path = "Path" | "路径";
     folded = "Folders between" | "中间的文件夹";
     up_to(name) = "Up to {name}" | "返回 {name}";
@@ -38,7 +37,6 @@ texts! {
     filter = "Filter" | "筛选";
     reload = "Reload" | "重新加载";
     sign_in = "Sign in" | "登录";
-    account(name) = "Account: {name}" | "账号：{name}";
     lost_title = "No connection to the server." | "与服务器的连接已断开，";
     lost_in(seconds) = "Trying again in {seconds} s. What you see may be old." | "{seconds} 秒后重试。当前内容可能不是最新的。";
     lost_trying = "Trying again now. What you see may be old." | "正在重试。当前内容可能不是最新的。";

@@ -90,11 +90,6 @@ pub(crate) fn of_drop(data: &DataTransfer) -> Dropped {
 }
 
 impl Dropped {
-    /// How many things were dropped.
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len() + self.files.len()
-    }
-
     /// Looks into all folders. What cannot be read any more is left out.
     pub(crate) async fn gather(self) -> Vec<Chosen> {
         let mut chosen: Vec<_> = self.files.into_iter().map(of_file).collect();

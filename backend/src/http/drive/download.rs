@@ -265,10 +265,11 @@ impl Download {
                 ));
                 (response, range)
             }
+            // A browser puts these headers in the place of those that it kept, so all of them must be here again.
             Wanted::Unchanged => {
-                return Ok(HttpResponse::NotModified()
-                    .insert_header((header::ETAG, self.etag))
-                    .finish());
+                let mut response = HttpResponse::NotModified();
+                self.describe(&mut response);
+                return Ok(response.finish());
             }
             Wanted::Unsatisfiable => return Ok(self.unsatisfiable()),
         };

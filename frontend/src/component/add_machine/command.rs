@@ -112,8 +112,16 @@ impl Command {
 
 /// The last part of the path, made fit to be a root's name.
 fn root_name(folder: &str) -> String {
-    let last = folder.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default();
-    let name: String = last.chars().filter(|c| !matches!(c, '/' | ':' | '=')).take(64).collect();
+    let last = folder
+        .trim_end_matches(['/', '\\'])
+        .rsplit(['/', '\\'])
+        .next()
+        .unwrap_or_default();
+    let name: String = last
+        .chars()
+        .filter(|c| !matches!(c, '/' | ':' | '='))
+        .take(64)
+        .collect();
     match Label::new(name.trim()) {
         Ok(name) if name.as_str() != "~" => name.to_string(),
         _ => "Home".to_owned(),
@@ -124,14 +132,21 @@ fn root_name(folder: &str) -> String {
 fn unix_root(name: &str, folder: &str, end: &str) -> String {
     let is_special = |c: char| matches!(c, '"' | '$' | '`' | '\\' | '!');
     match home(folder) {
-        Some(rest) if !rest.contains(is_special) && !name.contains(is_special) => format!("\"{name}=$HOME{rest}{end}\""),
-        Some(rest) => format!("{}\"$HOME\"{}", unix_quoted(&format!("{name}=")), unix_quoted(&format!("{rest}{end}"))),
+        Some(rest) if !rest.contains(is_special) && !name.contains(is_special) => {
+            format!("\"{name}=$HOME{rest}{end}\"")
+        }
+        Some(rest) => format!(
+            "{}\"$HOME\"{}",
+            unix_quoted(&format!("{name}=")),
+            unix_quoted(&format!("{rest}{end}"))
+        ),
         None => unix_quoted(&format!("{name}={folder}{end}")),
     }
 }
 
 fn unix_quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '=' | ':' | ',' | '@' | '+');
+    let is_plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '=' | ':' | ',' | '@' | '+');
     match text.chars().all(is_plain) {
         true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', "'\\''")),
@@ -141,7 +156,9 @@ fn unix_quoted(text: &str) -> String {
 fn windows_root(name: &str, folder: &str, end: &str) -> String {
     let escaped = |text: &str| -> String {
         let is_special = |c: char| matches!(c, '`' | '$' | '"');
-        text.chars().flat_map(|c| is_special(c).then_some('`').into_iter().chain([c])).collect()
+        text.chars()
+            .flat_map(|c| is_special(c).then_some('`').into_iter().chain([c]))
+            .collect()
     };
     let path = match home(folder) {
         Some(rest) => format!("$HOME{}", escaped(rest)),
@@ -171,7 +188,10 @@ mod tests {
     #[wasm_bindgen_test]
     fn spaces_and_quotes_do_not_break_out_of_the_line() {
         let quoted = root(System::Linux, "/srv/it's mine; rm -rf", true);
-        assert_eq!(quoted.as_deref(), Some("--root 'it'\\''s mine; rm -rf=/srv/it'\\''s mine; rm -rf:rw'"));
+        assert_eq!(
+            quoted.as_deref(),
+            Some("--root 'it'\\''s mine; rm -rf=/srv/it'\\''s mine; rm -rf:rw'")
+        );
         let quoted = root(System::MacOs, "~/$(date)", false);
         assert_eq!(quoted.as_deref(), Some("--root '$(date)='\"$HOME\"'/$(date)'"));
         let quoted = root(System::Windows, "C:\\a $b`c", false);

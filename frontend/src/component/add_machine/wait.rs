@@ -34,8 +34,15 @@ fn watch(stores: Stores, joined: RwSignal<Option<DeviceId>>) {
             return None;
         }
         let ids: BTreeSet<DeviceId> = stores.devices.ids().into_iter().collect();
-        let Some(before) = before.flatten() else { return Some(ids) };
-        let is_machine = |id: &&DeviceId| stores.devices.peek(**id).is_some_and(|view| view.kind == DeviceKind::Agent);
+        let Some(before) = before.flatten() else {
+            return Some(ids);
+        };
+        let is_machine = |id: &&DeviceId| {
+            stores
+                .devices
+                .peek(**id)
+                .is_some_and(|view| view.kind == DeviceKind::Agent)
+        };
         if let Some(new) = ids.difference(&before).find(is_machine) {
             joined.set(Some(*new));
         }
@@ -65,9 +72,19 @@ fn Wait(code: Code) -> impl IntoView {
 fn Joined(device: DeviceId) -> impl IntoView {
     let stores = stores();
     let view = Memo::new(move |_| stores.devices.get(device));
-    let name = move || view.get().map(|view| format::name(view.name.as_str())).unwrap_or_default();
+    let name = move || {
+        view.get()
+            .map(|view| format::name(view.name.as_str()))
+            .unwrap_or_default()
+    };
     let is_online = move || view.get().is_some_and(|view| view.online);
-    let says = move || if is_online() { words::joined_says() } else { words::joined_away_says() };
+    let says = move || {
+        if is_online() {
+            words::joined_says()
+        } else {
+            words::joined_away_says()
+        }
+    };
     view! {
         <div class="waiting">
             <Icon name="check"/>

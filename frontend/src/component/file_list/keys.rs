@@ -127,7 +127,9 @@ fn is_typing(grid: Grid, event: &KeyboardEvent) -> bool {
 fn is_letter(grid: Grid, event: &KeyboardEvent) -> bool {
     let key = event.key();
     let mut letters = key.chars();
-    let (Some(letter), None) = (letters.next(), letters.next()) else { return false };
+    let (Some(letter), None) = (letters.next(), letters.next()) else {
+        return false;
+    };
     if event.ctrl_key() || event.meta_key() {
         return false;
     }

@@ -43,8 +43,10 @@ pub(super) fn remember(grid: Grid, name: String) {
         });
     }
     on_cleanup(move || {
-        let (Some(active), Some(scroll)) = (grid.list.active.try_get_untracked(), grid.port.scroll.try_get_untracked())
-        else {
+        let (Some(active), Some(scroll)) = (
+            grid.list.active.try_get_untracked(),
+            grid.port.scroll.try_get_untracked(),
+        ) else {
             return;
         };
         SEEN.with_borrow_mut(|places| {

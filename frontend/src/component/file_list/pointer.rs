@@ -29,7 +29,10 @@ pub(super) struct Press {
 /// The row that something happened in.
 pub(super) fn index_of(event: &Event) -> Option<usize> {
     let row = element(event)?.closest(".file").ok()??;
-    row.get_attribute("aria-rowindex")?.parse::<usize>().ok()?.checked_sub(2)
+    row.get_attribute("aria-rowindex")?
+        .parse::<usize>()
+        .ok()?
+        .checked_sub(2)
 }
 
 /// Whether something happened in a part of a row that looks after itself.
@@ -48,7 +51,9 @@ fn element(event: &Event) -> Option<Element> {
 /// A click or a tap.
 pub(super) fn clicked(grid: Grid, event: &MouseEvent) {
     let Some(index) = index_of(event) else { return };
-    let Some(row) = grid.rows.peek(index).filter(|_| !is_inert(event)) else { return };
+    let Some(row) = grid.rows.peek(index).filter(|_| !is_inert(event)) else {
+        return;
+    };
     let press = grid.press.get_value();
     if press.is_touch && press.was_long {
         return;
@@ -91,7 +96,11 @@ fn mend_check(grid: Grid, index: usize, event: &MouseEvent) {
 
 /// A double click opens; on the name the first click did.
 pub(super) fn double_clicked(grid: Grid, event: &MouseEvent) {
-    if is_inert(event) || is_in(event, ".pick") || is_in(event, ".label") || grid.press.with_value(|press| press.is_touch) {
+    if is_inert(event)
+        || is_in(event, ".pick")
+        || is_in(event, ".label")
+        || grid.press.with_value(|press| press.is_touch)
+    {
         return;
     }
     if let Some(row) = index_of(event).and_then(|index| grid.rows.peek(index)) {

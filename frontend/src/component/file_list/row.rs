@@ -8,7 +8,8 @@ use crate::dom;
 /// A row at its place. It stays the same element while what stands in it changes, so that the focus stays too.
 pub(super) fn row(grid: Grid, index: usize) -> impl IntoView {
     let known = Memo::new(move |_| grid.rows.row.run(index));
-    let is_chosen = Memo::new(move |_| known.with(|row| row.as_ref().is_some_and(|row| grid.list.selection.has(&row.key))));
+    let is_chosen =
+        Memo::new(move |_| known.with(|row| row.as_ref().is_some_and(|row| grid.list.selection.has(&row.key))));
     let content = move || match known.get() {
         None => bones(index).into_any(),
         Some(row) => filled(grid, index, row, is_chosen),

@@ -28,7 +28,13 @@ impl ViewPort {
     pub(super) fn new(node: NodeRef<html::Div>) -> Self {
         let port = Self {
             scroll: RwSignal::new(0.0),
-            height: RwSignal::new(dom::window().inner_height().ok().and_then(|height| height.as_f64()).unwrap_or(800.0)),
+            height: RwSignal::new(
+                dom::window()
+                    .inner_height()
+                    .ok()
+                    .and_then(|height| height.as_f64())
+                    .unwrap_or(800.0),
+            ),
             row: RwSignal::new(ROW),
             node,
         };
@@ -51,7 +57,9 @@ impl ViewPort {
     }
 
     fn measure(self) {
-        let Some(node) = self.node.try_get_untracked().flatten() else { return };
+        let Some(node) = self.node.try_get_untracked().flatten() else {
+            return;
+        };
         let height = f64::from(node.client_height());
         let row = dom::window()
             .get_computed_style(&node)
@@ -85,7 +93,11 @@ impl ViewPort {
 
     /// Scrolls just so far that a row is in view.
     pub(super) fn reveal(self, index: usize) {
-        let (scroll, height, row) = (self.scroll.get_untracked(), self.height.get_untracked(), self.row.get_untracked());
+        let (scroll, height, row) = (
+            self.scroll.get_untracked(),
+            self.height.get_untracked(),
+            self.row.get_untracked(),
+        );
         if let Some(top) = window::reveal(index, scroll, height, self.head(), row) {
             self.scroll_to(top);
         }
@@ -98,7 +110,10 @@ impl ViewPort {
     }
 
     fn head(self) -> f64 {
-        let head = self.node.get_untracked().and_then(|node| node.query_selector(".head").ok().flatten());
+        let head = self
+            .node
+            .get_untracked()
+            .and_then(|node| node.query_selector(".head").ok().flatten());
         head.map_or(HEAD, |head| f64::from(head.client_height()))
     }
 }

@@ -36,7 +36,9 @@ pub(super) fn keep(path: Memo<String>) {
 /// Scroll events do not bubble, but they are captured on the way down.
 fn remember(path: Memo<String>) {
     let noted = window_event_listener_with_capture(move |event| {
-        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let target = event
+            .target()
+            .and_then(|target| target.dyn_into::<web_sys::Element>().ok());
         if let Some(target) = target.filter(|target| target.matches(SCROLLER).unwrap_or(false)) {
             let at = target.scroll_top();
             SCROLLED.with_borrow_mut(|scrolled| scrolled.insert(path.get_untracked(), at));
@@ -45,9 +47,7 @@ fn remember(path: Memo<String>) {
     on_cleanup(noted);
 }
 
-fn window_event_listener_with_capture(
-    act: impl Fn(web_sys::Event) + 'static,
-) -> impl FnOnce() + Send + Sync + 'static {
+fn window_event_listener_with_capture(act: impl Fn(web_sys::Event) + 'static) -> impl FnOnce() + Send + Sync + 'static {
     let closure = wasm_bindgen::closure::Closure::<dyn Fn(web_sys::Event)>::new(act);
     let function = closure.as_ref().unchecked_ref::<js_sys::Function>().clone();
     let _ = dom::window().add_event_listener_with_callback_and_bool("scroll", &function, true);
@@ -66,12 +66,18 @@ fn arrive(path: &str, back: bool) {
     if !is_inside {
         dom::focus(if has_heading() { ".main h1" } else { ".main" });
     }
-    let at = SCROLLED.with_borrow(|scrolled| scrolled.get(path).copied()).filter(|_| back);
+    let at = SCROLLED
+        .with_borrow(|scrolled| scrolled.get(path).copied())
+        .filter(|_| back);
     if let (Some(at), Ok(Some(scroller))) = (at, dom::document().query_selector(SCROLLER)) {
         scroller.set_scroll_top(at);
     }
 }
 
 fn has_heading() -> bool {
-    dom::document().query_selector(".main h1[tabindex]").ok().flatten().is_some()
+    dom::document()
+        .query_selector(".main h1[tabindex]")
+        .ok()
+        .flatten()
+        .is_some()
 }

@@ -71,12 +71,20 @@ fn line(entry: Entry, run: impl Fn(Rc<dyn Fn()>) + Copy + 'static) -> impl IntoV
 /// A press elsewhere, scrolling and a new size of the window close a menu.
 fn close_on_other_things(node: NodeRef<html::Div>, open: RwSignal<Option<Place>>) {
     let pressed = window_event_listener(ev::pointerdown, move |event| {
-        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Node>().ok());
+        let target = event
+            .target()
+            .and_then(|target| target.dyn_into::<web_sys::Node>().ok());
         let is_inside = node.get_untracked().is_some_and(|menu| menu.contains(target.as_ref()));
         // A press on the menu's own button is a click that closes it by itself.
         let is_button = target
             .and_then(|target| target.dyn_into::<web_sys::Element>().ok())
-            .is_some_and(|element| element.closest("[aria-haspopup][aria-expanded=\"true\"]").ok().flatten().is_some());
+            .is_some_and(|element| {
+                element
+                    .closest("[aria-haspopup][aria-expanded=\"true\"]")
+                    .ok()
+                    .flatten()
+                    .is_some()
+            });
         if !is_inside && !is_button {
             open.set(None);
         }
@@ -107,8 +115,12 @@ fn stand(menu: &HtmlElement, place: Place) {
 }
 
 fn lines(menu: &HtmlElement) -> Vec<HtmlElement> {
-    let Ok(found) = menu.query_selector_all("[role=menuitem]") else { return Vec::new() };
-    (0..found.length()).filter_map(|at| found.get(at)?.dyn_into().ok()).collect()
+    let Ok(found) = menu.query_selector_all("[role=menuitem]") else {
+        return Vec::new();
+    };
+    (0..found.length())
+        .filter_map(|at| found.get(at)?.dyn_into().ok())
+        .collect()
 }
 
 fn focus(menu: &HtmlElement, line: usize) {
@@ -118,7 +130,11 @@ fn focus(menu: &HtmlElement, line: usize) {
 }
 
 /// Which line a key leads to.
-fn line_for(event: &KeyboardEvent, menu: &HtmlElement, entries: StoredValue<Vec<Entry>, LocalStorage>) -> Option<usize> {
+fn line_for(
+    event: &KeyboardEvent,
+    menu: &HtmlElement,
+    entries: StoredValue<Vec<Entry>, LocalStorage>,
+) -> Option<usize> {
     let focused = dom::focused();
     let now = lines(menu).iter().position(|line| Some(line) == focused.as_ref());
     entries.with_value(|entries| {
@@ -143,7 +159,9 @@ fn step(key: &str, now: Option<usize>, labels: &[&str]) -> Option<usize> {
             let key = key.to_lowercase();
             let is_letter = key.chars().count() == 1;
             let starts = |at: &usize| labels[*at].to_lowercase().starts_with(&key);
-            (0..count).map(|at| (from + at) % count).find(|at| is_letter && starts(at))
+            (0..count)
+                .map(|at| (from + at) % count)
+                .find(|at| is_letter && starts(at))
         }
     }
 }

@@ -71,7 +71,9 @@ pub(super) async fn look(source: &Source, wanted: bool, is_there: impl Fn() -> b
 
 async fn read(source: &Source, from: u64, end: u64, is_there: impl Fn() -> bool) -> Result<Vec<Vec<u8>>, Refusal> {
     let piece = u64::from(READ_MAX);
-    let offsets = (0..).map(|index| from + index * piece).take_while(|offset| *offset < end);
+    let offsets = (0..)
+        .map(|index| from + index * piece)
+        .take_while(|offset| *offset < end);
     let asks = offsets.map(|offset| (source.read)(offset, (end - offset).min(piece) as u32));
     let mut answers = stream::iter(asks).buffered(WINDOW);
     let mut pieces = Vec::new();

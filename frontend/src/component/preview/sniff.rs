@@ -54,14 +54,20 @@ pub(super) fn sniff(head: &[u8], name: &str) -> Option<Kind> {
         return Some(kind);
     }
     // Two letters are too few to tell a bitmap from a text.
-    let found = MAGIC.iter().find(|(magic, _)| head.starts_with(magic) && (magic != b"BM" || !is_text(head)));
+    let found = MAGIC
+        .iter()
+        .find(|(magic, _)| head.starts_with(magic) && (magic != b"BM" || !is_text(head)));
     if let Some((_, kind)) = found {
         return Some(*kind);
     }
     if !is_text(head) {
         return None;
     }
-    Some(if is_drawing(head, name) { Kind::Image("image/svg+xml", "SVG") } else { Kind::Text })
+    Some(if is_drawing(head, name) {
+        Kind::Image("image/svg+xml", "SVG")
+    } else {
+        Kind::Text
+    })
 }
 
 /// The containers of WebP and WAV.
@@ -109,7 +115,10 @@ fn is_drawing(head: &[u8], name: &str) -> bool {
 /// Bytes of a text as characters.
 pub(super) fn decode(bytes: &[u8]) -> String {
     let wide = |order: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = bytes[2..].chunks_exact(2).map(|pair| order([pair[0], pair[1]])).collect();
+        let units: Vec<u16> = bytes[2..]
+            .chunks_exact(2)
+            .map(|pair| order([pair[0], pair[1]]))
+            .collect();
         String::from_utf16_lossy(&units)
     };
     match bytes {
@@ -128,7 +137,10 @@ mod tests {
 
     #[wasm_bindgen_test]
     fn the_first_bytes_decide() {
-        assert_eq!(sniff(b"\x89PNG\r\n\x1a\n....", "x.html").map(Kind::mime), Some("image/png"));
+        assert_eq!(
+            sniff(b"\x89PNG\r\n\x1a\n....", "x.html").map(Kind::mime),
+            Some("image/png")
+        );
         assert_eq!(sniff(b"GIF89a/*<script>*/", "x.js").map(Kind::mime), Some("image/gif"));
         assert_eq!(sniff(b"%PDF-1.7", "x").map(Kind::mime), Some("application/pdf"));
         assert_eq!(sniff(b"RIFF\0\0\0\0WEBPVP8 ", "x").map(Kind::mime), Some("image/webp"));
@@ -138,9 +150,15 @@ mod tests {
 
     #[wasm_bindgen_test]
     fn markup_is_text_and_a_drawing_is_an_image_only_by_name_and_content() {
-        assert_eq!(sniff(b"<!doctype html><script>alert(1)</script>", "x.html"), Some(Kind::Text));
+        assert_eq!(
+            sniff(b"<!doctype html><script>alert(1)</script>", "x.html"),
+            Some(Kind::Text)
+        );
         assert_eq!(sniff(b"<svg onload=alert(1)>", "x.html"), Some(Kind::Text));
-        assert_eq!(sniff(b"<svg xmlns='...'>", "x.svg").map(Kind::mime), Some("image/svg+xml"));
+        assert_eq!(
+            sniff(b"<svg xmlns='...'>", "x.svg").map(Kind::mime),
+            Some("image/svg+xml")
+        );
         assert_eq!(sniff(b"BMW is a car", "x.txt"), Some(Kind::Text));
     }
 

@@ -15,7 +15,8 @@ const MOST: usize = 200;
 /// What was put away when the page was last open.
 pub(crate) fn load() -> BTreeSet<TransferId> {
     let kept = dom::local_storage().and_then(|storage| storage.get_item(KEY).ok()?);
-    kept.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    kept.and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default()
 }
 
 /// Puts a transfer away.

@@ -38,9 +38,10 @@ pub(super) fn amount(view: &TransferView) -> String {
         TransferState::Done if progress.files_done == 0 => words::nothing_new().to_owned(),
         TransferState::Done => words::safe(&files(progress.files_done), &format::bytes(progress.bytes_done)),
         TransferState::Cancelled => words::cancelled(&format::bytes(progress.bytes_done)),
-        TransferState::Partly => {
-            words::files_of(&format::count(progress.files_done), &format::count(progress.files_total))
-        }
+        TransferState::Partly => words::files_of(
+            &format::count(progress.files_done),
+            &format::count(progress.files_total),
+        ),
         TransferState::Failed => words::kept(&done, &total),
         _ if progress.walked => words::of(&done, &total),
         TransferState::Queued => String::new(),
@@ -65,7 +66,9 @@ pub(super) fn seconds_left(progress: &Progress, rate: f64) -> Option<u64> {
 
 /// `112 MB/s · 17 s`, as much of it as is known.
 pub(super) fn speed(stores: Stores, view: &TransferView) -> String {
-    let Some(rate) = stores.transfers.rate(view.id) else { return words::starting().to_owned() };
+    let Some(rate) = stores.transfers.rate(view.id) else {
+        return words::starting().to_owned();
+    };
     match seconds_left(&view.progress, rate) {
         Some(left) => words::rate_left(&format::rate(rate), &format::left(left)),
         None => format::rate(rate),
@@ -93,19 +96,20 @@ impl Totals {
     /// As they are now; tracks every transfer.
     pub(crate) fn now(stores: Stores) -> Self {
         let mut totals = Self::default();
-        let mut moving = Progress { walked: true, ..Progress::default() };
-        stores.transfers.each(|view| {
-            match group(stores, view) {
-                Group::NeedsYou => totals.needy += 1,
-                Group::Waiting => totals.waiting += 1,
-                Group::Done => {}
-                Group::Running => {
-                    totals.running += 1;
-                    totals.rate += stores.transfers.rate(view.id).unwrap_or(0.0);
-                    moving.bytes_done += view.progress.bytes_done;
-                    moving.bytes_total += view.progress.bytes_total;
-                    moving.walked &= view.progress.walked;
-                }
+        let mut moving = Progress {
+            walked: true,
+            ..Progress::default()
+        };
+        stores.transfers.each(|view| match group(stores, view) {
+            Group::NeedsYou => totals.needy += 1,
+            Group::Waiting => totals.waiting += 1,
+            Group::Done => {}
+            Group::Running => {
+                totals.running += 1;
+                totals.rate += stores.transfers.rate(view.id).unwrap_or(0.0);
+                moving.bytes_done += view.progress.bytes_done;
+                moving.bytes_total += view.progress.bytes_total;
+                moving.walked &= view.progress.walked;
             }
         });
         totals.percent = percent(&moving).filter(|_| totals.running > 0).unwrap_or(0.0);
@@ -128,7 +132,12 @@ mod tests {
 
     #[wasm_bindgen_test]
     fn a_transfer_of_empty_files_is_measured_by_their_number() {
-        let progress = Progress { files_total: 4, files_done: 1, walked: true, ..Progress::default() };
+        let progress = Progress {
+            files_total: 4,
+            files_done: 1,
+            walked: true,
+            ..Progress::default()
+        };
         assert_eq!(percent(&progress), Some(25.0));
         assert_eq!(percent(&Progress::default()), None);
     }
@@ -141,9 +150,23 @@ mod tests {
 
     #[wasm_bindgen_test]
     fn the_time_left_is_not_told_before_the_total_is_known() {
-        let walked = Progress { bytes_total: 1000, bytes_done: 500, walked: true, ..Progress::default() };
+        let walked = Progress {
+            bytes_total: 1000,
+            bytes_done: 500,
+            walked: true,
+            ..Progress::default()
+        };
         assert_eq!(seconds_left(&walked, 100.0), Some(5));
-        assert_eq!(seconds_left(&Progress { walked: false, ..walked }, 100.0), None);
+        assert_eq!(
+            seconds_left(
+                &Progress {
+                    walked: false,
+                    ..walked
+                },
+                100.0
+            ),
+            None
+        );
         assert_eq!(seconds_left(&walked, 0.0), None);
     }
 }

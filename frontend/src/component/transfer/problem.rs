@@ -51,7 +51,11 @@ fn ProblemList(view: TransferView) -> impl IntoView {
         });
     };
     more();
-    let rest = move || total.get().map_or(0, |total| total.saturating_sub(found.read().len() as u64));
+    let rest = move || {
+        total
+            .get()
+            .map_or(0, |total| total.saturating_sub(found.read().len() as u64))
+    };
     view! {
         <ProblemLine problem=refused/>
         <Show when=move || total.read().is_none() && refused.read().is_none()><LineBones/></Show>

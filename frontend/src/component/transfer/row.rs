@@ -184,9 +184,16 @@ fn show(row: Row) -> impl IntoView {
 fn place(stores: Stores, view: &TransferView) -> Option<String> {
     let kind = stores.devices.peek(view.device).map(|device| device.kind);
     let is_machine = !matches!(kind, Some(DeviceKind::Browser | DeviceKind::Cli));
-    let names = if is_machine { vec![&view.machine, &view.root] } else { vec![&view.root] };
+    let names = if is_machine {
+        vec![&view.machine, &view.root]
+    } else {
+        vec![&view.root]
+    };
     let join = |path: RootPath, name: &String| path.join(&Name::new(name.as_bytes()).ok()?).ok();
-    names.into_iter().try_fold(RootPath::root(), join).map(|path| route::drive(&path))
+    names
+        .into_iter()
+        .try_fold(RootPath::root(), join)
+        .map(|path| route::drive(&path))
 }
 
 #[component]

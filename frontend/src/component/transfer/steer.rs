@@ -43,8 +43,14 @@ pub(crate) fn steer_all(stores: Stores, ids: Vec<TransferId>, act: Act) {
 fn expected(view: &TransferView, act: Act) -> TransferView {
     let view = view.clone();
     match act {
-        Act::Pause => TransferView { hold: Hold::User, ..view },
-        Act::Resume => TransferView { hold: Hold::None, ..view },
+        Act::Pause => TransferView {
+            hold: Hold::User,
+            ..view
+        },
+        Act::Resume => TransferView {
+            hold: Hold::None,
+            ..view
+        },
         Act::Cancel => TransferView {
             state: TransferState::Cancelled,
             hold: Hold::None,

@@ -70,16 +70,21 @@ fn quiet(says: String) -> Why {
 
 fn away(stores: Stores, device: DeviceId) -> String {
     match stores.devices.get(device) {
-        Some(view) if !view.online => {
-            words::why_away(&format::name(view.name.as_str()), &since(view.last_seen, stores.now.get()))
-        }
+        Some(view) if !view.online => words::why_away(
+            &format::name(view.name.as_str()),
+            &since(view.last_seen, stores.now.get()),
+        ),
         _ => words::why_gone().to_owned(),
     }
 }
 
 /// The hour of a time of the last day, the day of an older one.
 fn since(at: Timestamp, now: Timestamp) -> String {
-    if now.since(at).as_secs() < 86_400 { format::clock(at) } else { format::date(at, now) }
+    if now.since(at).as_secs() < 86_400 {
+        format::clock(at)
+    } else {
+        format::date(at, now)
+    }
 }
 
 fn question(stores: Stores, device: DeviceId) -> Why {
@@ -130,7 +135,11 @@ fn failed(view: &TransferView) -> Why {
 /// A retry while the order stands; else it must be given again.
 fn again(view: &TransferView) -> Vec<Remedy> {
     let stands = dom::now() <= view.expires + CLOCK_GRACE;
-    vec![if stands { Remedy::Steer(Act::Retry) } else { Remedy::Machine }]
+    vec![if stands {
+        Remedy::Steer(Act::Retry)
+    } else {
+        Remedy::Machine
+    }]
 }
 
 fn reason(view: &TransferView) -> String {

@@ -53,7 +53,9 @@ fn kind(kind: DeviceKind) -> &'static str {
 }
 
 fn interfaces(view: &DeviceView) -> String {
-    let at = |at: &beckon_shared::device::NetAddress| format::name(&format!("{}/{} {}", at.address, at.prefix, at.interface));
+    let at = |at: &beckon_shared::device::NetAddress| {
+        format::name(&format!("{}/{} {}", at.address, at.prefix, at.interface))
+    };
     view.addresses.iter().map(at).collect::<Vec<_>>().join("\n")
 }
 
@@ -66,9 +68,13 @@ fn last_seen(row: Row) -> AnyView {
 
 /// What its certificate lets it be, and how long; only of one that chains to the account's key.
 fn certificate(view: &DeviceView) -> String {
-    let Some(identity) = identity::current() else { return String::new() };
+    let Some(identity) = identity::current() else {
+        return String::new();
+    };
     let standing = identity.standing.borrow();
-    let found = view.certificate.verify(&identity.account_key, Some(&view.id), dom::now(), &standing);
+    let found = view
+        .certificate
+        .verify(&identity.account_key, Some(&view.id), dom::now(), &standing);
     found.map(|certificate| says(&certificate)).unwrap_or_default()
 }
 
@@ -92,7 +98,9 @@ fn Roots(row: Row) -> impl IntoView {
     let roots = Memo::new(move |_| row.with(|view| if view.revoked { Vec::new() } else { view.roots.clone() }));
     let root = move |root: RootView| {
         let href = route::folder(id, root.id, &beckon_shared::path::RootPath::root());
-        let writable = root.writable.then(|| view! { <span class="badge">{words::writable()}</span> });
+        let writable = root
+            .writable
+            .then(|| view! { <span class="badge">{words::writable()}</span> });
         view! { <li class="row"><a href=href><bdi>{format::name(root.name.as_str())}</bdi></a>{writable}</li> }
     };
     is_machine.then(|| {

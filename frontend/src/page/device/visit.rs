@@ -41,7 +41,12 @@ pub(super) fn Visits(id: DeviceId) -> impl IntoView {
         });
     };
     // A device that came back at once may never have been seen away, but comes from another port.
-    let visit = Memo::new(move |_| stores.devices.get(id).map(|view| (view.online, view.address, view.port)));
+    let visit = Memo::new(move |_| {
+        stores
+            .devices
+            .get(id)
+            .map(|view| (view.online, view.address, view.port))
+    });
     Effect::new(move || {
         // Read, as a memo that is only tracked is never worked out.
         let _ = visit.get();

@@ -20,7 +20,7 @@ use crate::{
 #[component]
 pub(super) fn Head(page: Page) -> impl IntoView {
     let folders = folders_above(page);
-    let crumbs: Vec<_> = folders.iter().map(|path| crumb(path)).collect();
+    let crumbs: Vec<_> = folders.iter().map(crumb).collect();
     let back = crumbs.last().cloned().map(|up| view! { <UpButton up/> });
     let under = crumbs
         .iter()

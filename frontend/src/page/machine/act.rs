@@ -41,7 +41,12 @@ impl Folder {
             Some((root, path)) => self.order(vec![(root, vec![path])]),
             None => {
                 let roots = self.view.get_untracked().map(|view| view.roots).unwrap_or_default();
-                self.order(roots.into_iter().map(|root| (root.id, vec![RootPath::root()])).collect());
+                self.order(
+                    roots
+                        .into_iter()
+                        .map(|root| (root.id, vec![RootPath::root()]))
+                        .collect(),
+                );
             }
         }
     }
@@ -55,7 +60,8 @@ impl Folder {
                     && self.is_there()
                 {
                     let again = Callback::new(move |()| self.order(vec![(root, paths.clone())]));
-                    self.trouble.set(Some(Trouble::of(words::order_failed(), &refusal, again)));
+                    self.trouble
+                        .set(Some(Trouble::of(words::order_failed(), &refusal, again)));
                 }
             }
         });
@@ -73,7 +79,11 @@ impl Folder {
             None
         } else {
             let name = others.first().map(|item| item.label()).unwrap_or_default();
-            Some((words::download_failed(&name), words::download_folders().to_owned(), others))
+            Some((
+                words::download_failed(&name),
+                words::download_folders().to_owned(),
+                others,
+            ))
         };
         if let Some((title, says, items)) = to_upload {
             let help = Callback::new(move |()| {
@@ -103,7 +113,11 @@ impl Folder {
         let (root, path) = item.address(self.spot().place.as_ref())?;
         let view = self.view.get_untracked()?;
         let root = view.roots.iter().find(|known| known.id == root)?.name.clone();
-        let path = if path.is_root() { String::new() } else { format!("/{}", path.display()) };
+        let path = if path.is_root() {
+            String::new()
+        } else {
+            format!("/{}", path.display())
+        };
         Some(format!("{}:{root}{path}", view.name))
     }
 

@@ -62,7 +62,11 @@ fn SelectionBar(folder: Folder, on_menu: Callback<(), Vec<crate::component::menu
     let said = move || {
         let (count, hidden, _, _) = facts.get();
         let selected = words::selected(&format::count(count as u64));
-        if hidden == 0 { selected } else { format!("{selected}, {}", words::hidden(&format::count(hidden as u64))) }
+        if hidden == 0 {
+            selected
+        } else {
+            format!("{selected}, {}", words::hidden(&format::count(hidden as u64)))
+        }
     };
     let size = move || facts.with(|facts| (facts.2 > 0).then(|| format::bytes(facts.2)));
     let has_files = move || facts.with(|facts| facts.3);
@@ -150,5 +154,9 @@ fn away(folder: Folder) -> AnyView {
 pub(super) fn moment(at: beckon_shared::time::Timestamp) -> String {
     let now = dom::now();
     let (day, clock) = (format::date(at, now), format::clock(at));
-    if day == format::date(now, now) { clock } else { format!("{day}, {clock}") }
+    if day == format::date(now, now) {
+        clock
+    } else {
+        format!("{day}, {clock}")
+    }
 }

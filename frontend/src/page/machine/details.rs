@@ -95,13 +95,25 @@ fn in_the_drive(folder: Folder, item: Arc<Item>) -> impl IntoView {
     let stored = drive_place(folder, &item);
     let item = StoredValue::new(item);
     let upload = move |_| folder.upload(&[item.get_value()]);
-    let word = move || if folder.online.get() { words::upload_now() } else { words::upload_later() };
+    let word = move || {
+        if folder.online.get() {
+            words::upload_now()
+        } else {
+            words::upload_later()
+        }
+    };
     let can_upload = move || {
-        let settled = matches!(standing.get(), Some(Standing::Settled(InDrive::Safe | InDrive::Never)) | None);
+        let settled = matches!(
+            standing.get(),
+            Some(Standing::Settled(InDrive::Safe | InDrive::Never)) | None
+        );
         !settled && !matches!(standing.get(), Some(Standing::Uploading(_) | Standing::Waiting(_)))
     };
     let versions = move || {
-        let is_stored = matches!(standing.get(), Some(Standing::Settled(InDrive::Safe | InDrive::Changed)));
+        let is_stored = matches!(
+            standing.get(),
+            Some(Standing::Settled(InDrive::Safe | InDrive::Changed))
+        );
         stored.clone().filter(|_| is_stored).map(|href| {
             view! { <a class="button sm ghost" href=href><Icon name="history"/><span class="word">{words::versions()}</span></a> }
         })
@@ -131,7 +143,10 @@ fn drive_place(folder: Folder, item: &Item) -> Option<String> {
         return Some(route::drive(&path));
     }
     let name = name.as_str().map(route::percent);
-    Some(name.map_or_else(|| route::drive(&above), |name| format!("{}?focus={name}", route::drive(&above))))
+    Some(name.map_or_else(
+        || route::drive(&above),
+        |name| format!("{}?focus={name}", route::drive(&above)),
+    ))
 }
 
 fn explain(standing: Standing, is_folder: bool) -> &'static str {
@@ -154,13 +169,16 @@ fn facts(folder: Folder, item: &Item) -> impl IntoView {
         let exact = words::exact_bytes(&format::count(size), &text::plural(size, "byte", "bytes"));
         view! { <dt>{words::fact_size()}</dt><dd class="tnum">{exact}</dd> }
     });
-    let modified = item.modified().map(|at| view! { <dt>{words::fact_modified()}</dt><dd><Ago at=at/></dd> });
+    let modified = item
+        .modified()
+        .map(|at| view! { <dt>{words::fact_modified()}</dt><dd><Ago at=at/></dd> });
     let target = item.entry.target.as_ref().map(|target| {
         let target = format::name(&String::from_utf8_lossy(target));
         view! { <dt>{words::fact_target()}</dt><dd class="mono quiet"><bdi>{target}</bdi></dd> }
     });
     let path = folder.path_of(item).map(|path| format::name(&path));
-    let path = path.map(|path| view! { <dt>{words::fact_path()}</dt><dd class="mono quiet"><bdi>{breakable(&path)}</bdi></dd> });
+    let path = path
+        .map(|path| view! { <dt>{words::fact_path()}</dt><dd class="mono quiet"><bdi>{breakable(&path)}</bdi></dd> });
     view! {
         <section>
             <h3><bdi>{words::on_machine(&name)}</bdi></h3>

@@ -56,7 +56,9 @@ pub(super) fn start(folder: Folder, files: Vec<Arc<Item>>) {
 }
 
 async fn one(folder: Folder, item: &Item) -> Result<(), Refusal> {
-    let Some((root, path)) = item.address(folder.spot().place.as_ref()) else { return Ok(()) };
+    let Some((root, path)) = item.address(folder.spot().place.as_ref()) else {
+        return Ok(());
+    };
     let size = item.entry.stamp.size;
     let read = reader(folder.stores, folder.machine(), root, path);
     let piece = u64::from(READ_MAX);
@@ -69,7 +71,11 @@ async fn one(folder: Folder, item: &Item) -> Result<(), Refusal> {
         done += bytes.len() as u64;
         parts.push(&js_sys::Uint8Array::from(bytes.as_slice()));
         let name = item.label();
-        if folder.downloading.try_set(Some(Download { name, done, size })).is_some() {
+        if folder
+            .downloading
+            .try_set(Some(Download { name, done, size }))
+            .is_some()
+        {
             return Ok(());
         }
     }
@@ -107,7 +113,12 @@ fn save(parts: &js_sys::Array, name: &str) {
     let options = web_sys::BlobPropertyBag::new();
     options.set_type("application/octet-stream");
     let blob = web_sys::Blob::new_with_u8_array_sequence_and_options(parts, &options);
-    let Some(url) = blob.ok().and_then(|blob| web_sys::Url::create_object_url_with_blob(&blob).ok()) else { return };
+    let Some(url) = blob
+        .ok()
+        .and_then(|blob| web_sys::Url::create_object_url_with_blob(&blob).ok())
+    else {
+        return;
+    };
     dom::download(&url, name);
     spawn_local(async move {
         dom::sleep(SAVED_MS).await;

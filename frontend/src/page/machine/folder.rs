@@ -172,8 +172,12 @@ impl Folder {
     /// The item that has the list's focus; tracked.
     pub(super) fn active(self) -> Option<Arc<Item>> {
         let key = self.list.active.get()?;
-        self.slots
-            .with(|slots| slots.items().find(|(_, item)| item.key == key).map(|(_, item)| Arc::clone(item)))
+        self.slots.with(|slots| {
+            slots
+                .items()
+                .find(|(_, item)| item.key == key)
+                .map(|(_, item)| Arc::clone(item))
+        })
     }
 
     /// How an item stands to the drive, with what is under way for it; tracked.
@@ -185,5 +189,9 @@ impl Folder {
 
 fn matching(slots: &Slots, wanted: &str) -> Vec<usize> {
     let fits = |item: &Item| item.label().to_lowercase().contains(wanted);
-    slots.items().filter(|(_, item)| fits(item)).map(|(index, _)| index).collect()
+    slots
+        .items()
+        .filter(|(_, item)| fits(item))
+        .map(|(index, _)| index)
+        .collect()
 }

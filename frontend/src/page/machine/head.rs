@@ -30,7 +30,11 @@ pub(super) fn Head(folder: Folder) -> impl IntoView {
     under.extend(crumbs.iter().skip(1).map(|crumb| crumb.label.clone()));
     let folders: Vec<Crumb> = crumbs.into_iter().skip(1).collect();
     let switcher = view! { <Switcher folder/> }.into_any();
-    let (before, tail) = if is_top { (None, switcher) } else { (Some(machine_crumb(folder, switcher)), ().into_any()) };
+    let (before, tail) = if is_top {
+        (None, switcher)
+    } else {
+        (Some(machine_crumb(folder, switcher)), ().into_any())
+    };
     view! {
         <header class="page-head">
             <UpButton up/>
@@ -75,7 +79,9 @@ fn root_name(folder: Folder, root: &beckon_shared::id::RootId) -> String {
 
 /// The machine's top and the folders between it and this one; nothing at the top.
 pub(super) fn above(folder: Folder, spot: &Spot) -> Vec<Crumb> {
-    let Some((root, path)) = &spot.place else { return Vec::new() };
+    let Some((root, path)) = &spot.place else {
+        return Vec::new();
+    };
     let mut crumbs = vec![Crumb {
         label: machine_name(folder),
         href: route::machine(spot.machine),
@@ -156,8 +162,14 @@ fn menu(folder: Folder) -> impl Fn() -> Vec<Entry> + 'static {
         vec![
             Entry::new("upload", words::upload_folder(), move || folder.upload_all()),
             Entry::new("retry", words::refresh(), move || folder.read_again()).key("R"),
-            Entry::new("info", common::details(), move || folder.habits.pane.update(|pane| *pane = !*pane)).key("I"),
-            Entry::new("machines", words::to_device(), move || navigate(&href, NavigateOptions::default())).apart(),
+            Entry::new("info", common::details(), move || {
+                folder.habits.pane.update(|pane| *pane = !*pane)
+            })
+            .key("I"),
+            Entry::new("machines", words::to_device(), move || {
+                navigate(&href, NavigateOptions::default())
+            })
+            .apart(),
         ]
     }
 }

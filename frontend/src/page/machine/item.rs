@@ -135,10 +135,11 @@ fn of_ending(name: &str) -> &'static str {
         "png" | "jpg" | "jpeg" | "gif" | "webp" | "avif" | "svg" | "bmp" | "tif" | "tiff" | "heic" | "ico" => "image",
         "mp4" | "mov" | "mkv" | "webm" | "avi" | "m4v" | "mp3" | "flac" | "wav" | "ogg" | "m4a" | "aac" => "video",
         "zip" | "7z" | "rar" | "tar" | "gz" | "xz" | "zst" | "bz2" | "tgz" => "archive",
-        "rs" | "py" | "js" | "ts" | "c" | "h" | "cpp" | "go" | "java" | "sh" | "html" | "css" | "json" | "toml" | "yaml" | "yml" => {
-            "code"
+        "rs" | "py" | "js" | "ts" | "c" | "h" | "cpp" | "go" | "java" | "sh" | "html" | "css" | "json" | "toml"
+        | "yaml" | "yml" => "code",
+        "txt" | "md" | "pdf" | "doc" | "docx" | "odt" | "xls" | "xlsx" | "ods" | "ppt" | "pptx" | "csv" | "log" => {
+            "text"
         }
-        "txt" | "md" | "pdf" | "doc" | "docx" | "odt" | "xls" | "xlsx" | "ods" | "ppt" | "pptx" | "csv" | "log" => "text",
         _ => "file",
     }
 }

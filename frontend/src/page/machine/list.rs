@@ -260,10 +260,16 @@ pub(super) fn Foot(folder: Folder) -> impl IntoView {
     let size = Memo::new(move |_| {
         folder.slots.with(|slots| {
             let files = slots.items().filter(|(_, item)| item.is_file());
-            slots.is_complete().then(|| files.map(|(_, item)| item.entry.stamp.size).sum::<u64>())
+            slots
+                .is_complete()
+                .then(|| files.map(|(_, item)| item.entry.stamp.size).sum::<u64>())
         })
     });
-    let size = move || size.get().filter(|size| *size > 0).map(|size| words::in_files(&format::bytes(size)));
+    let size = move || {
+        size.get()
+            .filter(|size| *size > 0)
+            .map(|size| words::in_files(&format::bytes(size)))
+    };
     let downloading = move || {
         folder.downloading.get().map(|now| {
             view! { <span>"·"</span><span role="status">{words::downloading(&now.name, &now.percent())}</span> }

@@ -156,7 +156,11 @@ impl Reading {
     fn wanted(&self, aside: Option<&Slots>) -> Option<usize> {
         let folder = self.folder;
         let is_filtered = folder.shown.with_untracked(Option::is_some);
-        let (first, end) = if is_filtered { (0, 0) } else { folder.visible.get_untracked() };
+        let (first, end) = if is_filtered {
+            (0, 0)
+        } else {
+            folder.visible.get_untracked()
+        };
         match aside {
             Some(slots) => slots.wanted(0..0),
             None => folder.slots.with_untracked(|slots| slots.wanted(first..end)),
@@ -179,7 +183,9 @@ impl Reading {
         let folder = self.folder;
         let entries = folder.slots.with_untracked(|slots| {
             let items = slots.items().take(kept::ENTRIES);
-            items.map(|(_, item)| (item.entry.clone(), folder.standings.peek(&item.key))).collect()
+            items
+                .map(|(_, item)| (item.entry.clone(), folder.standings.peek(&item.key)))
+                .collect()
         });
         let kept = Kept {
             at: dom::now(),
@@ -209,13 +215,25 @@ async fn recall(folder: Folder, place: &(RootId, RootPath), is_mine: impl Fn() -
     }
     let Some(kept) = kept else {
         let is_empty = folder.slots.with_untracked(Slots::len) == 0;
-        folder.phase.set(if is_empty { Phase::Unseen } else { Phase::AsOf(dom::now()) });
+        folder.phase.set(if is_empty {
+            Phase::Unseen
+        } else {
+            Phase::AsOf(dom::now())
+        });
         return;
     };
     if folder.slots.with_untracked(Slots::len) == 0 {
-        let items: Vec<_> = kept.entries.into_iter().map(|(entry, state)| (Item::of_entry(entry), state)).collect();
-        folder.slots.set(Slots::whole(items.iter().map(|(item, _)| item.clone())));
-        folder.standings.recall(items.into_iter().filter_map(|(item, state)| Some((item, state?))));
+        let items: Vec<_> = kept
+            .entries
+            .into_iter()
+            .map(|(entry, state)| (Item::of_entry(entry), state))
+            .collect();
+        folder
+            .slots
+            .set(Slots::whole(items.iter().map(|(item, _)| item.clone())));
+        folder
+            .standings
+            .recall(items.into_iter().filter_map(|(item, state)| Some((item, state?))));
     }
     folder.phase.set(Phase::AsOf(kept.at));
 }

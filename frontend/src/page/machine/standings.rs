@@ -113,7 +113,8 @@ impl Standings {
     /// Whether a transfer of the root is under way, so that only the machine knows what it covers. Not tracked.
     fn is_busy(self, root: RootId) -> bool {
         let name = untrack(|| self.root_name(root));
-        self.under_way.with_untracked(|all| all.iter().any(|one| Some(&one.root) == name.as_ref()))
+        self.under_way
+            .with_untracked(|all| all.iter().any(|one| Some(&one.root) == name.as_ref()))
     }
 
     /// What was known when the folder was last read here.
@@ -132,7 +133,8 @@ impl Standings {
 
     /// How a row stood when it was last compared; not tracked.
     pub(super) fn peek(self, key: &Key) -> Option<InDrive> {
-        self.found.with_untracked(|found| found.get(key).map(|found| found.state))
+        self.found
+            .with_untracked(|found| found.get(key).map(|found| found.state))
     }
 }
 
@@ -150,17 +152,26 @@ impl UnderWay {
     }
 
     fn standing(&self) -> Standing {
-        if self.waits { Standing::Waiting(self.percent) } else { Standing::Uploading(self.percent) }
+        if self.waits {
+            Standing::Waiting(self.percent)
+        } else {
+            Standing::Uploading(self.percent)
+        }
     }
 }
 
 /// Compares the rows in view, again when they, the drive or a transfer change.
 pub(super) fn follow(folder: Folder) {
     let standings = folder.standings;
-    let moved = Memo::new(move |_| standings.under_way.with(|all| all.iter().map(|one| (one.id, one.waits)).collect::<Vec<_>>()));
+    let moved = Memo::new(move |_| {
+        standings
+            .under_way
+            .with(|all| all.iter().map(|one| (one.id, one.waits)).collect::<Vec<_>>())
+    });
     Effect::new(move |before: Option<()>| {
         folder.stores.drive.track();
-        moved.track();
+        // A memo that nobody reads is never worked out, and tells nobody.
+        moved.with(|_| ());
         if before.is_some() {
             standings.epoch.update(|epoch| *epoch += 1);
         }
@@ -168,9 +179,9 @@ pub(super) fn follow(folder: Folder) {
     Effect::new(move || {
         folder.visible.track();
         folder.slots.track();
-        folder.shown.track();
+        folder.shown.with(|_| ());
         folder.list.active.track();
-        folder.online.track();
+        folder.online.with(|_| ());
         standings.epoch.track();
         if !standings.busy.get_value() {
             standings.busy.set_value(true);

@@ -18,7 +18,12 @@ pub(super) fn Reach(
     why: RwSignal<Option<DeviceId>>,
 ) -> impl IntoView {
     let reach = session::reach::of(id);
-    let rate = move || reach.get().and_then(|reach| reach.rate).map(|rate| view! { <b>{format::rate(rate)}</b> });
+    let rate = move || {
+        reach
+            .get()
+            .and_then(|reach| reach.rate)
+            .map(|rate| view! { <b>{format::rate(rate)}</b> })
+    };
     view! {
         <span class="row">
             <span class="badge"><Icon name="relay"/>{words::relay()}" "{rate}</span>
@@ -48,16 +53,24 @@ pub(super) fn ReachDialog(why: RwSignal<Option<DeviceId>>) -> impl IntoView {
     });
     let device = move || why.get().and_then(|id| stores.devices.get(id));
     let title = Signal::derive(move || {
-        device().map(|device| words::relay_title(&format::name(device.name.as_str()))).unwrap_or_default()
+        device()
+            .map(|device| words::relay_title(&format::name(device.name.as_str())))
+            .unwrap_or_default()
     });
     let here = move || {
         let me = stores.me.with(|me| me.as_ref().map(|me| me.device));
-        me.and_then(|me| stores.devices.get(me)).map(|me| me.address).unwrap_or_default()
+        me.and_then(|me| stores.devices.get(me))
+            .map(|me| me.address)
+            .unwrap_or_default()
     };
     let found = move || {
         let there = device().map(|device| device.address).unwrap_or_default();
         let here = here();
-        if here == there { words::relay_same(&there) } else { words::relay_other(&here, &there) }
+        if here == there {
+            words::relay_same(&there)
+        } else {
+            words::relay_other(&here, &there)
+        }
     };
     view! {
         <Dialog open title class="small">

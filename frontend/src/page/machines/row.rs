@@ -66,7 +66,11 @@ pub(super) fn DeviceRow(
         let fresh = if fresh { "fresh" } else { "" };
         format!("device {compact} {away} {fresh}")
     };
-    let href = if is_machine { route::machine(id) } else { route::device(id) };
+    let href = if is_machine {
+        route::machine(id)
+    } else {
+        route::device(id)
+    };
     let address = Memo::new(move |_| row.with(|view| format!("{}:{}", view.address, view.port)));
     Some(view! {
         <li class=class data-device=id.to_string()>
@@ -97,9 +101,15 @@ fn Marks(row: RwSignal<DeviceView>) -> impl IntoView {
     let me = stores().me;
     let is_me = Memo::new(move |_| row.with(|view| me.with(|me| me.as_ref().is_some_and(|me| me.device == view.id))));
     let by_code = Memo::new(move |_| row.with(|view| view.joined_by_code && !view.revoked));
-    let mine = move || is_me.get().then(|| view! { <span class="badge accent">{words::this_browser()}</span> });
+    let mine = move || {
+        is_me
+            .get()
+            .then(|| view! { <span class="badge accent">{words::this_browser()}</span> })
+    };
     let code = move || {
-        by_code.get().then(|| view! { <span class="badge warn" title=words::by_code_says()>{words::by_code()}</span> })
+        by_code
+            .get()
+            .then(|| view! { <span class="badge warn" title=words::by_code_says()>{words::by_code()}</span> })
     };
     view! { {mine}{code} }
 }
@@ -107,7 +117,13 @@ fn Marks(row: RwSignal<DeviceView>) -> impl IntoView {
 #[component]
 fn SubLine(row: RwSignal<DeviceView>, work: Memo<Work>, is_machine: bool, online: Memo<bool>) -> impl IntoView {
     let live = Memo::new(move |_| work.with(Work::live).filter(|_| online.get()));
-    let class = move || if live.read().is_some() { "sub cut live" } else { "sub cut" };
+    let class = move || {
+        if live.read().is_some() {
+            "sub cut live"
+        } else {
+            "sub cut"
+        }
+    };
     let seen = Signal::derive(move || row.with(|view| view.last_seen));
     let facts = move || {
         live.get().unwrap_or_else(|| {
@@ -133,8 +149,19 @@ fn facts(view: &DeviceView, waits: Option<String>) -> String {
         0 => words::no_folders().to_owned(),
         _ => words::folders(&format::count(roots), &text::plural(roots, "folder", "folders")),
     };
-    let os = format::name(&view.os);
-    [os, waits.unwrap_or(folders)].iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(" · ")
+    let os = short(&format::name(&view.os));
+    [os, waits.unwrap_or(folders)]
+        .iter()
+        .filter(|part| !part.is_empty())
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+/// `Debian 12` of `Debian GNU/Linux 12 (bookworm)`: the line is short, and the device's page has it whole.
+fn short(os: &str) -> String {
+    let os = os.split(" (").next().unwrap_or_default();
+    os.replace("GNU/Linux ", "")
 }
 
 #[component]
@@ -164,13 +191,22 @@ fn Acts(
         let open = (kind == DeviceKind::Agent && !view.revoked)
             .then(|| Entry::new("machines", common::open(), to(route::machine(id))));
         let details = Entry::new("info", common::details(), to(route::device(id)));
-        let confirm = (view.joined_by_code && !view.revoked)
-            .then(|| Entry::new("check", words::confirm(), move || confirm(id)));
+        let confirm =
+            (view.joined_by_code && !view.revoked).then(|| Entry::new("check", words::confirm(), move || confirm(id)));
         let rename = (!view.revoked)
             .then(|| Entry::new("text", common::rename_more(), move || asked.set(Some(Asked::Name(id)))));
-        let remove = (!view.revoked && !untrack(is_me))
-            .then(|| Entry::new("trash", words::remove_more(), move || asked.set(Some(Asked::Removal(id)))).bad());
-        open.into_iter().chain([details]).chain(confirm).chain(rename).chain(remove).collect()
+        let remove = (!view.revoked && !untrack(is_me)).then(|| {
+            Entry::new("trash", words::remove_more(), move || {
+                asked.set(Some(Asked::Removal(id)))
+            })
+            .bad()
+        });
+        open.into_iter()
+            .chain([details])
+            .chain(confirm)
+            .chain(rename)
+            .chain(remove)
+            .collect()
     };
     let first = Memo::new(move |_| {
         let has_session = sessions.with(|all| all.iter().any(|session| session.device == id));
@@ -225,8 +261,12 @@ fn confirm(id: DeviceId) {
 }
 
 fn sign_out(sessions: Sessions, id: DeviceId) {
-    let ended: BTreeSet<_> =
-        sessions.with_untracked(|all| all.iter().filter(|session| session.device == id).map(|session| session.id).collect());
+    let ended: BTreeSet<_> = sessions.with_untracked(|all| {
+        all.iter()
+            .filter(|session| session.device == id)
+            .map(|session| session.id)
+            .collect()
+    });
     leptos::task::spawn_local(async move {
         for session in ended {
             if account::end_session(session).await.is_ok() {
@@ -242,7 +282,13 @@ pub(crate) fn glyph(view: &DeviceView) -> &'static str {
     let named = |words: &[&str]| words.iter().any(|word| name.contains(word));
     match view.kind {
         DeviceKind::Cli => "terminal",
-        DeviceKind::Browser if ["iphone", "android", "ios"].iter().any(|phone| os.contains(phone) || name.contains(phone)) => "phone",
+        DeviceKind::Browser
+            if ["iphone", "android", "ios"]
+                .iter()
+                .any(|phone| os.contains(phone) || name.contains(phone)) =>
+        {
+            "phone"
+        }
         DeviceKind::Browser => "browser",
         DeviceKind::Agent if named(&["laptop", "book", "notebook"]) => "laptop",
         DeviceKind::Agent if named(&["nas", "storage"]) => "nas",

@@ -173,6 +173,9 @@ async fn a_range_is_that_part_and_one_beyond_the_end_is_refused() {
     assert_eq!((reply.status, reply.header("content-range")), (416, "bytes */240000"));
     let reply = ask(address, "GET /file", "If-None-Match: \"c0ffee\"\r\n").await;
     assert_eq!((reply.status, reply.body.len()), (304, 0));
+    // What a browser keeps of a file takes these over.
+    assert_eq!(reply.header("content-security-policy"), "sandbox; default-src 'none'");
+    assert!(reply.header("content-disposition").starts_with("attachment"));
 }
 
 #[actix_web::test]

@@ -32,8 +32,10 @@ pub(super) async fn ask(folder: Folder, items: &[Arc<Item>], standings: Standing
     let Some(heads) = heads.filter(|_| folder.is_there()) else {
         return vec![None; items.len()];
     };
-    let mut states: Vec<Option<InDrive>> =
-        items.iter().map(|item| in_drive::compare(&item.entry, heads.get(&item.entry.name))).collect();
+    let mut states: Vec<Option<InDrive>> = items
+        .iter()
+        .map(|item| in_drive::compare(&item.entry, heads.get(&item.entry.name)))
+        .collect();
     let is_busy = standings.is_busy(root);
     let is_open = |state: &Option<InDrive>| match state {
         None => true,
@@ -45,7 +47,10 @@ pub(super) async fn ask(folder: Folder, items: &[Arc<Item>], standings: Standing
     if open.is_empty() || !folder.online.try_get_untracked().unwrap_or_default() {
         return states;
     }
-    let paths: Vec<RootPath> = open.iter().filter_map(|at| path.join(&items[*at].entry.name).ok()).collect();
+    let paths: Vec<RootPath> = open
+        .iter()
+        .filter_map(|at| path.join(&items[*at].entry.name).ok())
+        .collect();
     if paths.len() < open.len() {
         return states;
     }
