@@ -50,12 +50,6 @@ pub(crate) async fn put_bytes(path: &str, bytes: Vec<u8>) -> Result<(), Refusal>
     checked(sent.map_err(|_| offline())?).await.map(drop)
 }
 
-/// Reads bytes.
-pub(crate) async fn get_bytes(path: &str) -> Result<Vec<u8>, Refusal> {
-    let response = Request::get(path).send().await.map_err(|_| offline())?;
-    checked(response).await?.binary().await.map_err(|_| offline())
-}
-
 /// Reads some bytes of what is there: `len`, at least one, from an offset on.
 pub(crate) async fn get_range(path: &str, from: u64, len: u64) -> Result<Vec<u8>, Refusal> {
     let range = format!("bytes={from}-{}", from + len - 1);

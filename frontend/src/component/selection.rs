@@ -13,11 +13,6 @@ impl Key {
     pub(crate) fn new(bytes: &[u8]) -> Self {
         Self(Arc::from(bytes))
     }
-
-    /// The bytes.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
 }
 
 /// The chosen rows of one list.
@@ -146,7 +141,7 @@ mod tests {
         let mut names: Vec<&str> = marks
             .chosen
             .iter()
-            .filter_map(|key| std::str::from_utf8(key.as_bytes()).ok())
+            .filter_map(|key| std::str::from_utf8(&key.0).ok())
             .collect();
         names.sort_unstable();
         names.concat()

@@ -45,13 +45,14 @@ fn Setting(
     #[prop(optional, into)]
     says: Signal<String>,
     /// What can be done.
-    children: Children,
+    #[prop(optional)]
+    children: Option<Children>,
 ) -> impl IntoView {
     let sub = move || (!says.read().is_empty()).then(|| view! { <span class="sub">{says.get()}</span> });
     view! {
         <div class="setting">
             <div class="says"><span class="what">{move || title.get()}</span>{sub}</div>
-            {children()}
+            {children.map(|children| children())}
         </div>
     }
 }
@@ -117,7 +118,7 @@ fn About() -> impl IntoView {
         <section aria-labelledby="about">
             <h2 id="about">{text::settings::about()}</h2>
             <div class="card">
-                <Setting title=text::settings::version(&this_browser::VERSION) says=text::settings::licence()>{()}</Setting>
+                <Setting title=text::settings::version(&this_browser::VERSION) says=text::settings::licence()/>
             </div>
         </section>
     }

@@ -103,11 +103,6 @@ impl Transfers {
         self.rows.with(|rows| rows.get(&id).copied())
     }
 
-    /// All ids, newest first; tracks coming and going, not each row.
-    pub(crate) fn ids(self) -> Vec<TransferId> {
-        self.rows.with(|rows| rows.keys().rev().copied().collect())
-    }
-
     /// All of them as they are now, newest first; tracks every row.
     pub(crate) fn all(self) -> Vec<TransferView> {
         let rows: Vec<_> = self.rows.with(|rows| rows.values().rev().copied().collect());

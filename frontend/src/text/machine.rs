@@ -39,7 +39,6 @@ texts! {
     copy_path = "Copy path" | "复制路径";
     versions = "Versions" | "版本";
     to_device = "About this machine" | "关于此机器";
-    search = "Search" | "搜索";
     key_upload = "Upload to drive" | "上传到云盘";
     key_download = "Download" | "下载";
     key_details = "Details" | "详情";
@@ -95,7 +94,6 @@ texts! {
     fact_modified = "Modified" | "修改时间";
     fact_target = "Points to" | "指向";
     fact_path = "Path" | "路径";
-    fact_kind = "Kind" | "类型";
     exact_bytes(count, noun) = "{count} {noun}" | "{count} 字节";
     safe_says = "The drive holds exactly this." | "云盘中的内容与此一致。";
     changed_says = "The drive holds an older content, which stays safe." | "云盘中保存的是较早的内容，仍然安全。";
@@ -106,7 +104,6 @@ texts! {
     waits_says = "The upload goes on by itself when the machine is back." | "机器上线后会自动继续上传。";
     never_says = "Pipes, sockets and devices are not uploaded." | "管道、套接字和设备文件不会上传。";
 
-    preview = "Preview" | "预览";
     preview_of(name) = "Preview of {name}" | "{name} 的预览";
     preview_load(size) = "Load preview ({size})" | "加载预览（{size}）";
     preview_none = "No preview for this kind of file" | "此类文件无法预览";

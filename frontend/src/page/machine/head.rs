@@ -23,7 +23,7 @@ use crate::{
 pub(super) fn Head(folder: Folder) -> impl IntoView {
     let spot = folder.spot();
     let crumbs = above(folder, &spot);
-    let up = crumbs.last().cloned().unwrap_or_else(|| to_machines());
+    let up = crumbs.last().cloned().unwrap_or_else(to_machines);
     let is_top = spot.place.is_none();
     let machine = machine_name(folder);
     let mut under: Vec<String> = if is_top { Vec::new() } else { vec![machine] };

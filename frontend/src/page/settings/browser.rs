@@ -27,7 +27,7 @@ pub(super) fn ThisBrowser() -> impl IntoView {
                 <Setting title=text::settings::language()><Languages prefs/></Setting>
                 <Setting title=text::settings::theme()><Themes prefs/></Setting>
                 <LetterKeys prefs/>
-                <Setting title=text::settings::install() says=install>{()}</Setting>
+                <Setting title=text::settings::install() says=install/>
             </div>
         </section>
     }
