@@ -53,7 +53,11 @@ pub(crate) async fn put_bytes(path: &str, bytes: Vec<u8>) -> Result<(), Refusal>
 /// Reads some bytes of what is there: `len`, at least one, from an offset on.
 pub(crate) async fn get_range(path: &str, from: u64, len: u64) -> Result<Vec<u8>, Refusal> {
     let range = format!("bytes={from}-{}", from + len - 1);
-    let response = Request::get(path).header("range", &range).send().await.map_err(|_| offline())?;
+    let response = Request::get(path)
+        .header("range", &range)
+        .send()
+        .await
+        .map_err(|_| offline())?;
     checked(response).await?.binary().await.map_err(|_| offline())
 }
 

@@ -67,7 +67,9 @@ pub(crate) fn focus(selector: &str) {
 
 /// Has the browser download an address of ours.
 pub(crate) fn download(href: &str, name: &str) {
-    let Ok(anchor) = document().create_element("a") else { return };
+    let Ok(anchor) = document().create_element("a") else {
+        return;
+    };
     let _ = anchor.set_attribute("href", href);
     let _ = anchor.set_attribute("download", name);
     if let Ok(anchor) = anchor.dyn_into::<web_sys::HtmlElement>() {

@@ -7,7 +7,9 @@ use crate::text::{self, Lang};
 /// A name as it is shown: what would move or hide other words of the page stands as U+FFFD.
 pub(crate) fn name(text: &str) -> String {
     let is_hidden = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if is_hidden(c) { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// Bytes in decimal units, as disks are sold: `8.4 MB`, `96 kB`, `7 bytes`.
@@ -25,11 +27,21 @@ pub(crate) fn bytes(count: u64) -> String {
         value /= 1000.0;
         unit += 1;
     }
-    let digits = if value < 9.995 { 2 } else if value < 99.95 { 1 } else { 0 };
+    let digits = if value < 9.995 {
+        2
+    } else if value < 99.95 {
+        1
+    } else {
+        0
+    };
     // kB are whole: nobody cares for tenths of a kilobyte.
     let digits = if unit == 0 { 0 } else { digits };
     let figure = format!("{value:.digits$}");
-    let figure = if digits > 0 { figure.trim_end_matches('0').trim_end_matches('.') } else { &figure };
+    let figure = if digits > 0 {
+        figure.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &figure
+    };
     format!("{figure} {}", UNITS[unit])
 }
 

@@ -1,6 +1,9 @@
 //! The web app of Beckon: client-side rendered by Leptos, in one WebAssembly module that also runs in its workers.
 
-#![allow(unreachable_pub, reason = "what Leptos makes of a component's props is public, whatever the component is")]
+#![allow(
+    unreachable_pub,
+    reason = "what Leptos makes of a component's props is public, whatever the component is"
+)]
 
 mod account;
 mod api;

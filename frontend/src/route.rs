@@ -29,7 +29,10 @@ const BYTES: char = '~';
 /// Signing in, to come back to the place where the page is now.
 pub(crate) fn sign_in_for_here() -> String {
     let location = crate::dom::window().location();
-    let (path, query) = (location.pathname().unwrap_or_default(), location.search().unwrap_or_default());
+    let (path, query) = (
+        location.pathname().unwrap_or_default(),
+        location.search().unwrap_or_default(),
+    );
     if matches!(path.as_str(), "/" | MACHINES | SIGN_IN) {
         return SIGN_IN.to_owned();
     }
@@ -156,7 +159,10 @@ mod tests {
     }
 
     fn decoded(text: &str, decode: fn(&str) -> Result<js_sys::JsString, wasm_bindgen::JsValue>) -> String {
-        decode(text).ok().and_then(|text| text.as_string()).unwrap_or_else(|| text.to_owned())
+        decode(text)
+            .ok()
+            .and_then(|text| text.as_string())
+            .unwrap_or_else(|| text.to_owned())
     }
 
     #[wasm_bindgen_test]
@@ -167,7 +173,11 @@ mod tests {
             let raw = rest(&folder(DEVICE, ROOT, &wanted));
             assert_eq!(path(&raw).as_ref(), Some(&wanted), "{raw}");
             // The router hands a parameter over decoded.
-            assert_eq!(path(&decoded(&raw, js_sys::decode_uri_component)).as_ref(), Some(&wanted), "{raw}");
+            assert_eq!(
+                path(&decoded(&raw, js_sys::decode_uri_component)).as_ref(),
+                Some(&wanted),
+                "{raw}"
+            );
         }
     }
 

@@ -30,10 +30,10 @@ fn the_web_app_comes_without_inline_scripts_and_says_no_secret() {
     let page = curl([server.url()]).expect_status(200);
     assert_hardened(&page);
     assert!(page.expect_header("content-type").starts_with("text/html"));
-    let text = page.text();
-    assert!(text.contains("<title>Beckon</title>"), "{text}");
-    assert!(text.matches("<script").count() == text.matches("<script type=\"module\" src=\"/app/").count());
-    assert!(!text.contains("<style") && !text.contains(" style=") && !text.contains(&server.set_up_code()));
+    let html = page.text();
+    assert!(html.contains("<title>Beckon</title>"), "{html}");
+    assert!(html.matches("<script").count() == html.matches("<script type=\"module\" src=\"/app/").count());
+    assert!(!html.contains("<style") && !html.contains(" style=") && !html.contains(&server.set_up_code()));
     let status = || curl([format!("{}/api/status", server.url())]).expect_status(200).json();
     assert_eq!(
         (text(&status(), "name"), &status()["set_up"]),

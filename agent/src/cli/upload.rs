@@ -151,7 +151,12 @@ pub(super) struct Draft<'a> {
 
 impl Draft<'_> {
     /// Signs the order and places it.
-    pub(super) async fn place(&self, api: &Api, control: &mut Control<'_>, paths: Vec<RootPath>) -> Result<TransferView, Failure> {
+    pub(super) async fn place(
+        &self,
+        api: &Api,
+        control: &mut Control<'_>,
+        paths: Vec<RootPath>,
+    ) -> Result<TransferView, Failure> {
         let what = what(&paths);
         let (selection, detached) = Selection::of(paths);
         if let Some(bytes) = detached {

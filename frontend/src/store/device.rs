@@ -79,8 +79,12 @@ impl Devices {
 
     /// The ids of all devices, by first visit; tracks coming and going, not each row.
     pub(crate) fn ids(self) -> Vec<DeviceId> {
-        let mut rows: Vec<_> = self.rows.with(|rows| rows.iter().map(|(id, row)| (*id, *row)).collect());
-        rows.sort_by_key(|(id, row): &(DeviceId, RwSignal<DeviceView>)| (row.with_untracked(|view| view.first_seen), *id));
+        let mut rows: Vec<_> = self
+            .rows
+            .with(|rows| rows.iter().map(|(id, row)| (*id, *row)).collect());
+        rows.sort_by_key(|(id, row): &(DeviceId, RwSignal<DeviceView>)| {
+            (row.with_untracked(|view| view.first_seen), *id)
+        });
         rows.into_iter().map(|(id, _)| id).collect()
     }
 
@@ -88,7 +92,8 @@ impl Devices {
     pub(crate) fn machines(self) -> Vec<DeviceId> {
         let is_machine = |view: &DeviceView| view.kind == DeviceKind::Agent && !view.revoked;
         let ids = self.ids().into_iter();
-        ids.filter(|id| self.row(*id).is_some_and(|row| row.with(is_machine))).collect()
+        ids.filter(|id| self.row(*id).is_some_and(|row| row.with(is_machine)))
+            .collect()
     }
 
     pub(super) fn forget(self) {

@@ -82,7 +82,10 @@ impl Transfers {
             }
             let points = seen.entry(view.id).or_default();
             points.push((now, view.progress.bytes_done));
-            let old = points.iter().filter(|(at, _)| now.since(*at).as_millis() > WINDOW_MS).count();
+            let old = points
+                .iter()
+                .filter(|(at, _)| now.since(*at).as_millis() > WINDOW_MS)
+                .count();
             // One point from before the window stays, to measure from.
             points.drain(..old.saturating_sub(1));
         });

@@ -38,7 +38,10 @@ pub(crate) fn of(refusal: &Refusal) -> String {
 /// Messages of programs begin small and end without a full stop; on a page they are sentences.
 pub(crate) fn sentence(message: &str) -> String {
     let mut chars = message.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let first = chars
+        .next()
+        .map(|first| first.to_uppercase().to_string())
+        .unwrap_or_default();
     let end = if message.ends_with(['.', '?', '!']) { "" } else { "." };
     format!("{first}{}{end}", chars.as_str())
 }
