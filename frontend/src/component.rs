@@ -23,6 +23,7 @@ pub(crate) mod presence;
 pub(crate) mod preview;
 pub(crate) mod progress;
 pub(crate) mod selection;
+pub(crate) mod sign_out;
 pub(crate) mod skeleton;
 pub(crate) mod stored;
 pub(crate) mod time;

@@ -133,7 +133,7 @@ fn sign(me: &Identity, target: DeviceId, (root, root_name): (RootId, Label), sel
 }
 
 /// The selection for people, in no language: as many paths as fit, and how many more there are.
-fn what(paths: &[RootPath]) -> String {
+pub(crate) fn what(paths: &[RootPath]) -> String {
     let room = WHAT_MAX - format!(" +{}", paths.len()).len();
     let mut text = String::new();
     for (at, path) in paths.iter().enumerate() {

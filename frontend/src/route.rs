@@ -41,9 +41,15 @@ pub(crate) fn sign_in_for_here() -> String {
 
 /// Where to go after signing in: the place asked for, if it is one of this app's.
 pub(crate) fn after_sign_in(to: Option<&str>) -> String {
-    // Two slashes, or one and a backslash, would begin another host's address.
-    let is_ours = |to: &&str| to.starts_with('/') && !to[1..].starts_with(['/', '\\']);
-    to.filter(is_ours).unwrap_or(MACHINES).to_owned()
+    to.filter(|to| is_ours(to)).unwrap_or(MACHINES).to_owned()
+}
+
+/// Whether an address stays on this server. The browser's own reading of it counts: it drops tabs and line ends, takes a
+/// backslash for a slash, and what begins with two slashes is another host.
+fn is_ours(address: &str) -> bool {
+    let here = crate::dom::origin();
+    web_sys::Url::new_with_base(address, &here)
+        .is_ok_and(|url| address.starts_with('/') && url.origin() == here && !url.pathname().starts_with("//"))
 }
 
 /// A machine's roots.
@@ -189,6 +195,28 @@ mod tests {
             // What the router pushes after a click on a link.
             let pushed = decoded(&address, js_sys::decode_uri);
             assert_eq!(path(&rest(&pushed)).as_ref(), Some(&wanted), "{pushed}");
+        }
+    }
+
+    #[wasm_bindgen_test]
+    fn signing_in_leads_to_no_other_host() {
+        for ours in ["/machines", "/drive/a%20b?focus=c", "/search?q=//x"] {
+            assert_eq!(after_sign_in(Some(ours)), ours);
+        }
+        let others = [
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            "/\r\\evil.example",
+            "/.//evil.example",
+            "/a/..//evil.example",
+            "https://evil.example/",
+            "javascript:alert(1)",
+            "",
+        ];
+        for other in others {
+            assert_eq!(after_sign_in(Some(other)), MACHINES, "{other:?}");
         }
     }
 

@@ -5,17 +5,18 @@ mod backoff;
 mod greeting;
 pub(crate) mod wire;
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, pin::pin, rc::Rc, time::Duration};
 
 use beckon_shared::{
     error::{ErrorCode, Refusal},
-    id::TransferId,
+    id::{DeviceId, TransferId},
     signature::Signed,
     statement::Statement,
     transfer::{Hold, Progress},
     wire::{self as frames, FRAME_MAX, FromServer, Reply, Request, ToServer},
 };
 use futures_channel::oneshot;
+use futures_util::future::{Either, select};
 use leptos::{ev, prelude::*, task::spawn_local};
 
 use self::{asking::Waiting, backoff::Backoff, greeting::NotIn, wire::Outgoing};
@@ -28,6 +29,12 @@ use crate::{
 
 /// How long the server may take to answer a request. Milliseconds.
 const REPLY_MS: u32 = 60_000;
+/// After so long a silence the server is asked whether it is still there. Milliseconds.
+const QUIET_MS: u32 = 40_000;
+/// How long it may take to show that it is. Milliseconds.
+const ECHO_MS: u32 = 20_000;
+/// The number of that question; no other request has it.
+const ECHO: u32 = 0;
 
 /// An open socket.
 struct Line {
@@ -40,7 +47,7 @@ struct State {
     /// Grows with every start and stop: who was started under an older number ends.
     run: u64,
     line: Option<Rc<Line>>,
-    /// Wakes who waits for the next try.
+    /// Wakes who waits: for the next try, or for a word of the server.
     wake: Option<oneshot::Sender<()>>,
     /// Whether the browser's own news of the network are listened to.
     listens: bool,
@@ -70,7 +77,7 @@ pub(crate) fn stop() {
     }
 }
 
-/// Tries again at once where the connection is lost.
+/// Tries again at once where the connection is lost; looks whether it still stands where it is not.
 pub(crate) fn try_now() {
     let wake = STATE.with_borrow_mut(|state| state.wake.take());
     if let Some(wake) = wake {
@@ -169,11 +176,11 @@ async fn refused(stores: Stores, reason: Refusal, statement: Option<Box<Signed<S
     account::refused(stores, &reason).await;
 }
 
+/// Waits, unless it is woken.
 async fn pause(millis: u32) {
     let (wake, woken) = oneshot::channel();
     STATE.with_borrow_mut(|state| state.wake = Some(wake));
     let _ = dom::within(millis, woken).await;
-    STATE.with_borrow_mut(|state| state.wake = None);
 }
 
 /// One connection from its first frame to its last.
@@ -197,7 +204,7 @@ async fn visit(stores: Stores, run: u64, identity: &Identity, backoff: &mut Back
     }
     // What was shown before may have changed while nobody listened.
     stores.drive.update(|revision| *revision += 1);
-    let end = serve(stores, run, &mut wire, &line).await;
+    let end = serve(stores, run, &mut wire, &line, identity.device()).await;
     line.waiting.forget_all();
     STATE.with_borrow_mut(|state| {
         if state.line.as_ref().is_some_and(|now| Rc::ptr_eq(now, &line)) {
@@ -207,9 +214,9 @@ async fn visit(stores: Stores, run: u64, identity: &Identity, backoff: &mut Back
     end
 }
 
-async fn serve(stores: Stores, run: u64, wire: &mut wire::Wire, line: &Line) -> NotIn {
+async fn serve(stores: Stores, run: u64, wire: &mut wire::Wire, line: &Line, me: DeviceId) -> NotIn {
     let mut shown = None;
-    while let Some(bytes) = wire.next().await {
+    while let Some(bytes) = next(wire, me).await {
         if current_run() != run {
             break;
         }
@@ -233,6 +240,26 @@ async fn serve(stores: Stores, run: u64, wire: &mut wire::Wire, line: &Line) -> 
         }
     }
     NotIn::Unreachable
+}
+
+/// The next frame; nothing once the line has ended, or is dead. The server's pings are hidden from a page, so a server that
+/// is silent is asked for something that costs nothing: a session of this browser with itself, which is refused.
+async fn next(wire: &mut wire::Wire, me: DeviceId) -> Option<Vec<u8>> {
+    let heard = match select(pin!(wire.next()), pin!(pause(QUIET_MS))).await {
+        Either::Left((bytes, _)) => Some(bytes),
+        Either::Right(_) => None,
+    };
+    if let Some(bytes) = heard {
+        return bytes;
+    }
+    let question = ToServer::Request {
+        id: ECHO,
+        body: Box::new(Request::OpenSession { device: me }),
+    };
+    if !wire.outgoing().send(&frames::encode(&question)) {
+        return None;
+    }
+    wire.next_within(ECHO_MS).await
 }
 
 fn take(stores: Stores, frame: FromServer) {

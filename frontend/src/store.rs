@@ -1,6 +1,7 @@
 //! What the app knows, as signals: who is signed in, the control list, transfers, the drive's revision, messages.
 
 mod device;
+mod download;
 mod link;
 mod toast;
 mod transfer;
@@ -12,6 +13,7 @@ use beckon_shared::{
 use leptos::prelude::*;
 
 pub(crate) use device::Devices;
+pub(crate) use download::{Download, Downloads};
 pub(crate) use link::Link;
 pub(crate) use toast::{Toast, Toasts};
 pub(crate) use transfer::Transfers;
@@ -29,6 +31,8 @@ pub(crate) struct Stores {
     pub(crate) devices: Devices,
     /// Transfers of the account.
     pub(crate) transfers: Transfers,
+    /// Downloads straight from machines.
+    pub(crate) downloads: Downloads,
     /// Grows when the drive changed: read again what is on the screen.
     pub(crate) drive: RwSignal<u64>,
     /// How full the drive is; read again after the drive changed.
@@ -53,6 +57,7 @@ impl Stores {
             link: RwSignal::new(Link::Connecting),
             devices: Devices::default(),
             transfers: Transfers::default(),
+            downloads: Downloads::default(),
             drive: RwSignal::new(0),
             usage: RwSignal::new(None),
             prefs: Prefs::load(),
@@ -66,6 +71,7 @@ impl Stores {
         self.me.set(None);
         self.devices.forget();
         self.transfers.forget();
+        self.downloads.forget();
         self.usage.set(None);
         self.toasts.forget();
     }

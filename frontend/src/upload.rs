@@ -15,7 +15,7 @@ pub(crate) mod worker;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
 };
 
 use beckon_shared::{
@@ -29,12 +29,13 @@ use beckon_shared::{
 use js_sys::Array;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, prelude::Closure};
-use web_sys::HtmlInputElement;
+use web_sys::{DragEvent, HtmlInputElement};
 
 pub(crate) use chosen::{Chosen, Dropped, has_files, of_drop, of_field};
 use keep::Record;
 
 use crate::{
+    component::transfer::steer_all,
     dom, identity,
     store::{Link, Stores, stores},
     text,
@@ -44,29 +45,38 @@ use crate::{
 const LOOK: std::time::Duration = std::time::Duration::from_secs(15);
 
 thread_local! {
-    /// Uploads of this browser whose files are gone.
-    static WITHOUT_FILES: ArcRwSignal<BTreeSet<TransferId>> = ArcRwSignal::new(BTreeSet::new());
-    /// Uploads whose files were chosen again, and were others.
-    static MISMATCHED: ArcRwSignal<BTreeSet<TransferId>> = ArcRwSignal::new(BTreeSet::new());
+    /// Uploads of this browser that cannot go on by themselves.
+    static LACKING: ArcRwSignal<BTreeMap<TransferId, Lack>> = ArcRwSignal::new(BTreeMap::new());
     /// How many uploads are about to begin.
     static PLACING: Cell<u32> = const { Cell::new(0) };
     /// Uploads that are being looked up in the vault.
     static LOOKING: RefCell<BTreeSet<TransferId>> = const { RefCell::new(BTreeSet::new()) };
 }
 
-fn without_files() -> ArcRwSignal<BTreeSet<TransferId>> {
-    WITHOUT_FILES.with(Clone::clone)
+/// What an upload needs before it can go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    /// The files are gone.
+    Files,
+    /// They were chosen again, and were others.
+    SameFiles,
+    /// Nothing is known of it, so no choice could be compared with it.
+    Record,
 }
 
-fn mismatched() -> ArcRwSignal<BTreeSet<TransferId>> {
-    MISMATCHED.with(Clone::clone)
+fn lacking() -> ArcRwSignal<BTreeMap<TransferId, Lack>> {
+    LACKING.with(Clone::clone)
+}
+
+fn lacks(id: TransferId, lack: Lack) {
+    lacking().update(|all| _ = all.insert(id, lack));
 }
 
 /// Puts what was chosen into a folder below `Files`. The transfer is in the stores when this returns.
 pub(crate) async fn put(stores: Stores, folder: RootPath, chosen: Vec<Chosen>) -> Result<(), Refusal> {
     let wishes: Vec<_> = chosen.iter().map(Chosen::wish).collect();
     let plan = plan::plan(&folder, &wishes);
-    if plan.tops.is_empty() {
+    if plan.entries.is_empty() {
         return Err(nothing(&plan.problems));
     }
     let files: Array = plan.entries.iter().map(|(at, _)| chosen[*at].value()).collect();
@@ -109,11 +119,13 @@ async fn begin(
 }
 
 fn nothing(problems: &[Problem]) -> Refusal {
-    let message = problems.first().map(|problem| problem.message.clone());
-    Refusal::new(
-        ErrorCode::BadRequest,
-        message.unwrap_or_else(|| "there is nothing in what was chosen; choose files".to_owned()),
-    )
+    match problems.first() {
+        Some(problem) => Refusal::new(problem.code, problem.message.clone()),
+        None => Refusal::new(
+            ErrorCode::BadRequest,
+            "there is nothing in what was chosen; choose files",
+        ),
+    }
 }
 
 /// A terminal steers one of this browser's uploads.
@@ -128,8 +140,22 @@ pub(crate) fn steer(stores: Stores, id: TransferId, act: Act) {
 
 fn forget(stores: Stores, id: TransferId) {
     under_way::remove(stores, id);
-    without_files().update(|ids| _ = ids.remove(&id));
+    lacking().update(|all| _ = all.remove(&id));
     leptos::task::spawn_local(keep::forget(id));
+}
+
+/// Whether signing out, or closing the page, would stop an upload of this tab.
+pub(crate) fn is_under_way() -> bool {
+    PLACING.get() > 0 || under_way::is_any()
+}
+
+/// Lets go of the files of all uploads, as whoever signs out wants nothing of them left here. What was planned stays, so
+/// that they go on after the next sign-in once the same files are chosen again.
+pub(crate) async fn drop_files() {
+    under_way::clear();
+    for id in keep::all().await {
+        keep::drop_files(id).await;
+    }
 }
 
 /// Goes on with what an earlier page, or another tab that is gone, left; once, at the start of the page.
@@ -148,6 +174,9 @@ pub(crate) fn watch(stores: Stores) {
             event.prevent_default();
         }
     });
+    for dragged in ["dragover", "drop"] {
+        listen(dragged, stay);
+    }
     listen("pagehide", |_| under_way::ids().into_iter().for_each(lease::release));
     leptos::task::spawn_local(forget_old());
 }
@@ -156,6 +185,20 @@ fn listen(event: &str, heard: fn(web_sys::Event)) {
     let heard = Closure::<dyn FnMut(web_sys::Event)>::new(heard);
     let _ = dom::window().add_event_listener_with_callback(event, heard.as_ref().unchecked_ref());
     heard.forget();
+}
+
+/// Files that fall beside what takes them would be opened by the browser in place of the app.
+fn stay(event: web_sys::Event) {
+    let Ok(event) = event.dyn_into::<DragEvent>() else {
+        return;
+    };
+    if let Some(data) = event
+        .data_transfer()
+        .filter(|data| !event.default_prevented() && has_files(data))
+    {
+        event.prevent_default();
+        data.set_drop_effect("none");
+    }
 }
 
 fn look_again(stores: Stores) {
@@ -171,11 +214,13 @@ fn look_again(stores: Stores) {
 fn look(stores: Stores, all: &[TransferView]) {
     let Some(me) = identity::current() else { return };
     let device = me.device();
-    for view in all.iter().filter(|view| view.device == device) {
+    // A row that shows what the server may yet refuse tells nothing: files that are let go of do not come back.
+    let tells = |view: &&TransferView| view.device == device && !stores.transfers.is_asked(view.id);
+    for view in all.iter().filter(tells) {
         match view.state {
             TransferState::Done | TransferState::Cancelled if under_way::has(view.id) => forget(stores, view.id),
             state if state.is_over() || view.hold == Hold::User || under_way::has(view.id) => {}
-            _ if without_files().with_untracked(|ids| ids.contains(&view.id)) => {}
+            _ if lacking().with_untracked(|all| all.contains_key(&view.id)) => {}
             _ => leptos::task::spawn_local(take_up(stores, view.id)),
         }
     }
@@ -190,9 +235,9 @@ async fn take_up(stores: Stores, id: TransferId) {
     if !under_way::has(id) && lease::take(id) {
         match keep::kept(id).await {
             Some((record, Some(files))) => under_way::add(stores, id, record, files, true),
-            _ => {
+            found => {
                 lease::release(id);
-                without_files().update(|ids| _ = ids.insert(id));
+                lacks(id, found.map_or(Lack::Record, |_| Lack::Files));
             }
         }
     }
@@ -211,13 +256,8 @@ async fn forget_old() {
     }
 }
 
-/// Whether an upload of this browser stands still because its files are gone; tracked.
-pub(crate) fn needs_files(id: TransferId) -> bool {
-    without_files().with(|ids| ids.contains(&id))
-}
-
 /// Has the person choose the files of an upload again; what arrived is not sent again.
-pub(crate) fn choose_again(stores: Stores, id: TransferId) {
+fn choose_again(stores: Stores, id: TransferId) {
     leptos::task::spawn_local(async move {
         let kept = keep::kept(id).await;
         let nested = kept.as_ref().is_some_and(|(record, _)| is_nested(record));
@@ -235,7 +275,7 @@ fn is_nested(record: &Record) -> bool {
 
 async fn chosen_again(stores: Stores, id: TransferId, chosen: Vec<Chosen>) {
     let Some((record, _)) = keep::kept(id).await else {
-        mismatched().update(|ids| _ = ids.insert(id));
+        lacks(id, Lack::Record);
         return;
     };
     let wishes: Vec<_> = chosen.iter().map(Chosen::wish).collect();
@@ -244,7 +284,7 @@ async fn chosen_again(stores: Stores, id: TransferId, chosen: Vec<Chosen>) {
     let files: Array = chosen.iter().map(Chosen::value).collect();
     let (entries, files) = under_way::chosen(&record, &found, &files);
     if entries.is_empty() {
-        mismatched().update(|ids| _ = ids.insert(id));
+        lacks(id, Lack::SameFiles);
         return;
     }
     let missing = record.entries.iter().zip(&found).filter(|(_, found)| found.is_none());
@@ -254,8 +294,7 @@ async fn chosen_again(stores: Stores, id: TransferId, chosen: Vec<Chosen>) {
         message: "it was not chosen again, or it changed since it was first chosen; put it in again".to_owned(),
     });
     let problems = record.problems.iter().cloned().chain(missing).collect();
-    without_files().update(|ids| _ = ids.remove(&id));
-    mismatched().update(|ids| _ = ids.remove(&id));
+    lacking().update(|all| _ = all.remove(&id));
     lease::take(id);
     under_way::add(
         stores,
@@ -313,19 +352,25 @@ pub(crate) fn ChooseAgain(
     transfer: TransferId,
 ) -> impl IntoView {
     let stores = stores();
-    let words = move || match mismatched().with(|ids| ids.contains(&transfer)) {
-        true => text::upload::other_files(),
-        false if needs_files(transfer) => text::upload::files_gone(),
+    let lack = Memo::new(move |_| lacking().with(|all| all.get(&transfer).copied()));
+    let words = move || match lack.get() {
+        Some(Lack::Files) => text::upload::files_gone(),
+        Some(Lack::SameFiles) => text::upload::other_files(),
+        Some(Lack::Record) => text::upload::nothing_known(),
         // It is being taken up, as after a reload.
-        false => text::upload::goes_on(),
+        None => text::upload::goes_on(),
+    };
+    let help = move |lack| match lack {
+        Lack::Files | Lack::SameFiles => choose_again(stores, transfer),
+        Lack::Record => steer_all(stores, vec![transfer], Act::Cancel),
     };
     let button = move || {
-        needs_files(transfer).then(|| {
-            view! {
-                <button type="button" class="button sm" on:click=move |_| choose_again(stores, transfer)>
-                    {text::upload::choose_again()}
-                </button>
-            }
+        lack.get().map(|lack| {
+            let label = match lack {
+                Lack::Files | Lack::SameFiles => text::upload::choose_again(),
+                Lack::Record => text::transfer::cancel_verb(),
+            };
+            view! { <button type="button" class="button sm" on:click=move |_| help(lack)>{label}</button> }
         })
     };
     view! { <span class="grow">{words}</span> {button} }

@@ -268,7 +268,7 @@ impl EnrolmentCertificate {
 
     /// Whether `device` is a certificate that this key may make.
     fn check(&self, device: &DeviceCertificate) -> Result<(), BadCertificate> {
-        if !self.role.includes(device.role) {
+        if device.kind != DeviceKind::Agent || !self.role.includes(device.role) {
             return Err(BadCertificate::Enrolment);
         }
         if device.epoch != self.epoch {
@@ -548,6 +548,20 @@ pub(crate) mod tests {
             verify(&joined(&source, &enrolment(Role::Controller)), NOW),
             Err(BadCertificate::Enrolment)
         );
+    }
+
+    #[test]
+    fn an_enrolment_key_makes_machines_only() {
+        for kind in [DeviceKind::Browser, DeviceKind::Cli] {
+            let terminal = DeviceCertificate {
+                kind,
+                ..machine(Role::Source)
+            };
+            assert_eq!(
+                verify(&joined(&terminal, &enrolment(Role::Source)), NOW),
+                Err(BadCertificate::Enrolment)
+            );
+        }
     }
 
     #[test]

@@ -7,14 +7,13 @@ use crate::{
 
 /// What an entry and the drive's head of it say; nothing where only the machine can tell, by its index or by reading again.
 ///
-/// Only the machine knows what lies below a folder, and whether a file that was written within the clock's grain of its
-/// upload is still the same.
+/// Only the machine knows what lies below a folder, where a stored symlink pointed, as no head says so, and whether a file
+/// that was written within the clock's grain of its upload is still the same.
 pub fn compare(entry: &Entry, head: Option<&HeadView>) -> Option<InDrive> {
     match (entry.kind, head) {
         (EntryKind::Other, _) => Some(InDrive::Never),
-        (EntryKind::Folder, _) => None,
+        (EntryKind::Folder, _) | (EntryKind::Symlink, Some(_)) => None,
         (EntryKind::File | EntryKind::Symlink, None) => Some(InDrive::No),
-        (EntryKind::Symlink, Some(_)) => Some(InDrive::Safe),
         (EntryKind::File, Some(head)) if head.stamp != Some(entry.stamp) => Some(InDrive::Changed),
         (EntryKind::File, Some(head)) => head.settled.then_some(InDrive::Safe),
     }
@@ -65,7 +64,8 @@ mod tests {
             (File, Some(head(Some(LATER), false)), Some(InDrive::Changed)),
             (File, Some(head(None, true)), Some(InDrive::Changed)),
             (Symlink, None, Some(InDrive::No)),
-            (Symlink, Some(head(None, true)), Some(InDrive::Safe)),
+            (Symlink, Some(head(None, true)), None),
+            (Symlink, Some(head(Some(STAMP), true)), None),
             (Folder, None, None),
             (Folder, Some(head(None, true)), None),
             (Other, None, Some(InDrive::Never)),

@@ -214,3 +214,40 @@ fn another_terminal_pauses_an_upload_and_lets_it_go_on() {
     fetched(ann.cli(), "Files/film.bin", &back.path().join("film.bin"));
     assert!(fs::read(&file).unwrap() == fs::read(back.path().join("film.bin")).unwrap());
 }
+
+/// Answers what is asked of transfers by a fault of the server, after a while in which the page shows what it expects.
+const REFUSE_TO_STEER: &str = "const real = window.fetch;
+    const refused = () => new Response(JSON.stringify({ code: 'internal', message: 'not now', retry: false }), { status: 500 });
+    window.fetch = (asked, ...rest) => String(asked.url ?? asked).endsWith('/steer')
+        ? new Promise(done => setTimeout(() => { window.refused = true; done(refused()); }, 300))
+        : real(asked, ...rest);";
+
+#[test]
+fn a_cancel_that_the_server_refuses_leaves_the_upload_whole() {
+    let server = Server::start();
+    let ann = Account::sign_up(&server, "ann");
+    let proxy = Proxy::to(server.address());
+    let source = tempfile::tempdir().unwrap();
+    let file = source.path().join("film.bin");
+    sample::random_file(&file, 48 * MIB, 7);
+    let page = Page::open(&format!("{}/sign-in", proxy.url()));
+    scene::sign_in_here(&page, "ann", &scene::password_of("ann"));
+    page.see_path("/machines");
+    page.go("/drive/Files");
+    page.see(text("This folder is empty"));
+    proxy.allow(Way::Up, 16 * MIB);
+    choose(&page, "Choose files …", &[&file]);
+    proxy.wait_held_up(Way::Up, LONG);
+    page.script(REFUSE_TO_STEER, &[]);
+    page.click(link("Transfers"));
+    page.click(css(".main .transfer button[aria-label='Cancel']"));
+    wait_until("the server has refused", LONG, || {
+        page.script("return window.refused === true", &[]) == true
+    });
+    proxy.open();
+    page.set_limit(LONG);
+    page.see(text("1 file · 50.3 MB, safe"));
+    let back = tempfile::tempdir().unwrap();
+    fetched(ann.cli(), "Files/film.bin", &back.path().join("film.bin"));
+    assert!(fs::read(&file).unwrap() == fs::read(back.path().join("film.bin")).unwrap());
+}

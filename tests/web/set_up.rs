@@ -62,6 +62,23 @@ fn words_are_told_in_both_languages_and_do_not_change_with_them() {
 }
 
 #[test]
+fn going_back_to_another_name_leaves_the_words_as_they_were() {
+    let server = Server::start();
+    let page = Page::open(&format!("{}/setup#{}", server.url(), server.set_up_code()));
+    page.fill(field("Name"), "mei");
+    page.fill(field("Password"), &scene::password_of("mei"));
+    page.click(button("Continue"));
+    page.see_count(css(".words li"), 24);
+    let words = page.read_all(css(".words li"));
+    page.click(button("Back"));
+    page.fill(field("Name"), "lin");
+    page.fill(field("Password"), &scene::password_of("lin"));
+    page.click(button("Continue"));
+    page.see_count(css(".words li"), 24);
+    assert_eq!(page.read_all(css(".words li")), words);
+}
+
+#[test]
 fn saved_words_are_those_on_the_screen() {
     let server = Server::start();
     let page = Page::open(&format!("{}/setup#{}", server.url(), server.set_up_code()));

@@ -53,6 +53,27 @@ fn a_click_on_upload_ends_with_safe_in_both_browsers() {
 }
 
 #[test]
+fn a_folder_is_not_safe_any_more_once_something_below_it_changed() {
+    let server = Server::start();
+    let ann = Account::sign_up(&server, "ann");
+    let files = tempfile::tempdir().unwrap();
+    let deep = files.path().join("Kestrel/a/b.txt");
+    sample::text(&deep, "as it was stored");
+    let machine = Machine::join(&ann, "desk").root("Documents", files.path()).start();
+    let page = scene::sign_in(&server, "ann");
+    page.see(text("desk"));
+    page.go(&format!("/machine/{}", machine.id()));
+    page.click(row("Documents"));
+    page.click(css(".file:has([title='Kestrel']) .meta"));
+    page.press("u");
+    page.see(state("Kestrel", "Safe in drive"));
+    sample::text(&deep, "as it is now");
+    page.see(state("Kestrel", "Changed since"));
+    page.go(&format!("/machine/{}", machine.id()));
+    page.see(state("Documents", "Changed since"));
+}
+
+#[test]
 fn rows_that_are_dragged_onto_the_drive_are_uploaded() {
     let server = Server::start();
     let ann = Account::sign_up(&server, "ann");

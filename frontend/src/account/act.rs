@@ -1,6 +1,6 @@
 //! What only the account key can do: join codes, revocations, a new password, a new certificate.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{rc::Rc, time::Duration};
 
 use beckon_shared::{
     api::{
@@ -112,6 +112,7 @@ pub(crate) async fn end_session(id: SignInId) -> Result<(), Refusal> {
 /// Puts a new password in the place of the old one. All other sessions end.
 pub(crate) async fn change_password(old: &str, new: &str) -> Result<(), Problem> {
     beckon_shared::password::check_new(new)?;
+    let run = key::run();
     let opened = open_again(&*current()?, old).await?;
     let chosen = proof::choose(new, &opened.key).await?;
     let request = ChangePassword {
@@ -120,20 +121,26 @@ pub(crate) async fn change_password(old: &str, new: &str) -> Result<(), Problem>
         password: chosen.password,
     };
     api::tell("/api/password", &request).await?;
-    key::hold(opened.key);
+    if key::run() == run {
+        key::hold(opened.key);
+    }
     Ok(())
 }
 
-/// The account key of who is signed in, by the password; a certificate that ends soon is renewed on this occasion.
-pub(super) async fn reopen(stores: Stores, password: &str) -> Result<AccountKey, Problem> {
+/// The account key of who is signed in, by the password; a certificate that ends soon is renewed on this occasion. `None`
+/// if that was called off meanwhile.
+pub(super) async fn reopen(stores: Stores, password: &str) -> Result<Option<AccountKey>, Problem> {
+    let run = key::run();
     let identity = current()?;
     let opened = open_again(&identity, password).await?;
-    *identity.standing.borrow_mut() = opened.standing.clone();
-    if ends_soon(&identity) {
+    if let Some(newest) = opened.standing.newest() {
+        super::heard(stores, newest).await;
+    }
+    if key::run() == run && ends_soon(&identity) {
         // The old one still counts for a while, so this may fail.
         let _ = renew(stores, &identity, &opened).await;
     }
-    Ok(opened.key)
+    Ok((key::run() == run).then_some(opened.key))
 }
 
 async fn open_again(identity: &Identity, password: &str) -> Result<proof::Opened, Problem> {
@@ -152,21 +159,24 @@ fn ends_soon(identity: &Identity) -> bool {
     identity.kept && end.is_some_and(|end| end.since(dom::now()) < RENEW_BELOW)
 }
 
-async fn renew(stores: Stores, identity: &Identity, opened: &proof::Opened) -> Result<(), Problem> {
+async fn renew(stores: Stores, identity: &Rc<Identity>, opened: &proof::Opened) -> Result<(), Problem> {
     let keys = DeviceKeys::from_bytes(&identity.keys.to_bytes());
-    let chain = proof::certify(&opened.key, &keys, opened.standing.lowest_epoch(), Computer::Own);
-    let signed_in = arrive::finish(opened, &chain).await?;
+    let (chain, signed_in) = arrive::finish(&identity.signed_in.account_name, opened, &keys, Computer::Own).await?;
+    if !identity::current().is_some_and(|now| Rc::ptr_eq(&now, identity)) {
+        // Signed out meanwhile: the session that was opened just now must not outlive that.
+        return Ok(end_session(signed_in.session).await?);
+    }
     let renewed = Rc::new(Identity {
         keys,
         chain,
         account_key: identity.account_key,
-        standing: RefCell::new(opened.standing.clone()),
+        standing: identity.standing.clone(),
         signed_in: signed_in.clone(),
         kept: true,
     });
-    kept::keep(&renewed).await;
-    identity::set_current(Some(renewed));
+    identity::set_current(Some(Rc::clone(&renewed)));
     stores.me.set(Some(signed_in));
+    kept::keep(&renewed).await;
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use beckon_shared::{
     },
     certificate::Chain,
     error::ErrorCode,
+    id::{AccountId, DeviceId},
     keys::{AccountKey, DeviceKeys},
     path::Label,
     recovery::RecoveryKey,
@@ -38,24 +39,40 @@ use crate::{
 pub(crate) struct Draft {
     name: Label,
     code: Zeroizing<String>,
-    key: AccountKey,
-    words: RecoveryKey,
+    secrets: Rc<Secrets>,
     chosen: proof::Chosen,
     /// Whether an answer of the server was lost, so that the account may exist after all.
     unsure: Cell<bool>,
 }
 
+/// What an account consists of.
+#[derive(Debug)]
+struct Secrets {
+    key: AccountKey,
+    words: RecoveryKey,
+}
+
 impl Draft {
     /// Makes keys and words, and derives what the password yields; takes about a second. `code` is the set-up code or an
-    /// invitation's.
-    pub(crate) async fn new(name: Label, password: &str, code: Zeroizing<String>) -> Result<Self, Problem> {
-        let key = AccountKey::from_bytes(&Zeroizing::new(dom::random()));
+    /// invitation's. The words of an `earlier` draft stay: they may be written down already.
+    pub(crate) async fn new(
+        name: Label,
+        password: &str,
+        code: Zeroizing<String>,
+        earlier: Option<&Self>,
+    ) -> Result<Self, Problem> {
+        let fresh = || {
+            Rc::new(Secrets {
+                key: AccountKey::from_bytes(&Zeroizing::new(dom::random())),
+                words: RecoveryKey::from_entropy(dom::random()),
+            })
+        };
+        let secrets = earlier.map_or_else(fresh, |earlier| Rc::clone(&earlier.secrets));
         Ok(Self {
             name,
             code,
-            words: RecoveryKey::from_entropy(dom::random()),
-            chosen: proof::choose(password, &key).await?,
-            key,
+            chosen: proof::choose(password, &secrets.key).await?,
+            secrets,
             unsure: Cell::new(false),
         })
     }
@@ -67,7 +84,7 @@ impl Draft {
 
     /// The recovery words.
     pub(crate) fn words(&self) -> Vec<&'static str> {
-        self.words.words()
+        self.secrets.words.words()
     }
 }
 
@@ -84,19 +101,20 @@ pub(crate) async fn sign_up(stores: Stores, draft: &Draft) -> Result<(), Problem
 }
 
 async fn try_sign_up(stores: Stores, draft: &Draft) -> Result<(), Problem> {
-    let keys = new_keys();
-    let chain = proof::certify(&draft.key, &keys, 0, Computer::Own);
+    let (keys, Secrets { key, words }) = (new_keys(), &*draft.secrets);
+    let chain = proof::certify(key, &keys, 0, Computer::Own);
     let request = SignUp {
         setup_code: draft.code.to_string(),
         name: draft.name.clone(),
-        account_key: Packed(draft.key.public()),
+        account_key: Packed(key.public()),
         password: draft.chosen.password.clone(),
-        recovery_auth: Bytes(*draft.words.auth().as_bytes()),
-        recovery_wrapped: proof::wrap_by_words(&draft.words, &draft.key)?,
+        recovery_auth: Bytes(*words.auth().as_bytes()),
+        recovery_wrapped: proof::wrap_by_words(words, key)?,
         device: proof::new_device(chain.clone())?,
     };
     let signed_in = api::post("/api/sign-up", &request).await?;
-    let key = AccountKey::from_bytes(&draft.key.to_bytes());
+    let signed_in = checked(signed_in, draft.name.as_str(), key.id(), keys.id())?;
+    let key = AccountKey::from_bytes(&key.to_bytes());
     let pass = Pass {
         keys,
         chain,
@@ -110,7 +128,7 @@ async fn try_sign_up(stores: Stores, draft: &Draft) -> Result<(), Problem> {
 /// The account was made, only the answer was lost.
 async fn enter_made(stores: Stores, draft: &Draft) -> Result<(), Problem> {
     let opened = proof::open_by_secrets(draft.name.as_str(), &draft.chosen.secrets, None).await?;
-    enter(stores, opened, new_keys(), Computer::Own).await
+    enter(stores, draft.name.as_str(), opened, new_keys(), Computer::Own).await
 }
 
 /// Signs in with the password.
@@ -118,7 +136,7 @@ pub(crate) async fn sign_in(stores: Stores, name: &str, password: &str, computer
     let known = kept::known(name).await;
     let opened = proof::open(name, password, pinned(known.as_ref())).await?;
     let keys = usable_keys(known.filter(|_| computer.is_own()), &opened.standing);
-    enter(stores, opened, keys, computer).await
+    enter(stores, name, opened, keys, computer).await
 }
 
 /// Puts a new password in the place of a lost one, by the recovery words, and signs in with it. All other sessions end.
@@ -143,7 +161,7 @@ pub(crate) async fn recover(
     let keys = usable_keys(known.filter(|_| computer.is_own()), &opened.standing);
     let pinned = (opened.key.public(), opened.standing);
     let opened = proof::open_by_secrets(name, &chosen.secrets, Some((&pinned.0, &pinned.1))).await?;
-    enter(stores, opened, keys, computer).await
+    enter(stores, name, opened, keys, computer).await
 }
 
 /// Forgets the account key that was pinned for a name, for when an account was made anew on a new server.
@@ -167,9 +185,14 @@ fn new_keys() -> DeviceKeys {
     DeviceKeys::from_bytes(&Zeroizing::new(dom::random()))
 }
 
-async fn enter(stores: Stores, opened: proof::Opened, keys: DeviceKeys, computer: Computer) -> Result<(), Problem> {
-    let chain = proof::certify(&opened.key, &keys, opened.standing.lowest_epoch(), computer);
-    let signed_in = finish(&opened, &chain).await?;
+async fn enter(
+    stores: Stores,
+    name: &str,
+    opened: proof::Opened,
+    keys: DeviceKeys,
+    computer: Computer,
+) -> Result<(), Problem> {
+    let (chain, signed_in) = finish(name, &opened, &keys, computer).await?;
     let pass = Pass {
         keys,
         chain,
@@ -180,12 +203,30 @@ async fn enter(stores: Stores, opened: proof::Opened, keys: DeviceKeys, computer
     Ok(())
 }
 
-pub(super) async fn finish(opened: &proof::Opened, chain: &Chain) -> Result<SignedIn, Problem> {
+/// Opens a session for a device that is certified for it.
+pub(super) async fn finish(
+    name: &str,
+    opened: &proof::Opened,
+    keys: &DeviceKeys,
+    computer: Computer,
+) -> Result<(Chain, SignedIn), Problem> {
+    let chain = proof::certify(&opened.key, keys, opened.standing.lowest_epoch(), computer);
     let request = SignInFinish {
         ticket: opened.ticket.clone(),
         device: proof::new_device(chain.clone())?,
     };
-    Ok(api::post("/api/sign-in/finish", &request).await?)
+    let signed_in = api::post("/api/sign-in/finish", &request).await?;
+    Ok((chain, checked(signed_in, name, opened.key.id(), keys.id())?))
+}
+
+/// What the server says of a session counts only for the account that was opened, by the name that was asked for: what is
+/// kept under that name must not come into the place of what is known of another account.
+fn checked(signed_in: SignedIn, name: &str, account: AccountId, device: DeviceId) -> Result<SignedIn, Problem> {
+    let is_same_name = signed_in.account_name.to_lowercase() == name.to_lowercase();
+    if !is_same_name || signed_in.account != account || signed_in.device != device {
+        return Err(Problem::OtherAccount);
+    }
+    Ok(signed_in)
 }
 
 /// What this browser shows from now on.
@@ -198,13 +239,7 @@ struct Pass {
 
 /// Somebody is signed in: keeps what is to be kept, and connects.
 async fn settle(stores: Stores, account_key: AccountKey, pass: Pass, signed_in: SignedIn) {
-    if kept::last_name()
-        .await
-        .is_some_and(|name| name != signed_in.account_name)
-    {
-        // What this browser read for another account is not this one's.
-        vault::clear(Store::Folder).await;
-    }
+    vault::keep_nothing(!pass.computer.is_own());
     let identity = Rc::new(Identity {
         keys: pass.keys,
         chain: pass.chain,
@@ -214,17 +249,27 @@ async fn settle(stores: Stores, account_key: AccountKey, pass: Pass, signed_in: 
         kept: pass.computer.is_own(),
     });
     if pass.computer.is_own() {
+        clear_of_others(&identity.signed_in.account_name).await;
         kept::keep(&identity).await;
+        guest::end();
     } else {
         guest::begin();
     }
     key::hold(account_key);
+    let device = identity.device();
     take_up(stores, identity);
-    tabs::tell(tabs::Word::SignedIn);
+    tabs::tell(tabs::Word::SignedIn(device));
+}
+
+/// What this browser read and sent for another account is not this one's.
+async fn clear_of_others(name: &str) {
+    if kept::last_name().await.is_some_and(|last| last != name) {
+        vault::clear(Store::Folder).await;
+        vault::clear(Store::Upload).await;
+    }
 }
 
 fn take_up(stores: Stores, identity: Rc<Identity>) {
-    vault::keep_nothing(!identity.kept);
     let signed_in = identity.signed_in.clone();
     identity::set_current(Some(identity));
     stores.me.set(Some(signed_in));
@@ -252,11 +297,13 @@ pub(crate) async fn resume(stores: Stores) {
         return;
     }
     match api::get::<SignedIn>("/api/sessions/current").await {
-        Ok(now) if now.device == device => {
-            identity.signed_in = now;
-            kept::keep(&identity).await;
-        }
-        Ok(_) => return leave::give_up(&identity, Left::Ended).await,
+        Ok(now) => match checked(now, &name, identity.account(), device) {
+            Ok(now) => {
+                identity.signed_in = now;
+                kept::keep(&identity).await;
+            }
+            Err(_) => return leave::give_up(&identity, Left::Ended).await,
+        },
         Err(refusal) if leave::is_over(&refusal) => return leave::give_up(&identity, Left::of(&refusal)).await,
         // Nobody can be asked now; the banner says so, and what was known is shown.
         Err(_) => {}
@@ -269,4 +316,40 @@ fn stands(identity: &Identity) -> bool {
     let standing = identity.standing.borrow();
     let (key, device) = (&identity.account_key, identity.device());
     identity.chain.verify(key, Some(&device), dom::now(), &standing).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use beckon_shared::{
+        id::{SignInId, SpaceId},
+        time::Timestamp,
+    };
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    const MINE: AccountId = AccountId([1; AccountId::LEN]);
+    const HERE: DeviceId = DeviceId([2; DeviceId::LEN]);
+
+    fn session(name: &str, account: AccountId, device: DeviceId) -> SignedIn {
+        SignedIn {
+            account,
+            account_name: name.to_owned(),
+            admin: false,
+            space: SpaceId(uuid::Uuid::nil()),
+            device,
+            device_name: "Firefox on Windows".to_owned(),
+            session: SignInId(uuid::Uuid::nil()),
+            expires: Timestamp(0),
+        }
+    }
+
+    #[wasm_bindgen_test]
+    fn a_session_of_somebody_else_is_not_taken_for_ones_own() {
+        let is_taken = |session| checked(session, "lin.mei", MINE, HERE).is_ok();
+        assert!(is_taken(session("Lin.Mei", MINE, HERE)));
+        assert!(!is_taken(session("bob", MINE, HERE)));
+        assert!(!is_taken(session("lin.mei", AccountId([9; AccountId::LEN]), HERE)));
+        assert!(!is_taken(session("lin.mei", MINE, DeviceId([9; DeviceId::LEN]))));
+    }
 }

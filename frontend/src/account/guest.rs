@@ -6,7 +6,7 @@ use beckon_shared::route;
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use web_sys::RequestInit;
 
-use super::tabs;
+use super::{leave, tabs};
 use crate::{api, dom, identity};
 
 /// Whose computer this browser runs on.
@@ -24,7 +24,8 @@ impl Computer {
     }
 }
 
-/// In local storage while a guest's session may be open, so that one that no tab holds any more is found and ended.
+/// In local storage until the server has said that a guest's session is over, so that one that no tab holds any more is
+/// found and ended, however its tab came to its end.
 const MARK: &str = "beckon.guest";
 
 thread_local! {
@@ -46,7 +47,6 @@ pub(super) fn begin() {
     let gone = Closure::<dyn FnMut()>::new(|| {
         if is_here() {
             sign_out_behind();
-            end();
         }
     });
     let listening = dom::window().add_event_listener_with_callback("pagehide", gone.as_ref().unchecked_ref());
@@ -65,7 +65,7 @@ pub(super) fn begin() {
     }
 }
 
-/// No guest is signed in any more.
+/// The guest's session has ended, or its cookie is somebody else's now.
 pub(super) fn end() {
     if let Some(storage) = dom::local_storage() {
         let _ = storage.remove_item(MARK);
@@ -78,9 +78,12 @@ pub(super) async fn clean_up() {
     if mark.is_none() || tabs::is_any_signed_in().await {
         return;
     }
-    // It may have ended by itself; then there is nothing to do.
-    let _ = api::tell("/api/sign-out", &()).await;
-    end();
+    if api::tell("/api/sign-out", &())
+        .await
+        .map_or_else(|refusal| leave::is_over(&refusal), |()| true)
+    {
+        end();
+    }
 }
 
 /// Signs out by a request that outlives the page.

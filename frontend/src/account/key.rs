@@ -1,25 +1,34 @@
 //! The account key in clear: in memory only, for 15 minutes after the password was typed.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    ops::Range,
+    rc::Rc,
+    time::Duration,
+};
 
 use beckon_shared::{
     error::{ErrorCode, Refusal},
     keys::AccountKey,
+    time::Timestamp,
 };
 use futures_channel::oneshot;
-use gloo_timers::callback::Timeout;
+use gloo_timers::callback::Interval;
 use leptos::prelude::{ArcRwSignal, RwSignal, Set};
 
 use super::{Problem, act};
-use crate::{identity, store::Stores, text};
+use crate::{dom, identity, store::Stores, text};
 
-/// How long the key stays, in milliseconds.
-const STAYS: u32 = 15 * 60 * 1000;
+/// How long the key stays.
+const STAYS: Duration = Duration::from_secs(15 * 60);
+/// How often it is looked whether its time is over. Milliseconds.
+const LOOK: u32 = 60_000;
 
-/// The key, and the timer that takes it away.
+/// The key, and when it may be used. The clock is asked and no timer trusted, for timers stand still while a computer sleeps.
 struct Held {
     key: Rc<AccountKey>,
-    _end: Timeout,
+    during: Range<Timestamp>,
+    _look: Interval,
 }
 
 type Waiting = oneshot::Sender<Option<Rc<AccountKey>>>;
@@ -28,6 +37,12 @@ thread_local! {
     static HELD: RefCell<Option<Held>> = const { RefCell::new(None) };
     static WAITING: RefCell<Vec<Waiting>> = const { RefCell::new(Vec::new()) };
     static ASKED: ArcRwSignal<bool> = ArcRwSignal::new(false);
+    static RUN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Grows when nobody waits for the key any more: who began under an older number takes nothing up.
+pub(super) fn run() -> u64 {
+    RUN.get()
 }
 
 /// Whether the password is asked for; the dialog sets it to false when it is closed.
@@ -38,7 +53,7 @@ pub(crate) fn asked() -> RwSignal<bool> {
 /// The account key, for certificates, join codes and revocations: from memory if the password was typed in the last 15
 /// minutes, else the person is asked for the password in a dialog. `None` if the person thinks better of it.
 pub(crate) async fn unlocked(_stores: Stores) -> Result<Option<Rc<AccountKey>>, Refusal> {
-    if let Some(key) = HELD.with_borrow(|held| held.as_ref().map(|held| held.key.clone())) {
+    if let Some(key) = held(dom::now()) {
         return Ok(Some(key));
     }
     if identity::current().is_none() {
@@ -52,14 +67,16 @@ pub(crate) async fn unlocked(_stores: Stores) -> Result<Option<Rc<AccountKey>>, 
 
 /// The password was typed into the dialog.
 pub(crate) async fn unlock(stores: Stores, password: &str) -> Result<(), Problem> {
-    hold(act::reopen(stores, password).await?);
-    let key = HELD.with_borrow(|held| held.as_ref().map(|held| held.key.clone()));
-    answer(key);
+    if let Some(key) = act::reopen(stores, password).await? {
+        hold(key);
+        answer(held(dom::now()));
+    }
     Ok(())
 }
 
-/// The dialog was closed without a password.
+/// The dialog was closed without a password, or before the password was checked.
 pub(crate) fn dismiss() {
+    RUN.set(RUN.get() + 1);
     answer(None);
 }
 
@@ -72,15 +89,44 @@ fn answer(key: Option<Rc<AccountKey>>) {
 
 /// Keeps the key for a while.
 pub(super) fn hold(key: AccountKey) {
+    let now = dom::now();
     let held = Held {
         key: Rc::new(key),
-        _end: Timeout::new(STAYS, || drop(HELD.take())),
+        during: now..now + STAYS,
+        _look: Interval::new(LOOK, || drop(self::held(dom::now()))),
     };
     HELD.set(Some(held));
+}
+
+/// The key, if it may still be used; one that may not is forgotten. A clock that was set back ends it too.
+fn held(now: Timestamp) -> Option<Rc<AccountKey>> {
+    let key = HELD.with_borrow(|held| {
+        let held = held.as_ref().filter(|held| held.during.contains(&now))?;
+        Some(held.key.clone())
+    });
+    if key.is_none() {
+        HELD.take();
+    }
+    key
 }
 
 /// Nobody is signed in any more.
 pub(super) fn forget() {
     HELD.take();
-    answer(None);
+    dismiss();
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    #[wasm_bindgen_test]
+    fn the_key_is_gone_after_its_time_though_no_timer_ran() {
+        hold(AccountKey::from_bytes(&[1; AccountKey::LEN]));
+        assert!(held(dom::now()).is_some());
+        assert!(held(dom::now() + STAYS + Duration::from_secs(1)).is_none());
+        assert!(held(dom::now()).is_none(), "it came back");
+    }
 }

@@ -16,6 +16,7 @@ use crate::{
     identity::{self, Identity, kept},
     route, session, socket,
     store::Stores,
+    upload,
     vault::{self, Store},
 };
 
@@ -45,6 +46,8 @@ thread_local! {
     static LEFT: Cell<Option<Left>> = const { Cell::new(None) };
     static STORES: Cell<Option<Stores>> = const { Cell::new(None) };
     static ASKING: Cell<bool> = const { Cell::new(false) };
+    /// Whether the person is signing out just now: the session's end is then no news.
+    static LEAVING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Why nobody is signed in, for the sign-in page.
@@ -72,8 +75,13 @@ pub(super) fn listen(stores: Stores) {
         tabs::Word::SignedOut if identity::current().is_some() => {
             spawn_local(async move { leave(stores, Left::ByHand).await });
         }
-        // The cookie is another one now; this tab begins anew with it.
-        tabs::Word::SignedIn if identity::current().is_none() => reload(),
+        tabs::Word::SignedIn(device) => match identity::current() {
+            // The cookie is another one now; this tab begins anew with it.
+            None => reload(),
+            // What this tab asked from now on would be asked in another's name.
+            Some(me) if me.device() != device => spawn_local(async move { leave(stores, Left::Ended).await }),
+            Some(_) => {}
+        },
         _ => {}
     });
 }
@@ -84,15 +92,18 @@ fn reload() {
 
 /// Signs out: the session ends here and on the server. Device keys stay, the certificate goes.
 pub(crate) async fn sign_out(stores: Stores) {
+    LEAVING.set(true);
     let told = api::tell("/api/sign-out", &()).await;
+    LEAVING.set(false);
     let left = match told {
         Err(refusal) if !is_over(&refusal) => Left::Untold,
         _ => Left::ByHand,
     };
-    vault::clear(Store::Folder).await;
-    vault::clear(Store::Upload).await;
-    leave(stores, left).await;
+    if left == Left::ByHand {
+        guest::end();
+    }
     tabs::tell(tabs::Word::SignedOut);
+    leave(stores, left).await;
 }
 
 /// The server refused this browser's control socket.
@@ -146,18 +157,44 @@ pub(super) fn is_over(refusal: &Refusal) -> bool {
 
 async fn leave(stores: Stores, left: Left) {
     let Some(identity) = identity::current() else { return };
+    if left == Left::Ended && LEAVING.get() {
+        return;
+    }
     LEFT.set(Some(left));
     socket::stop();
     session::close_all();
     key::forget();
     identity::set_current(None);
-    guest::end();
     stores.forget();
-    kept::keep_keys(&identity).await;
+    clear_up(&identity, left).await;
 }
 
 /// What was kept does not count any more.
 pub(super) async fn give_up(identity: &Identity, left: Left) {
     LEFT.set(Some(left));
-    kept::keep_keys(identity).await;
+    clear_up(identity, left).await;
+}
+
+/// Leaves in this browser what may stay there. The pinned account key always does, for a server that only says that it
+/// revoked this browser could show another one at the next sign-in.
+async fn clear_up(identity: &Identity, left: Left) {
+    if !identity.kept {
+        // A guest keeps nothing, and what is here is somebody else's.
+        return;
+    }
+    match left {
+        Left::Revoked => kept::keep_pin(identity).await,
+        _ => kept::keep_keys(identity).await,
+    }
+    if matches!(left, Left::ByHand | Left::Untold) {
+        upload::drop_files().await;
+    }
+    // What is still being read now must not come after this.
+    vault::keep_nothing(true);
+    if left != Left::Ended {
+        vault::clear(Store::Folder).await;
+    }
+    if left == Left::Revoked {
+        vault::clear(Store::Upload).await;
+    }
 }

@@ -1,24 +1,23 @@
 //! What the tabs of this browser tell each other: who signs in or out does so in all of them.
 
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-};
+use std::{cell::RefCell, rc::Rc};
 
+use beckon_shared::id::DeviceId;
+use futures_channel::oneshot;
 use wasm_bindgen::{JsCast, prelude::Closure};
 use web_sys::{BroadcastChannel, MessageEvent};
 
 use crate::{dom, identity};
 
 const CHANNEL: &str = "beckon.tabs";
-/// Tabs of one browser answer at once; this only bounds the wait for one that never does. Milliseconds.
-const PATIENCE: u32 = 200;
+/// Tabs of one browser answer at once, unless they are busy; this bounds the wait where there is none. Milliseconds.
+const PATIENCE: u32 = 1_000;
 
 /// What one tab says to all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
-    /// Somebody signed in.
-    SignedIn,
+    /// Somebody signed in, as this device: the browser's one cookie is theirs now.
+    SignedIn(DeviceId),
     /// Somebody signed out.
     SignedOut,
     /// Is anybody signed in?
@@ -27,29 +26,39 @@ pub(super) enum Word {
     Here,
 }
 
+/// Before the device in [`Word::SignedIn`].
+const SIGNED_IN: &str = "signed-in ";
+
 impl Word {
-    const ALL: [(Self, &'static str); 4] = [
-        (Self::SignedIn, "signed-in"),
-        (Self::SignedOut, "signed-out"),
-        (Self::Asking, "asking"),
-        (Self::Here, "here"),
-    ];
+    fn text(self) -> String {
+        match self {
+            Self::SignedIn(device) => format!("{SIGNED_IN}{device}"),
+            Self::SignedOut => "signed-out".to_owned(),
+            Self::Asking => "asking".to_owned(),
+            Self::Here => "here".to_owned(),
+        }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        if let Some(device) = text.strip_prefix(SIGNED_IN) {
+            return device.parse().ok().map(Self::SignedIn);
+        }
+        [Self::SignedOut, Self::Asking, Self::Here]
+            .into_iter()
+            .find(|word| word.text() == text)
+    }
 }
 
 thread_local! {
     static OPEN: RefCell<Option<Rc<BroadcastChannel>>> = const { RefCell::new(None) };
-    static ANSWERED: Cell<bool> = const { Cell::new(false) };
+    /// Who waits to hear that somebody is signed in.
+    static WAITING: RefCell<Option<oneshot::Sender<()>>> = const { RefCell::new(None) };
 }
 
 /// Says something to the other tabs.
 pub(super) fn tell(word: Word) {
-    let text = Word::ALL
-        .into_iter()
-        .find(|(known, _)| *known == word)
-        .map(|(_, text)| text);
-    let open = OPEN.with_borrow(Clone::clone);
-    if let (Some(channel), Some(text)) = (open, text) {
-        let _ = channel.post_message(&text.into());
+    if let Some(channel) = OPEN.with_borrow(Clone::clone) {
+        let _ = channel.post_message(&word.text().into());
     }
 }
 
@@ -59,12 +68,10 @@ pub(super) fn listen(hear: impl Fn(Word) + 'static) {
         return;
     };
     let heard = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-        let said = event.data().as_string();
-        let word = Word::ALL.into_iter().find(|(_, text)| said.as_deref() == Some(*text));
-        match word {
-            Some((Word::Asking, _)) if identity::current().is_some() => tell(Word::Here),
-            Some((Word::Here, _)) => ANSWERED.set(true),
-            Some((word, _)) => hear(word),
+        match event.data().as_string().as_deref().and_then(Word::read) {
+            Some(Word::Asking) if identity::current().is_some() => tell(Word::Here),
+            Some(Word::Here) => drop(WAITING.take().map(|waiting| waiting.send(()))),
+            Some(word) => hear(word),
             None => {}
         }
     });
@@ -75,8 +82,29 @@ pub(super) fn listen(hear: impl Fn(Word) + 'static) {
 
 /// Whether somebody is signed in in another tab.
 pub(super) async fn is_any_signed_in() -> bool {
-    ANSWERED.set(false);
+    let (answer, answered) = oneshot::channel();
+    WAITING.set(Some(answer));
     tell(Word::Asking);
-    dom::sleep(PATIENCE).await;
-    ANSWERED.get()
+    matches!(dom::within(PATIENCE, answered).await, Some(Ok(())))
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    #[wasm_bindgen_test]
+    fn a_word_is_heard_as_it_was_said() {
+        let words = [
+            Word::SignedIn(DeviceId([7; DeviceId::LEN])),
+            Word::SignedOut,
+            Word::Asking,
+            Word::Here,
+        ];
+        for word in words {
+            assert_eq!(Word::read(&word.text()), Some(word));
+        }
+        assert_eq!(Word::read("signed-in nobody"), None);
+    }
 }

@@ -1,13 +1,14 @@
 //! Who is signed in, and the way out.
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
 use super::{
     icon::Icon,
     menu::{Entry, MenuButton},
+    sign_out::{SignOut, SignOutQuestion},
 };
-use crate::{account, route, store, text};
+use crate::{route, store, text};
 
 /// The button with the account's name, and its menu.
 #[component]
@@ -17,11 +18,11 @@ pub(crate) fn AccountMenu() -> impl IntoView {
         let name = stores.me.with(|me| me.as_ref().map(|me| me.account_name.clone()));
         name.unwrap_or_default()
     });
-    let navigate = use_navigate();
+    let (navigate, way) = (use_navigate(), SignOut::new(stores));
     let items = move || {
         let navigate = navigate.clone();
         let settings = move || navigate(route::SETTINGS, Default::default());
-        let out = move || spawn_local(account::sign_out(stores));
+        let out = move || way.begin();
         vec![
             Entry::new("settings", text::common::settings(), settings),
             Entry::new("exit", text::account::sign_out(), out).apart(),
@@ -34,6 +35,7 @@ pub(crate) fn AccountMenu() -> impl IntoView {
             <span class="grow cut"><bdi>{move || name.get()}</bdi></span>
             <Icon name="more" class="sm"/>
         </MenuButton>
+        <SignOutQuestion way/>
     }
 }
 

@@ -1,4 +1,5 @@
-//! The one banner that concerns every page: no connection, or a server that will not have this browser any more.
+//! The banners that concern every page: no connection, or a server that will not have this browser any more; a download
+//! that was not done after its folder had been left.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::icon::Icon;
 use crate::{
     dom, socket,
     store::{Link, stores},
-    text::{self, common as words},
+    text::{self, common as words, machine},
 };
 
 /// The banner; there is none while the connection stands.
@@ -53,6 +54,25 @@ fn Lost(again: Timestamp) -> impl IntoView {
                 <Icon name="retry"/><span class="word">{words::try_now()}</span>
             </button>
         </div>
+    }
+}
+
+/// A download from a machine that was not done, for whoever has left the folder.
+#[component]
+pub(crate) fn DownloadBanner() -> impl IntoView {
+    let failed = stores().downloads.failed;
+    let dismiss = move |_| failed.set(None);
+    move || {
+        failed.get().map(|(name, refusal)| {
+            view! {
+                <div class="banner warn" role="alert">
+                    <Icon name="alert"/>
+                    <span class="grow"><b>{machine::download_failed(&name)}</b> " " {text::error::of(&refusal)}</span>
+                    <button type="button" class="button icon-only ghost sm" aria-label=machine::dismiss() title=machine::dismiss()
+                        on:click=dismiss><Icon name="x"/></button>
+                </div>
+            }
+        })
     }
 }
 

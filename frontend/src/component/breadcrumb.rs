@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{
+    drop_zone::is_ours,
     icon::Icon,
     menu::{Entry, MenuButton},
 };
@@ -65,14 +66,14 @@ pub(crate) fn Breadcrumb(
 fn part(index: usize, crumb: Crumb, on_drop: Option<Callback<(usize, web_sys::DragEvent)>>) -> AnyView {
     let over = RwSignal::new(false);
     let drag_over = move |event: web_sys::DragEvent| {
-        if on_drop.is_some() {
+        if on_drop.is_some() && is_ours(&event) {
             event.prevent_default();
             over.set(true);
         }
     };
     let dropped = move |event: web_sys::DragEvent| {
         over.set(false);
-        if let Some(on_drop) = on_drop {
+        if let Some(on_drop) = on_drop.filter(|_| is_ours(&event)) {
             event.prevent_default();
             on_drop.run((index, event));
         }

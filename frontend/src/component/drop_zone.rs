@@ -72,6 +72,18 @@ fn has_left(event: &DragEvent) -> bool {
     !zone.is_some_and(|zone| zone.contains(to.as_ref()))
 }
 
+/// The type under which rows of the drive are dragged.
+pub(crate) const ROWS: &str = "application/x-beckon-rows";
+
+/// Whether files or rows of the drive are dragged, rather than text, a link, or what another page knows.
+pub(crate) fn is_ours(event: &DragEvent) -> bool {
+    carries_files(event.data_transfer()) || carries_rows(event.data_transfer())
+}
+
+fn carries_rows(data: Option<DataTransfer>) -> bool {
+    data.is_some_and(|data| data.types().includes(&ROWS.into(), 0))
+}
+
 /// Whether an event carries files.
 pub(crate) fn carries_files(data: Option<DataTransfer>) -> bool {
     data.as_ref().is_some_and(upload::has_files)

@@ -190,7 +190,8 @@ pub(crate) fn value_of(node: NodeRef<html::Input>) -> zeroize::Zeroizing<String>
 
 /// Gives the focus to a field and selects what stands in it.
 pub(crate) fn focus(node: NodeRef<html::Input>) {
-    if let Some(input) = node.get_untracked() {
+    // The form may be gone when an answer comes.
+    if let Some(input) = node.try_get_untracked().flatten() {
         let _ = input.focus();
         input.select();
     }

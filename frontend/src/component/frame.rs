@@ -10,7 +10,7 @@ use leptos_router::{
 };
 
 use super::{
-    banner::LinkBanner,
+    banner::{DownloadBanner, LinkBanner},
     nav::{self, Nav},
     password_prompt::PasswordPrompt,
     toast::ToastList,
@@ -39,6 +39,7 @@ pub(crate) fn Frame() -> impl IntoView {
             <Nav/>
             <main class="main" id="content" tabindex="-1">
                 <LinkBanner/>
+                <DownloadBanner/>
                 <Outlet/>
             </main>
             <TransferTray/>

@@ -1,12 +1,14 @@
 //! A look into a file: images, words, PDF, sound and film, as bytes of a kind that their content proves. Nothing of a
 //! file is ever run.
 
+mod drawing;
 mod load;
 mod sniff;
 
+use std::sync::Arc;
+
 use beckon_shared::error::Refusal;
 use leptos::{html, prelude::*, task::spawn_local};
-use wasm_bindgen::JsCast;
 
 use self::{load::Looked, sniff::Kind};
 use super::icon::Icon;
@@ -31,9 +33,19 @@ enum State {
     /// Words.
     Text(String, bool),
     /// Something that has an address.
-    Media(Kind, String),
+    Media(Kind, Arc<Address>),
     /// It could not be read.
     Failed(Refusal),
+}
+
+/// An address in this page for bytes, which are let go with it.
+#[derive(Debug)]
+struct Address(String);
+
+impl Drop for Address {
+    fn drop(&mut self) {
+        let _ = web_sys::Url::revoke_object_url(&self.0);
+    }
 }
 
 /// A look into a file, for as long as the component lives. `about` is told in words what it is.
@@ -58,11 +70,6 @@ pub(crate) fn Preview(
             }
         });
     };
-    on_cleanup(move || {
-        if let Some(State::Media(_, url)) = state.try_get_untracked() {
-            let _ = web_sys::Url::revoke_object_url(&url);
-        }
-    });
     load(false, REST_MS);
     let again = move |_| {
         state.set(State::Waiting);
@@ -77,7 +84,7 @@ pub(crate) fn Preview(
         State::Nothing(why) => view! { <p class="faint">{why}</p> }.into_any(),
         State::Failed(refusal) => failed(&refusal, again),
         State::Text(content, is_cut) => words_of(&name, content, is_cut),
-        State::Media(kind, url) => media(&name, kind, url, about, state),
+        State::Media(kind, address) => media(&name, kind, &address, about, state),
     };
     let class = move || {
         state.with(|state| match state {
@@ -103,8 +110,8 @@ impl State {
             }
             Ok(Looked::Media(kind, pieces)) => {
                 about.set(Some(told(kind)));
-                match url_of(kind, &pieces) {
-                    Some(url) => Self::Media(kind, url),
+                match Address::of(kind, &pieces) {
+                    Some(address) => Self::Media(kind, Arc::new(address)),
                     None => Self::Nothing(words::preview_broken()),
                 }
             }
@@ -115,6 +122,7 @@ impl State {
 fn told(kind: Kind) -> String {
     match kind {
         Kind::Image(_, name) => words::kind_image(&name),
+        Kind::Drawing => words::kind_image(&drawing::FORMAT),
         Kind::Audio(_, name) => words::kind_audio(&name),
         Kind::Video(_, name) => words::kind_video(&name),
         Kind::Pdf => words::kind_pdf().to_owned(),
@@ -122,16 +130,18 @@ fn told(kind: Kind) -> String {
     }
 }
 
-/// An address in this page for the bytes, under the type that they were found to be of.
-fn url_of(kind: Kind, pieces: &[Vec<u8>]) -> Option<String> {
-    let parts: js_sys::Array = pieces
-        .iter()
-        .map(|piece| js_sys::Uint8Array::from(piece.as_slice()))
-        .collect();
-    let options = web_sys::BlobPropertyBag::new();
-    options.set_type(kind.mime());
-    let blob = web_sys::Blob::new_with_u8_array_sequence_and_options(&parts, &options).ok()?;
-    web_sys::Url::create_object_url_with_blob(&blob).ok()
+impl Address {
+    /// For the bytes under the type that they were found to be of.
+    fn of(kind: Kind, pieces: &[Vec<u8>]) -> Option<Self> {
+        let parts: js_sys::Array = pieces
+            .iter()
+            .map(|piece| js_sys::Uint8Array::from(piece.as_slice()))
+            .collect();
+        let options = web_sys::BlobPropertyBag::new();
+        options.set_type(kind.mime());
+        let blob = web_sys::Blob::new_with_u8_array_sequence_and_options(&parts, &options).ok()?;
+        web_sys::Url::create_object_url_with_blob(&blob).ok().map(Self)
+    }
 }
 
 fn failed(refusal: &Refusal, again: impl Fn(web_sys::MouseEvent) + 'static) -> AnyView {
@@ -151,15 +161,26 @@ fn words_of(name: &str, content: String, is_cut: bool) -> AnyView {
     view! { <pre tabindex="0" role="region" aria-label=label dir="auto">{content}</pre> {note} }.into_any()
 }
 
-fn media(name: &str, kind: Kind, url: String, about: RwSignal<Option<String>>, state: RwSignal<State>) -> AnyView {
-    let label = words::preview_of(&name);
+fn media(
+    name: &str,
+    kind: Kind,
+    address: &Address,
+    about: RwSignal<Option<String>>,
+    state: RwSignal<State>,
+) -> AnyView {
+    let (label, url) = (words::preview_of(&name), address.0.clone());
     let broken = move |_| state.set(State::Nothing(words::preview_broken()));
     match kind {
         Kind::Image(_, format) => {
             let image = NodeRef::<html::Img>::new();
-            let loaded = move |_| measured(image, format, about);
+            let loaded = move |_| {
+                if let Some(image) = image.get_untracked() {
+                    measured(&image, format, about);
+                }
+            };
             view! { <img node_ref=image src=url alt=label on:load=loaded on:error=broken/> }.into_any()
         }
+        Kind::Drawing => drawing::drawing(url, label, about, broken),
         Kind::Audio(..) => view! { <audio controls=true src=url aria-label=label on:error=broken></audio> }.into_any(),
         Kind::Video(..) => view! { <video controls=true src=url aria-label=label on:error=broken></video> }.into_any(),
         Kind::Pdf => view! { <iframe src=url title=label></iframe> }.into_any(),
@@ -168,9 +189,7 @@ fn media(name: &str, kind: Kind, url: String, about: RwSignal<Option<String>>, s
 }
 
 /// A drawing may have no size of its own.
-fn measured(image: NodeRef<html::Img>, format: &'static str, about: RwSignal<Option<String>>) {
-    let Some(image) = image.get_untracked() else { return };
-    let image: &web_sys::HtmlImageElement = image.unchecked_ref();
+fn measured(image: &web_sys::HtmlImageElement, format: &'static str, about: RwSignal<Option<String>>) {
     let (width, height) = (image.natural_width(), image.natural_height());
     if width > 0 {
         about.set(Some(words::image_facts(&format, &width, &height)));

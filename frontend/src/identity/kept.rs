@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::Identity;
-use crate::vault::{self, Store};
+use crate::{
+    dom,
+    vault::{self, Store},
+};
 
 /// Of the records; others are not read.
 const VERSION: u8 = 1;
@@ -59,6 +62,7 @@ pub(crate) async fn keep(identity: &Identity) {
         return;
     }
     let name = &identity.signed_in.account_name;
+    catch_up(identity).await;
     write(name, &record(identity, true)).await;
     vault::put(Store::Identity, LAST, name.as_bytes()).await;
 }
@@ -66,7 +70,28 @@ pub(crate) async fn keep(identity: &Identity) {
 /// Keeps the keys and forgets the certificate.
 pub(crate) async fn keep_keys(identity: &Identity) {
     if identity.kept {
+        catch_up(identity).await;
         write(&identity.signed_in.account_name, &record(identity, false)).await;
+    }
+}
+
+/// Keeps what the account is, and forgets the keys, in whose place others come that nobody knows.
+pub(crate) async fn keep_pin(identity: &Identity) {
+    if identity.kept {
+        catch_up(identity).await;
+        let mut record = record(identity, false);
+        record.keys.zeroize();
+        record.keys = dom::random::<{ DeviceKeys::LEN }>().to_vec();
+        write(&identity.signed_in.account_name, &record).await;
+    }
+}
+
+/// Each tab hears the account's news by itself: what another one kept is taken in, and never replaced by less.
+async fn catch_up(identity: &Identity) {
+    let known = known(&identity.signed_in.account_name).await;
+    if let Some(newest) = known.as_ref().and_then(|known| known.standing.newest()) {
+        // Nothing comes of what another account said, as of one that was made anew under this name.
+        let _ = identity.standing.borrow_mut().accept(newest, &identity.account_key);
     }
 }
 
@@ -118,7 +143,17 @@ fn place(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use beckon_shared::keys::AccountKey;
+    use std::cell::RefCell;
+
+    use beckon_shared::{
+        certificate::{DeviceCertificate, Role, SUITE},
+        device::DeviceKind,
+        id::{DeviceId, SignInId, SpaceId},
+        keys::AccountKey,
+        signature::Signed,
+        statement::Statement,
+        time::Timestamp,
+    };
     use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;
@@ -155,5 +190,59 @@ mod tests {
         assert!(known("lin.mei").await.is_some());
         forget("LIN.MEI").await;
         assert!(known("lin.mei").await.is_none());
+    }
+
+    fn identity(account: &AccountKey) -> Identity {
+        let keys = DeviceKeys::from_bytes(&[7; DeviceKeys::LEN]);
+        let certificate = DeviceCertificate {
+            suite: SUITE,
+            account: account.id(),
+            keys: keys.public(),
+            kind: DeviceKind::Browser,
+            role: Role::Controller,
+            issued: Timestamp(0),
+            not_after: None,
+            epoch: 0,
+        };
+        let signed_in = SignedIn {
+            account: account.id(),
+            account_name: "ann".to_owned(),
+            admin: false,
+            space: SpaceId(uuid::Uuid::nil()),
+            device: keys.id(),
+            device_name: "Firefox on Windows".to_owned(),
+            session: SignInId(uuid::Uuid::nil()),
+            expires: Timestamp(0),
+        };
+        Identity {
+            chain: Chain::by_account(&certificate, account),
+            keys,
+            account_key: account.public(),
+            standing: RefCell::default(),
+            signed_in,
+            kept: true,
+        }
+    }
+
+    #[wasm_bindgen_test]
+    async fn what_another_tab_heard_is_never_replaced_by_less() {
+        let (account, lost) = (
+            AccountKey::from_bytes(&[1; AccountKey::LEN]),
+            DeviceId([9; DeviceId::LEN]),
+        );
+        let (ahead, behind) = (identity(&account), identity(&account));
+        let revocation = Standing::default().revoke(&account.public(), &[lost], Timestamp(1));
+        let said = Signed::sign(&Statement::Revocation(revocation.unwrap()), account.signing());
+        ahead.standing.borrow_mut().accept(&said, &account.public()).unwrap();
+        keep_keys(&ahead).await;
+        keep_keys(&behind).await;
+        assert!(known("ann").await.is_some_and(|known| known.standing.is_revoked(&lost)));
+        assert!(behind.standing.borrow().is_revoked(&lost));
+        keep_pin(&behind).await;
+        let left = known("ann")
+            .await
+            .map(|known| (known.account_key, known.keys.id() == behind.device()));
+        assert_eq!(left, Some((account.public(), false)));
+        forget("ann").await;
     }
 }

@@ -153,7 +153,7 @@ fn NameField(row: Row, ended: impl Fn() + Copy + Send + Sync + 'static) -> impl 
         rename.submit(&text, ended);
     };
     let keys = move |event: web_sys::KeyboardEvent| {
-        if event.key() == "Escape" {
+        if event.key() == "Escape" && !event.is_composing() {
             event.stop_propagation();
             ended();
         }

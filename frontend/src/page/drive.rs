@@ -163,6 +163,11 @@ impl Page {
         });
     }
 
+    /// Whether it was left, which whoever waited for an answer asks first.
+    fn is_gone(self) -> bool {
+        self.place.try_get_value().is_none()
+    }
+
     /// What the page is called.
     fn name(self) -> String {
         match self.place.get_value() {

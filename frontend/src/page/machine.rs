@@ -9,6 +9,7 @@ mod head;
 mod item;
 mod kept;
 mod list;
+mod paste;
 mod reader;
 mod slots;
 mod standings;

@@ -5,7 +5,6 @@ mod found;
 use beckon_shared::{
     api::drive::TreeRow,
     device::{DeviceKind, DeviceView},
-    id::NodeId,
     path::RootPath,
 };
 use leptos::{html, prelude::*};
@@ -42,7 +41,7 @@ pub(crate) fn Search() -> impl IntoView {
             <div class="search-page" on:keydown=walk>
                 <label class="input">
                     <Icon name="search"/>
-                    <input node_ref=field aria-label=words::field() placeholder=words::field() maxlength="255"
+                    <input node_ref=field aria-label=words::field() placeholder=words::field() maxlength="100"
                         autocomplete="off" prop:value=move || search.text.get() on:input=typed/>
                 </label>
                 <p class="sr" role="status">{move || said(stores, search)}</p>
@@ -133,9 +132,9 @@ fn drive_section(search: Search, found: Found) -> AnyView {
     .into_any()
 }
 
-fn more(search: Search, next: NodeId) -> AnyView {
+fn more(search: Search, next: String) -> AnyView {
     view! {
-        <button type="button" class="button" on:click=move |_| search.more(next)
+        <button type="button" class="button" on:click=move |_| search.more(next.clone())
             aria-busy=move || search.adding.get().then_some("true") prop:disabled=move || search.adding.get()>
             {words::more()}
         </button>
@@ -201,6 +200,9 @@ fn drive_row(row: TreeRow) -> AnyView {
 
 /// Arrow keys go from the field through the results and back.
 fn walk(event: web_sys::KeyboardEvent) {
+    if event.is_composing() {
+        return;
+    }
     let step = match event.key().as_str() {
         "ArrowDown" => 1,
         "ArrowUp" => -1,

@@ -121,6 +121,10 @@ fn take_code(progress: &Progress) {
     if code.is_empty() {
         return;
     }
+    if *progress.code.read_untracked() != code {
+        // Somebody else's, perhaps, who must not get words that others have seen.
+        progress.draft.replace(None);
+    }
     progress.code.set(code.to_owned());
     let path = location.pathname().unwrap_or_default();
     if let Ok(history) = dom::window().history() {

@@ -4,11 +4,19 @@ mod browser;
 mod password;
 mod session;
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use leptos_router::components::A;
 
 use self::{browser::ThisBrowser, password::PasswordSetting, session::Sessions};
-use crate::{account, component::frame, format, identity::this_browser, route, store, text};
+use crate::{
+    component::{
+        frame,
+        sign_out::{SignOut, SignOutQuestion},
+    },
+    format,
+    identity::this_browser,
+    route, store, text,
+};
 
 /// The page.
 #[component]
@@ -82,33 +90,29 @@ fn Account() -> impl IntoView {
                 <Setting title=text::settings::name() says=admin><span class="cut"><bdi>{name}</bdi></span></Setting>
                 <Setting title=text::settings::drive()><span class="tnum">{used}</span></Setting>
                 <PasswordSetting/>
-                <SignOut/>
+                <Leave/>
             </div>
         </section>
     }
 }
 
 #[component]
-fn SignOut() -> impl IntoView {
+fn Leave() -> impl IntoView {
     let stores = store::stores();
-    let busy = RwSignal::new(false);
+    let way = SignOut::new(stores);
     let says = Signal::derive(move || {
         let device = stores.me.with(|me| me.as_ref().map(|me| me.device_name.clone()));
         text::settings::sign_out_sub(&device.unwrap_or_default())
     });
-    let leave = move |_| {
-        busy.set(true);
-        spawn_local(async move {
-            account::sign_out(stores).await;
-            let _ = busy.try_set(false);
-        });
-    };
     view! {
         <Setting title=text::settings::sign_out() says>
-            <button type="button" class="button" aria-busy=move || busy.get().then_some("true") on:click=leave>
+            <button
+                type="button" class="button" aria-busy=move || way.busy.get().then_some("true") on:click=move |_| way.begin()
+            >
                 {text::settings::sign_out()}
             </button>
         </Setting>
+        <SignOutQuestion way/>
     }
 }
 

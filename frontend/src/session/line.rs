@@ -10,6 +10,7 @@ use beckon_shared::{
     certificate::{BadCertificate, Role},
     device::DeviceView,
     error::{ErrorCode, Refusal},
+    id::DeviceId,
     session::{BadHandshake, Channel, Established, Expected, Initiator, Me, Opened},
     wire,
 };
@@ -17,7 +18,7 @@ use leptos::task::spawn_local;
 
 use super::reach;
 use crate::{
-    account, dom,
+    account, dom, format,
     identity::{self, Identity},
     socket::{
         asking::Waiting,
@@ -44,7 +45,9 @@ pub(super) enum Unanswered {
 /// An open session.
 #[derive(Debug)]
 pub(super) struct Line {
-    machine: beckon_shared::id::DeviceId,
+    machine: DeviceId,
+    /// What people call the machine.
+    name: String,
     outgoing: Outgoing,
     channel: RefCell<Channel>,
     waiting: Waiting<Result<Answer, Refusal>>,
@@ -74,6 +77,7 @@ impl Line {
         }
         let line = Rc::new(Self {
             machine: machine.id,
+            name: machine.name.to_string(),
             outgoing,
             channel: RefCell::new(established.channel),
             waiting: Waiting::default(),
@@ -138,11 +142,19 @@ impl Line {
                 if let Ok(Answer::Bytes(bytes)) = &result {
                     reach::note(self.machine, bytes.len());
                 }
-                self.waiting.answer(id, result);
+                self.waiting.answer(id, result.map_err(|refusal| self.named(refusal)));
             }
             FromMachine::Opened { .. } => {}
         }
         Some(())
+    }
+}
+
+impl Line {
+    /// The machine's own words are not shown as if they were the app's.
+    fn named(&self, refusal: Refusal) -> Refusal {
+        let says = text::error::machine_says(&format::name(&self.name), &refusal.message);
+        Refusal::new(refusal.code, says)
     }
 }
 

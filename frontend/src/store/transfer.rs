@@ -24,6 +24,8 @@ pub(crate) struct Transfers {
     seen: StoredValue<HashMap<TransferId, Vec<(Timestamp, u64)>>>,
     /// Whether a whole snapshot has come since the page was opened.
     pub(crate) known: RwSignal<bool>,
+    /// Those whose rows show what was asked of the server and is not answered yet; each as often as it is asked.
+    asked: StoredValue<Vec<TransferId>>,
     /// Those that failed and were put away in this browser.
     pub(crate) dismissed: RwSignal<BTreeSet<TransferId>>,
 }
@@ -34,6 +36,7 @@ impl Default for Transfers {
             rows: RwSignal::default(),
             stale: StoredValue::default(),
             seen: StoredValue::default(),
+            asked: StoredValue::default(),
             known: RwSignal::new(false),
             dismissed: RwSignal::new(component::transfer::load_dismissed()),
         }
@@ -99,6 +102,25 @@ impl Transfers {
             let seconds = to.since(*from).as_secs_f64();
             (seconds > 0.5).then(|| last.saturating_sub(*first) as f64 / seconds)
         })
+    }
+
+    /// The row of this transfer shows from now on what the server is being asked for.
+    pub(crate) fn ask(self, id: TransferId) {
+        self.asked.update_value(|asked| asked.push(id));
+    }
+
+    /// The server has answered.
+    pub(crate) fn answered(self, id: TransferId) {
+        self.asked.update_value(|asked| {
+            if let Some(at) = asked.iter().position(|one| *one == id) {
+                asked.swap_remove(at);
+            }
+        });
+    }
+
+    /// Whether its row shows what the server may yet refuse; not tracked.
+    pub(crate) fn is_asked(self, id: TransferId) -> bool {
+        self.asked.with_value(|asked| asked.contains(&id))
     }
 
     /// The row of a transfer; tracks only whether it is there.

@@ -23,6 +23,7 @@ texts! {
     role_copy = "May also keep copies" | "还可保存副本";
     role_controller = "May command machines" | "可控制机器";
     no_end = "without end" | "长期有效";
+    by_code = "vouched for by a join code" | "由加入代码签发";
     until(date) = "until {date}" | "有效期至 {date}";
     id = "Id" | "标识";
     visits = "Visits" | "访问记录";

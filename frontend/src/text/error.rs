@@ -1,8 +1,12 @@
 //! What went wrong, for people: the server's own sentence in English, a sentence for each code in Chinese.
 
-use beckon_shared::error::{ErrorCode, Refusal};
+use beckon_shared::{
+    error::{ErrorCode, Refusal},
+    transfer::Problem,
+};
 
 use super::Lang;
+use crate::format;
 
 texts! {
     /// No answer came at all.
@@ -19,6 +23,10 @@ texts! {
     machine_cut = "The private channel to the machine broke. Nothing was changed. Check that it is online, then try again." | "与机器的专用通道已中断，未做任何更改。请确认机器在线后重试。";
     /// A machine did not answer.
     machine_silent = "The machine did not answer in two minutes. Try again; if it stays so, look whether its disk is busy." | "机器在两分钟内没有响应。请重试；若仍无响应，请检查其磁盘是否繁忙。";
+    /// A machine gives a reason of its own.
+    machine_says(machine, words) = "The machine {machine} says: {words}" | "机器 {machine}：{words}";
+    /// A file was written while it was being read from a machine.
+    machine_changing = "The file changed on the machine while it was being read. Nothing was saved. Download it again; if it keeps changing, upload it to the drive." | "文件在读取期间发生了变化，未保存任何内容。请重新下载；若仍在变化，请将其上传到云盘。";
     /// A machine answered something else.
     machine_strange = "The machine answered something else than was asked. Update Beckon on the machine or on the server, whichever is older." | "机器的响应与请求不符。请更新机器或服务器上较旧的 Beckon。";
     /// A machine is not in the control list.
@@ -27,12 +35,30 @@ texts! {
     signed_out = "You are not signed in any more. Sign in again." | "登录已失效，请重新登录。";
 }
 
+/// No program's own words are shown at greater length. Characters.
+const LONGEST: usize = 300;
+
 /// The sentence to show.
 pub(crate) fn of(refusal: &Refusal) -> String {
     match super::lang() {
-        Lang::En => sentence(&refusal.message),
+        Lang::En => sentence(&shown(&refusal.message)),
         Lang::Zh => chinese(refusal.code).to_owned(),
     }
+}
+
+/// The sentence for an entry that was not stored.
+pub(crate) fn of_entry(problem: &Problem) -> String {
+    match super::lang() {
+        Lang::En => sentence(&shown(&problem.message)),
+        Lang::Zh => chinese_of_entry(problem.code).to_owned(),
+    }
+}
+
+/// Words of another program, without what would move or hide those of the page.
+pub(crate) fn shown(message: &str) -> String {
+    let cut = message.char_indices().nth(LONGEST).map(|(end, _)| &message[..end]);
+    let end = if cut.is_some() { "…" } else { "" };
+    format!("{}{end}", format::name(cut.unwrap_or(message)))
 }
 
 /// Messages of programs begin small and end without a full stop; on a page they are sentences.
@@ -42,8 +68,24 @@ pub(crate) fn sentence(message: &str) -> String {
         .next()
         .map(|first| first.to_uppercase().to_string())
         .unwrap_or_default();
-    let end = if message.ends_with(['.', '?', '!']) { "" } else { "." };
+    let end = if message.ends_with(['.', '?', '!', '…']) {
+        ""
+    } else {
+        "."
+    };
     format!("{first}{}{end}", chars.as_str())
+}
+
+fn chinese_of_entry(code: ErrorCode) -> &'static str {
+    use ErrorCode as Code;
+    match code {
+        Code::BadRequest => "此名称无法存入云盘。请改名后重新放入。",
+        Code::NameTaken => "所选内容中有重名项。请改名后重新放入。",
+        Code::NotFound => "它已不在原处。请在现在的位置重新选择。",
+        Code::NotReadable => "无权读取，或未能完整读取。请检查读取权限后重试。",
+        Code::Changing => "文件已改动或仍在变化。请稍后重试，或重新放入。",
+        other => chinese(other),
+    }
 }
 
 fn chinese(code: ErrorCode) -> &'static str {
@@ -65,12 +107,27 @@ fn chinese(code: ErrorCode) -> &'static str {
         Code::Away => "机器已离线，上线后可重试。",
         Code::GoingAway => "服务器正在重启，请稍候重试。",
         Code::Damaged => "数据已损坏，无法读取。请让服务器管理员进行检查。",
-        Code::NotReadable => "机器无权读取此内容。请为运行 Beckon 的账号授予读取权限，然后重试。",
+        Code::NotReadable => "无权读取此内容。请授予读取权限后重试；在其他机器上，请授权给运行 Beckon 的账号。",
         Code::NotAFile => "这不是普通文件，无法读取。",
         Code::Changing => "文件正在变化，请稍后重试。",
         Code::BadOrder => "机器拒绝了此指令。请重新登录后再试。",
         Code::BadVersion => "程序版本不匹配。请重新加载页面或更新服务器。",
         Code::BadClock => "时钟不一致。请校准设备时间后重试。",
         Code::Internal => "服务器发生错误。请稍后重试；若仍有问题，请查看服务器日志。",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::{LONGEST, shown};
+
+    #[wasm_bindgen_test]
+    fn words_of_other_programs_neither_hide_nor_fill_the_page() {
+        assert_eq!(shown("no such file"), "no such file");
+        assert_eq!(shown("a\u{202e}b\nc"), "a\u{fffd}b\u{fffd}c");
+        let long = shown(&"图".repeat(LONGEST + 1));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (LONGEST + 1, true));
     }
 }

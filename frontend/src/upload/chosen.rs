@@ -8,13 +8,25 @@ use web_sys::{
     FileSystemFileEntry,
 };
 
-use super::{message::Facts, plan::Wish};
+use super::{
+    message::Facts,
+    plan::{Found, Wish},
+};
 
-/// A file, or a folder that is empty, with its names from the top of what was chosen.
+/// An entry with its names from the top of what was chosen.
 #[derive(Debug, Clone)]
 pub(crate) struct Chosen {
     names: Vec<String>,
-    file: Option<File>,
+    what: What,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    File(File),
+    /// That is empty: others show by what is in them.
+    Folder,
+    /// A file, or a folder with at least a part of what is in it.
+    Unreadable,
 }
 
 impl Chosen {
@@ -22,13 +34,20 @@ impl Chosen {
     pub(super) fn wish(&self) -> Wish {
         Wish {
             names: self.names.clone(),
-            file: self.file.as_ref().map(facts),
+            found: match &self.what {
+                What::File(file) => Found::File(facts(file)),
+                What::Folder => Found::Folder,
+                What::Unreadable => Found::Unreadable,
+            },
         }
     }
 
     /// The file, or null.
     pub(super) fn value(&self) -> JsValue {
-        self.file.clone().map_or(JsValue::NULL, JsValue::from)
+        match &self.what {
+            What::File(file) => file.into(),
+            What::Folder | What::Unreadable => JsValue::NULL,
+        }
     }
 }
 
@@ -55,8 +74,8 @@ fn of_file(file: File) -> Chosen {
         Some(path) => path.split('/').map(str::to_owned).collect(),
         None => vec![file.name()],
     };
-    let file = Some(file);
-    Chosen { names, file }
+    let what = What::File(file);
+    Chosen { names, what }
 }
 
 /// What was dropped, as far as it can be told at once; a browser forgets it when the event is over.
@@ -90,7 +109,7 @@ pub(crate) fn of_drop(data: &DataTransfer) -> Dropped {
 }
 
 impl Dropped {
-    /// Looks into all folders. What cannot be read any more is left out.
+    /// Looks into all folders.
     pub(crate) async fn gather(self) -> Vec<Chosen> {
         let mut chosen: Vec<_> = self.files.into_iter().map(of_file).collect();
         let mut open: Vec<_> = self.entries.into_iter().map(|entry| (Vec::new(), entry)).collect();
@@ -98,43 +117,48 @@ impl Dropped {
             let mut names: Vec<String> = above;
             names.push(entry.name());
             if entry.is_directory() {
-                let inside = children(entry.unchecked_ref()).await;
-                if inside.is_empty() {
-                    chosen.push(Chosen { names, file: None });
-                    continue;
-                }
-                open.extend(inside.into_iter().map(|entry| (names.clone(), entry)));
-            } else if let Some(file) = file_of(entry.unchecked_ref()).await {
-                let file = Some(file);
-                chosen.push(Chosen { names, file });
+                let (inside, read) = children(entry.unchecked_ref()).await;
+                open.extend(inside.iter().map(|entry| (names.clone(), entry.clone())));
+                let what = match read {
+                    Ok(()) => inside.is_empty().then_some(What::Folder),
+                    Err(_) => Some(What::Unreadable),
+                };
+                chosen.extend(what.map(|what| Chosen { names, what }));
+            } else {
+                let file = file_of(entry.unchecked_ref()).await;
+                let what = file.map_or(What::Unreadable, What::File);
+                chosen.push(Chosen { names, what });
             }
         }
         chosen
     }
 }
 
-async fn children(folder: &FileSystemDirectoryEntry) -> Vec<FileSystemEntry> {
+/// What is in a folder, as far as it could be read, and whether that is all.
+async fn children(folder: &FileSystemDirectoryEntry) -> (Vec<FileSystemEntry>, Result<(), JsValue>) {
     let reader: FileSystemDirectoryReader = folder.create_reader();
     let mut all = Vec::new();
-    // A reader gives at most 100 at a time, and none when there are no more.
-    while let Some(some) = next_children(&reader).await {
-        all.extend(some.iter().map(|entry| entry.unchecked_into::<FileSystemEntry>()));
+    loop {
+        match next_children(&reader).await {
+            // A reader gives at most 100 at a time, and none when there are no more.
+            Ok(some) if some.length() == 0 => return (all, Ok(())),
+            Ok(some) => all.extend(some.iter().map(|entry| entry.unchecked_into::<FileSystemEntry>())),
+            Err(cause) => return (all, Err(cause)),
+        }
     }
-    all
 }
 
-async fn next_children(reader: &FileSystemDirectoryReader) -> Option<Array> {
+async fn next_children(reader: &FileSystemDirectoryReader) -> Result<Array, JsValue> {
     let asked = promised(|done, failed| reader.read_entries_with_callback_and_callback(done, failed).is_ok());
-    let some: Array = asked.await.ok()?.dyn_into().ok()?;
-    (some.length() > 0).then_some(some)
+    asked.await?.dyn_into()
 }
 
-async fn file_of(entry: &FileSystemFileEntry) -> Option<File> {
+async fn file_of(entry: &FileSystemFileEntry) -> Result<File, JsValue> {
     let asked = promised(|done, failed| {
         entry.file_with_callback_and_callback(done, failed);
         true
     });
-    asked.await.ok()?.dyn_into().ok()
+    asked.await?.dyn_into()
 }
 
 fn promised(ask: impl Fn(&Function, &Function) -> bool) -> JsFuture {
@@ -144,4 +168,35 @@ fn promised(ask: impl Fn(&Function, &Function) -> bool) -> JsFuture {
         }
     })
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    /// Stands in for what a browser gives for something that is dropped.
+    fn entry(code: &str) -> FileSystemEntry {
+        let made = Function::new_no_args(code).call0(&JsValue::NULL);
+        made.unwrap().unchecked_into()
+    }
+
+    #[wasm_bindgen_test]
+    async fn what_cannot_be_read_is_told_and_never_taken_for_an_empty_folder() {
+        let folder = entry(
+            "const gone = { isDirectory: false, name: 'gone', file: (done, failed) => failed() };
+            const reads = [[gone]];
+            const readEntries = (done, failed) => reads.length > 0 ? done(reads.shift()) : failed();
+            return { isDirectory: true, name: 'docs', createReader: () => ({ readEntries }) };",
+        );
+        let dropped = Dropped {
+            entries: vec![folder],
+            files: Vec::new(),
+        };
+        let chosen = dropped.gather().await;
+        let told = |one: &Chosen| matches!(one.what, What::Unreadable).then(|| one.names.join("/"));
+        let told: Vec<_> = chosen.iter().map(told).collect();
+        assert_eq!(told, [Some("docs".to_owned()), Some("docs/gone".to_owned())]);
+    }
 }

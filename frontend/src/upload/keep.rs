@@ -42,13 +42,16 @@ impl Record {
 
 /// Keeps an upload; whether its files are kept with it.
 pub(super) async fn keep(transfer: TransferId, record: &Record, files: &Array) -> bool {
-    let bytes = Uint8Array::from(wire::encode(record).as_slice());
-    let key = transfer.to_string();
-    if record.bytes() <= FILES_MAX && vault::put_value(Store::Upload, &key, &Array::of2(&bytes, files)).await {
+    if record.bytes() <= FILES_MAX && put(transfer, record, files).await {
         return true;
     }
-    vault::put_value(Store::Upload, &key, &Array::of2(&bytes, &JsValue::NULL)).await;
+    put(transfer, record, &JsValue::NULL).await;
     false
+}
+
+async fn put(transfer: TransferId, record: &Record, files: &JsValue) -> bool {
+    let bytes = Uint8Array::from(wire::encode(record).as_slice());
+    vault::put_value(Store::Upload, &transfer.to_string(), &Array::of2(&bytes, files)).await
 }
 
 /// What is kept of an upload, with its files where they are.
@@ -60,6 +63,18 @@ pub(super) async fn kept(transfer: TransferId) -> Option<(Record, Option<Array>)
     let bytes: Uint8Array = value.get(0).dyn_into().ok()?;
     let record = wire::decode(&bytes.to_vec()).ok()?;
     Some((record, value.get(1).dyn_into().ok()))
+}
+
+/// Keeps its files no longer, and the rest only if that can be had without them.
+pub(super) async fn drop_files(transfer: TransferId) {
+    let is_without = match kept(transfer).await {
+        Some((_, None)) => true,
+        Some((record, Some(_))) => put(transfer, &record, &JsValue::NULL).await,
+        None => false,
+    };
+    if !is_without {
+        forget(transfer).await;
+    }
 }
 
 /// Keeps it no longer.
@@ -109,6 +124,9 @@ mod tests {
         assert!(keep(id, &record(), &files).await);
         let (back, files) = kept(id).await.unwrap();
         assert_eq!((back, files.map(|files| files.length())), (record(), Some(2)));
+        drop_files(id).await;
+        let (back, files) = kept(id).await.unwrap();
+        assert_eq!((back, files.is_none()), (record(), true));
         forget(id).await;
         assert!(kept(id).await.is_none());
     }

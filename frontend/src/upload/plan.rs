@@ -10,10 +10,19 @@ use beckon_shared::{
 
 use super::message::{Entry, Facts};
 
-/// What a person chose: the names from the top of what was chosen, and the facts of a file; a folder that is empty has none.
+/// What a person chose: the names from the top of what was chosen, and what the browser found there.
 pub(super) struct Wish {
     pub(super) names: Vec<String>,
-    pub(super) file: Option<Facts>,
+    pub(super) found: Found,
+}
+
+/// What the browser found.
+pub(super) enum Found {
+    File(Facts),
+    /// That is empty.
+    Folder,
+    /// A file, or a part of what is in a folder.
+    Unreadable,
 }
 
 /// What is to be done.
@@ -34,22 +43,24 @@ pub(super) fn plan(folder: &RootPath, wishes: &[Wish]) -> Plan {
     let mut plan = Plan::default();
     let (mut seen, mut tops) = (HashSet::new(), BTreeSet::new());
     for (at, wish) in wishes.iter().enumerate() {
-        match placed(folder, &wish.names) {
-            Ok((top, path)) => {
-                tops.insert(top);
-                if seen.insert(path.clone()) {
-                    plan.bytes += wish.file.map_or(0, |facts| facts.size);
-                    let file = wish.file;
-                    plan.entries.push((at, Entry { path, file }));
-                } else {
-                    plan.problems.push(twice(path));
-                }
+        let planned = placed(folder, &wish.names).and_then(|(top, path)| {
+            tops.insert(top);
+            let file = match wish.found {
+                Found::Unreadable => return Err(unreadable(path)),
+                Found::Folder => None,
+                Found::File(facts) => Some(facts),
+            };
+            match seen.insert(path.clone()) {
+                true => Ok(Entry { path, file }),
+                false => Err(twice(path)),
             }
-            Err((near, message)) => plan.problems.push(Problem {
-                path: near,
-                code: ErrorCode::BadRequest,
-                message,
-            }),
+        });
+        match planned {
+            Ok(entry) => {
+                plan.bytes += entry.file.map_or(0, |facts| facts.size);
+                plan.entries.push((at, entry));
+            }
+            Err(problem) => plan.problems.push(problem),
         }
     }
     plan.tops = tops.into_iter().collect();
@@ -57,23 +68,43 @@ pub(super) fn plan(folder: &RootPath, wishes: &[Wish]) -> Plan {
 }
 
 /// The top of a path and the whole of it, or how far it goes and what is wrong with it.
-fn placed(folder: &RootPath, names: &[String]) -> Result<(RootPath, RootPath), (RootPath, String)> {
+fn placed(folder: &RootPath, names: &[String]) -> Result<(RootPath, RootPath), Problem> {
     let mut path = folder.clone();
     let mut top = None;
     for name in names {
         let next = Name::new(name.as_bytes()).and_then(|name| path.join(&name));
-        path = next.map_err(|bad| (path.clone(), format!("{}: {bad}", cut(name))))?;
+        path = next.map_err(|bad| unnamed(path.clone(), format!("{}: {bad}", cut(name))))?;
         top.get_or_insert_with(|| path.clone());
     }
     match top {
         Some(top) => Ok((top, path)),
-        None => Err((path, "it has no name; give it one and choose it again".to_owned())),
+        None => Err(unnamed(
+            path,
+            "it has no name; give it one and choose it again".to_owned(),
+        )),
     }
 }
 
 /// Problems travel in small frames.
 fn cut(name: &str) -> String {
     name.chars().take(80).collect()
+}
+
+fn unnamed(near: RootPath, message: String) -> Problem {
+    Problem {
+        path: near,
+        code: ErrorCode::BadRequest,
+        message,
+    }
+}
+
+fn unreadable(path: RootPath) -> Problem {
+    Problem {
+        path,
+        code: ErrorCode::NotReadable,
+        message: "this browser could not read it, or not all of it; look whether you may, then put it in again"
+            .to_owned(),
+    }
 }
 
 fn twice(path: RootPath) -> Problem {
@@ -93,7 +124,7 @@ mod tests {
     fn wish(path: &str, size: Option<u64>) -> Wish {
         Wish {
             names: path.split('/').map(str::to_owned).collect(),
-            file: size.map(|size| Facts { size, modified: 1 }),
+            found: size.map_or(Found::Folder, |size| Found::File(Facts { size, modified: 1 })),
         }
     }
 
@@ -136,5 +167,21 @@ mod tests {
             [ErrorCode::BadRequest, ErrorCode::BadRequest, ErrorCode::NameTaken]
         );
         assert!(plan.problems.iter().all(|problem| problem.message.len() < 400));
+    }
+
+    #[wasm_bindgen_test]
+    fn what_cannot_be_read_is_told_beside_what_is_in_it() {
+        let unreadable = Wish {
+            names: vec!["docs".to_owned()],
+            found: Found::Unreadable,
+        };
+        let plan = plan(&RootPath::root(), &[wish("docs/one", Some(1)), unreadable]);
+        let told: Vec<_> = plan
+            .problems
+            .iter()
+            .map(|problem| (problem.path.display(), problem.code))
+            .collect();
+        assert_eq!(told, [("docs".to_owned(), ErrorCode::NotReadable)]);
+        assert_eq!((plan.entries.len(), plan.tops), (1, vec![path("docs")]));
     }
 }

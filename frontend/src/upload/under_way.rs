@@ -68,6 +68,11 @@ pub(super) fn ids() -> Vec<TransferId> {
     UPLOADS.with_borrow(|uploads| uploads.keys().copied().collect())
 }
 
+/// Whether any upload of this tab is not over.
+pub(super) fn is_any() -> bool {
+    UPLOADS.with_borrow(|uploads| uploads.values().any(|upload| !matches!(upload.stage, Stage::Over)))
+}
+
 /// Whether leaving the page would stop something that does not go on by itself.
 pub(super) fn would_stop() -> bool {
     let stops = |upload: &Upload| !upload.kept && !matches!(upload.stage, Stage::Over);

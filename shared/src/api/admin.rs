@@ -114,7 +114,7 @@ pub struct Stats {
     pub received: u64,
     /// Bytes that went out over HTTP bodies and relays since the start.
     pub sent: u64,
-    /// Transfers that are not over.
+    /// The newest 500 transfers that are not over.
     pub transfers: Vec<RunningTransfer>,
     /// What works in the background.
     pub workers: Vec<WorkerView>,

@@ -190,13 +190,13 @@ impl Contents {
     pub const SMALL: u64 = 1 << 20;
 }
 
-/// `GET /api/drive/search?q=TEXT&after=ID&limit=N`: nodes whose names hold the text, without regard to case.
+/// `GET /api/drive/search?q=TEXT&after=NEXT&limit=N`: nodes whose names hold the text, without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Found {
     /// Nodes with their paths from the top; of a path that is too long, its end.
     pub rows: Vec<TreeRow>,
-    /// Pass as `after` for the next page; absent on the last.
-    pub next: Option<NodeId>,
+    /// Pass as `after` for the next page; absent on the last. Opaque, and safe in an address.
+    pub next: Option<String>,
 }
 
 /// `GET /api/drive/recent?limit=N`: the files that were stored last, newest first, at most 200.

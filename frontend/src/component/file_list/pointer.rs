@@ -6,7 +6,8 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{DragEvent, Element, Event, MouseEvent, PointerEvent};
 
-use super::{Grid, MenuAt, keys};
+use super::{Dropping, Grid, MenuAt, keys};
+use crate::component::drop_zone::is_ours;
 
 /// A finger that rests so long begins to select.
 const LONG_PRESS: Duration = Duration::from_millis(500);
@@ -191,8 +192,7 @@ pub(super) fn drag(grid: Grid, event: DragEvent) {
 
 /// Something is dragged over a row.
 pub(super) fn drag_over(grid: Grid, event: &DragEvent) {
-    let target = grid.drop.zip(index_of(event));
-    if let Some((_, index)) = target.filter(|(drop, index)| drop.can.run(*index)) {
+    if let Some((_, index)) = target(grid, event) {
         event.prevent_default();
         mark(grid.element(index).map(Into::into).as_ref(), true);
     }
@@ -206,12 +206,17 @@ pub(super) fn drag_left(event: &DragEvent) {
 /// Something was dropped on a row.
 pub(super) fn dropped(grid: Grid, event: DragEvent) {
     mark(row_element(&event).as_ref(), false);
-    let target = grid.drop.zip(index_of(&event));
-    if let Some((drop, index)) = target.filter(|(drop, index)| drop.can.run(*index)) {
+    if let Some((drop, index)) = target(grid, &event) {
         event.prevent_default();
         event.stop_propagation();
         drop.take.run((index, event));
     }
+}
+
+/// The row that takes what is dragged.
+fn target(grid: Grid, event: &DragEvent) -> Option<(Dropping, usize)> {
+    let target = grid.drop.zip(index_of(event)).filter(|_| is_ours(event));
+    target.filter(|(drop, index)| drop.can.run(*index))
 }
 
 fn row_element(event: &Event) -> Option<Element> {

@@ -3,8 +3,10 @@
 /// What can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// In an `<img>`, where nothing in it runs, not even in SVG.
+    /// In an `<img>`, where nothing in it runs.
     Image(&'static str, &'static str),
+    /// SVG, of which only the pixels are shown.
+    Drawing,
     /// Words, shown as they are.
     Text,
     /// In the browser's own viewer.
@@ -20,6 +22,7 @@ impl Kind {
     pub(super) fn mime(self) -> &'static str {
         match self {
             Self::Image(mime, _) | Self::Audio(mime, _) | Self::Video(mime, _) => mime,
+            Self::Drawing => "image/svg+xml",
             Self::Text => "text/plain",
             Self::Pdf => "application/pdf",
         }
@@ -64,7 +67,7 @@ pub(super) fn sniff(head: &[u8], name: &str) -> Option<Kind> {
         return None;
     }
     Some(if is_drawing(head, name) {
-        Kind::Image("image/svg+xml", "SVG")
+        Kind::Drawing
     } else {
         Kind::Text
     })

@@ -74,6 +74,6 @@ async fn read(id: TransferId, after: usize) -> Result<Problems, Refusal> {
 }
 
 fn row(problem: Problem) -> impl IntoView {
-    let says = text::error::of(&Refusal::new(problem.code, problem.message));
-    view! { <li><bdi class="mono">{format::name(&problem.path.display())}</bdi><p class="quiet">{format::name(&says)}</p></li> }
+    let says = text::error::of_entry(&problem);
+    view! { <li><bdi class="mono">{format::name(&problem.path.display())}</bdi><p class="quiet">{says}</p></li> }
 }

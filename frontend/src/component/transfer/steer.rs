@@ -20,7 +20,9 @@ pub(super) async fn steer(stores: Stores, id: TransferId, act: Act) -> Result<()
         row.set(expected(before, act));
     }
     dismissed::take_out(stores, id);
+    stores.transfers.ask(id);
     let told = api::tell(&format!("/api/transfers/{id}/steer"), &Steer { act }).await;
+    stores.transfers.answered(id);
     if let (Err(_), Some(row), Some(before)) = (&told, row, before)
         && row.with_untracked(|now| now.revision == before.revision)
     {

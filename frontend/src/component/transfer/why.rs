@@ -2,6 +2,7 @@
 
 use beckon_shared::{
     api::transfer::Act,
+    device::DeviceKind,
     id::DeviceId,
     order::CLOCK_GRACE,
     time::Timestamp,
@@ -47,7 +48,7 @@ pub(super) fn why(stores: Stores, view: &TransferView) -> Option<Why> {
     match (view.state, view.hold) {
         (TransferState::Done | TransferState::Cancelled, _) => None,
         (TransferState::Partly, _) => Some(partly(view)),
-        (TransferState::Failed, _) => Some(failed(view)),
+        (TransferState::Failed, _) => Some(failed(stores, view)),
         (_, Hold::NoRoom) => Some(Why {
             kind: "bad",
             says: words::why_no_room(&format::bytes(view.progress.bytes_done)),
@@ -122,12 +123,12 @@ fn partly(view: &TransferView) -> Why {
     }
 }
 
-fn failed(view: &TransferView) -> Why {
+fn failed(stores: Stores, view: &TransferView) -> Why {
     let remedies = again(view);
     let listed = (view.progress.failed > 0).then_some(Remedy::Problems);
     Why {
         kind: "bad",
-        says: reason(view),
+        says: reason(stores, view),
         remedies: listed.into_iter().chain(remedies).collect(),
     }
 }
@@ -142,7 +143,7 @@ fn again(view: &TransferView) -> Vec<Remedy> {
     }]
 }
 
-fn reason(view: &TransferView) -> String {
+fn reason(stores: Stores, view: &TransferView) -> String {
     let told = view.error.as_deref().unwrap_or_default();
     if told.starts_with("the order has expired") {
         return words::why_expired().to_owned();
@@ -154,8 +155,16 @@ fn reason(view: &TransferView) -> String {
         return words::why_revoked().to_owned();
     }
     match text::lang() {
-        Lang::En if !told.is_empty() => text::error::sentence(&format::name(told)),
+        Lang::En if !told.is_empty() => text::error::sentence(&text::error::shown(&by_whom(stores, view, told))),
         _ => words::why_failed().to_owned(),
+    }
+}
+
+/// A machine's own words are not shown as if they were the app's.
+fn by_whom(stores: Stores, view: &TransferView, told: &str) -> String {
+    match stores.devices.peek(view.device).map(|device| device.kind) {
+        Some(DeviceKind::Browser | DeviceKind::Cli) => told.to_owned(),
+        _ => text::error::machine_says(&view.machine, &told),
     }
 }
 

@@ -75,7 +75,13 @@ fn certificate(view: &DeviceView) -> String {
     let found = view
         .certificate
         .verify(&identity.account_key, Some(&view.id), dom::now(), &standing);
-    found.map(|certificate| says(&certificate)).unwrap_or_default()
+    let by_code = match view.certificate.enrolment {
+        Some(_) => format!(" · {}", words::by_code()),
+        None => String::new(),
+    };
+    found
+        .map(|certificate| format!("{}{by_code}", says(&certificate)))
+        .unwrap_or_default()
 }
 
 fn says(certificate: &DeviceCertificate) -> String {

@@ -83,7 +83,7 @@ fn Filter(page: Page) -> impl IntoView {
                 prop:value=move || page.shelf.filter.get()
                 on:input=move |event| page.shelf.filter.set(event_target_value(&event))
                 on:keydown=move |event| match event.key().as_str() {
-                    "ArrowDown" | "Enter" => { event.prevent_default(); page.list.focus() }
+                    "ArrowDown" | "Enter" if !event.is_composing() => { event.prevent_default(); page.list.focus() }
                     _ => {}
                 }/>
         </label>
@@ -159,6 +159,9 @@ fn Stray(page: Page) -> impl IntoView {
     view! { <Show when=move || page.stray.get()>{banner()}</Show> }
 }
 
+/// The element that says what is wrong, for the field that it is about.
+pub(super) const PROBLEM: &str = "drive-problem";
+
 /// What was asked for was not done.
 #[component]
 fn Problem(page: Page) -> impl IntoView {
@@ -172,7 +175,7 @@ fn Problem(page: Page) -> impl IntoView {
             }
         })
     };
-    view! { <div role="alert">{banner}</div> }
+    view! { <div role="alert" id=PROBLEM>{banner}</div> }
 }
 
 /// How many entries there are, and what they hold.

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     component::{
         badge::Badge,
-        drop_zone::carries_files,
+        drop_zone::{ROWS, carries_files},
         empty_state::EmptyState,
         file_list::{Column, Dropping, FileList, FileListSkeleton, MenuAt, Rows, Sorted},
         icon::Icon,
@@ -29,8 +29,6 @@ use crate::{
     upload,
 };
 
-/// The type under which rows are dragged.
-pub(super) const ROWS: &str = "application/x-beckon-rows";
 /// The letters that are keys of this page.
 const COMMANDS: &str = "id";
 

@@ -37,6 +37,7 @@ fn Form(page: Page) -> impl IntoView {
         let parent = page.shelf.node.get_untracked().map(|node| node.id);
         leptos::task::spawn_local(async move {
             match remote::make_folder(parent, name).await {
+                Ok(_) if page.is_gone() => {}
                 Ok(node) => {
                     page.naming_folder.try_set(false);
                     page.shelf.read_again();

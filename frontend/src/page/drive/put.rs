@@ -12,16 +12,16 @@ use crate::{
 impl Page {
     /// Opens the browser's dialog for files, or for a folder, and puts in what is chosen.
     pub(super) fn put(self, folder: bool) {
-        upload::pick(folder, move |chosen| self.put_chosen(None, chosen));
+        if let Some(into) = self.folder_for(None) {
+            upload::pick(folder, move |chosen| self.place(into, chosen));
+        }
     }
 
     /// Puts in what was dropped, into this folder or one of its rows.
     pub(super) fn put_dropped(self, onto: Option<&Item>, dropped: Dropped) {
-        let onto = onto.and_then(Item::name);
-        leptos::task::spawn_local(async move {
-            let chosen = dropped.gather().await;
-            self.put_chosen(onto, chosen);
-        });
+        if let Some(folder) = self.folder_for(onto.and_then(Item::name)) {
+            self.put_into(folder, dropped);
+        }
     }
 
     /// Puts what was dropped into a folder below `Files`.
@@ -30,12 +30,6 @@ impl Page {
             let chosen = dropped.gather().await;
             self.place(folder, chosen);
         });
-    }
-
-    fn put_chosen(self, onto: Option<Name>, chosen: Vec<Chosen>) {
-        if let Some(folder) = self.folder_for(onto) {
-            self.place(folder, chosen);
-        }
     }
 
     fn place(self, folder: RootPath, chosen: Vec<Chosen>) {
@@ -51,7 +45,7 @@ impl Page {
 
     /// The folder below `Files`, as uploads name it.
     fn folder_for(self, onto: Option<Name>) -> Option<RootPath> {
-        let path = self.place.try_get_value()?.folder()?.clone();
+        let path = self.path()?;
         let path = match onto {
             Some(name) => path.join(&name).ok()?,
             None => path,

@@ -162,13 +162,13 @@ impl Shelf {
 
     /// Takes rows away at once, before the server agrees; what is given back puts them in again.
     pub(super) fn take_away(self, keys: &[Key]) -> impl FnOnce() + use<> {
-        let before = self.items.get_untracked();
+        let before = self.items.try_get_untracked();
         let keys: HashSet<_> = keys.iter().cloned().collect();
         self.items.update(|items| {
             let rest = items.iter().filter(|item| !keys.contains(&item.key));
             *items = Arc::new(rest.cloned().collect());
         });
-        move || _ = self.items.try_set(before)
+        move || _ = before.and_then(|before| self.items.try_set(before))
     }
 
     /// Gives a row another name at once; what is given back takes the old one again.
@@ -186,9 +186,11 @@ impl Shelf {
 
     /// Reads everything again, once at a time; what is on the screen stays until then.
     pub(super) fn read_again(self) {
-        if self.busy.get_value() {
-            self.dirty.set_value(true);
-            return;
+        match self.busy.try_get_value() {
+            // The page was left, by whoever waited for an answer before.
+            None => return,
+            Some(true) => return self.dirty.set_value(true),
+            Some(false) => {}
         }
         self.busy.set_value(true);
         leptos::task::spawn_local(async move {
@@ -251,13 +253,16 @@ impl Shelf {
         let mut shown = 0;
         loop {
             let page = remote::list(path, after.as_ref()).await?;
+            let Some(complete) = self.complete.try_get_untracked() else {
+                return Ok(());
+            };
             if after.is_none() && self.node.try_set(page.node).is_some() {
                 return Ok(());
             }
             items.extend(page.children.into_iter().map(Item::of));
             after = page.next;
             let is_last = after.is_none();
-            if is_last || (!self.complete.get_untracked() && items.len() >= shown * GROWTH) {
+            if is_last || (!complete && items.len() >= shown * GROWTH) {
                 items = order::by_name(self.as_before(items)).await;
                 shown = items.len();
                 self.show(items.clone());

@@ -136,7 +136,7 @@ impl Page {
 
     fn take_away(self, items: &[Arc<Item>]) -> impl FnOnce() + use<> {
         let keys: Vec<_> = items.iter().map(|item| item.key.clone()).collect();
-        self.problem.set(None);
+        self.problem.try_set(None);
         self.shelf.take_away(&keys)
     }
 
@@ -145,9 +145,7 @@ impl Page {
         back();
         self.problem.try_set(Some(text::error::of(refusal)));
         // Part of it may be done.
-        if self.place.try_get_value().is_some() {
-            self.shelf.read_again();
-        }
+        self.shelf.read_again();
     }
 
     /// Begins to write another name for the active row.

@@ -2,13 +2,19 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use beckon_shared::{error::Refusal, id::RootId, path::RootPath};
+use beckon_shared::{
+    device::DeviceView,
+    error::Refusal,
+    id::RootId,
+    path::{Label, RootPath},
+};
 use leptos::{prelude::*, task::spawn_local};
 
 use super::{
     download,
     folder::{Folder, Trouble},
     item::Item,
+    paste,
 };
 use crate::{
     component::{copy_button, menu::Entry},
@@ -100,25 +106,44 @@ impl Folder {
         download::start(self, files);
     }
 
-    /// The path of the first of these as the command line takes it.
+    /// The paths of these as arguments of the command line.
     pub(super) fn copy_path(self, items: &[Arc<Item>]) {
-        let paths: Vec<String> = items.iter().filter_map(|item| self.path_of(item)).collect();
+        let argument = |item: &Arc<Item>| {
+            let (root, path) = item.address(self.spot().place.as_ref())?;
+            Some(paste::argument(self.machine(), root, &path, &self.path_of(item)?))
+        };
+        let paths: Vec<String> = items.iter().filter_map(argument).collect();
         spawn_local(async move {
-            copy_button::copy(&paths.join("\n")).await;
+            // A line end would run what stands before it.
+            copy_button::copy(&paths.join(" ")).await;
         });
     }
 
-    /// `MACHINE:ROOT/PATH`.
+    /// `MACHINE:ROOT/PATH`, to be read by people.
     pub(super) fn path_of(self, item: &Item) -> Option<String> {
         let (root, path) = item.address(self.spot().place.as_ref())?;
-        let view = self.view.get_untracked()?;
-        let root = view.roots.iter().find(|known| known.id == root)?.name.clone();
+        let (view, root) = self.names_of(root)?;
         let path = if path.is_root() {
             String::new()
         } else {
             format!("/{}", path.display())
         };
         Some(format!("{}:{root}{path}", view.name))
+    }
+
+    /// Where uploads of an entry lie in the drive, unless somebody moved them: `MACHINE/ROOT/PATH`.
+    pub(super) fn place_in_drive(self, item: &Item) -> Option<RootPath> {
+        let (root, path) = item.address(self.spot().place.as_ref())?;
+        let (view, root) = self.names_of(root)?;
+        let top = RootPath::new(format!("{}/{root}", view.name)).ok()?;
+        path.names().try_fold(top, |place, name| place.join(&name).ok())
+    }
+
+    /// The machine, and what a root of it is called.
+    fn names_of(self, root: RootId) -> Option<(DeviceView, Label)> {
+        let view = self.view.get_untracked()?;
+        let name = view.roots.iter().find(|known| known.id == root)?.name.clone();
+        Some((view, name))
     }
 
     /// Where a folder leads to.
@@ -128,6 +153,7 @@ impl Folder {
     }
 
     pub(super) fn read_again(self) {
+        self.standings.doubt();
         self.again.update(|again| *again += 1);
     }
 

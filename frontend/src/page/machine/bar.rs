@@ -28,6 +28,8 @@ fn Toolbar(folder: Folder) -> impl IntoView {
         }
     });
     let pressed = move |event: web_sys::KeyboardEvent| match event.key().as_str() {
+        // An input method takes these up itself.
+        _ if event.is_composing() => {}
         "Escape" if !folder.filter.get_untracked().is_empty() => {
             event.stop_propagation();
             folder.filter.set(String::new());

@@ -13,7 +13,9 @@ use crate::{
         stored::{Standing, Stored},
         time::Ago,
     },
-    format, route,
+    format,
+    page::drive,
+    route,
     text::{self, common, machine as words},
 };
 
@@ -92,7 +94,6 @@ fn in_the_drive(folder: Folder, item: Arc<Item>) -> impl IntoView {
         Memo::new(move |_| folder.standing(&item))
     };
     let is_folder = item.is_folder();
-    let stored = drive_place(folder, &item);
     let item = StoredValue::new(item);
     let upload = move |_| folder.upload(&[item.get_value()]);
     let word = move || {
@@ -114,7 +115,10 @@ fn in_the_drive(folder: Folder, item: Arc<Item>) -> impl IntoView {
             standing.get(),
             Some(Standing::Settled(InDrive::Safe | InDrive::Changed))
         );
-        stored.clone().filter(|_| is_stored).map(|href| {
+        let href = is_stored
+            .then(|| item.with_value(|item| drive_place(folder, item)))
+            .flatten();
+        href.map(|href| {
             view! { <a class="button sm ghost" href=href><Icon name="history"/><span class="word">{words::versions()}</span></a> }
         })
     };
@@ -134,19 +138,14 @@ fn in_the_drive(folder: Folder, item: Arc<Item>) -> impl IntoView {
     }
 }
 
-/// Where uploads of this entry lie in the drive, unless somebody moved them: `MACHINE/ROOT/PATH`.
+/// The drive's page with this entry chosen, or of this folder. Tracked.
 fn drive_place(folder: Folder, item: &Item) -> Option<String> {
-    let path = folder.path_of(item)?.replacen(':', "/", 1);
-    let path = beckon_shared::path::RootPath::new(path).ok()?;
-    let (above, name) = path.split_last()?;
+    let path = folder.place_in_drive(item)?;
     if item.is_folder() {
         return Some(route::drive(&path));
     }
-    let name = name.as_str().map(route::percent);
-    Some(name.map_or_else(
-        || route::drive(&above),
-        |name| format!("{}?focus={name}", route::drive(&above)),
-    ))
+    let (above, _) = path.split_last()?;
+    Some(drive::address(&above, folder.standings.node(item)))
 }
 
 fn explain(standing: Standing, is_folder: bool) -> &'static str {

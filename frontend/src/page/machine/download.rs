@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use beckon_shared::{
     browse::{Answer, Ask, READ_MAX},
-    error::Refusal,
+    entry::{Entry, EntryKind},
+    error::{ErrorCode, Refusal},
     id::{DeviceId, RootId},
     path::RootPath,
 };
@@ -12,75 +13,119 @@ use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream};
 use leptos::{prelude::*, task::spawn_local};
 
 use super::{
+    act::DOWNLOAD_MAX,
     folder::{Folder, Trouble},
     item::Item,
 };
-use crate::{dom, session, store::Stores, text::machine as words};
+use crate::{
+    dom, session,
+    store::{Download, Stores},
+    text::{self, machine as words},
+};
 
 /// Reads under way at once: enough to fill a line of 100 ms.
 const WINDOW: usize = 6;
 /// The browser has begun to save after this long. Milliseconds.
 const SAVED_MS: u32 = 60_000;
 
-/// A download under way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Download {
-    pub(super) name: String,
-    pub(super) done: u64,
-    pub(super) size: u64,
-}
-
-impl Download {
-    pub(super) fn percent(&self) -> u64 {
-        (self.done * 100).checked_div(self.size).unwrap_or(100).min(100)
-    }
-}
-
-/// Downloads files one after the other.
+/// Downloads files one after the other, also when the folder is left meanwhile.
 pub(super) fn start(folder: Folder, files: Vec<Arc<Item>>) {
+    let (stores, machine, place) = (folder.stores, folder.machine(), folder.spot().place);
     spawn_local(async move {
-        for item in files {
-            let outcome = one(folder, &item).await;
-            if !folder.is_there() {
-                return;
-            }
-            folder.downloading.set(None);
-            if let Err(refusal) = outcome {
-                let title = words::download_failed(&item.label());
-                let again = Callback::new(move |()| folder.download(std::slice::from_ref(&item)));
-                folder.trouble.set(Some(Trouble::of(title, &refusal, again)));
-                return;
+        for (at, item) in files.iter().enumerate() {
+            let Some((root, path)) = item.address(place.as_ref()) else {
+                continue;
+            };
+            let remote = Remote {
+                stores,
+                machine,
+                root,
+                path,
+            };
+            let gathered = remote.gather(&item.label()).await;
+            stores.downloads.now.set(None);
+            match gathered {
+                _ if stores.me.with_untracked(Option::is_none) => return,
+                Ok(parts) => save(&parts, &item.entry.name.display()),
+                Err(refusal) => return tell(folder, &files[at..], refusal),
             }
         }
     });
 }
 
-async fn one(folder: Folder, item: &Item) -> Result<(), Refusal> {
-    let Some((root, path)) = item.address(folder.spot().place.as_ref()) else {
-        return Ok(());
-    };
-    let size = item.entry.stamp.size;
-    let read = reader(folder.stores, folder.machine(), root, path);
-    let piece = u64::from(READ_MAX);
-    let asks = (0..size.div_ceil(piece)).map(|index| read(index * piece, READ_MAX));
-    let mut answers = stream::iter(asks).buffered(WINDOW);
-    let parts = js_sys::Array::new();
-    let mut done = 0;
-    while let Some(bytes) = answers.next().await {
-        let bytes = bytes?;
-        done += bytes.len() as u64;
-        parts.push(&js_sys::Uint8Array::from(bytes.as_slice()));
-        let name = item.label();
-        if folder
-            .downloading
-            .try_set(Some(Download { name, done, size }))
-            .is_some()
-        {
-            return Ok(());
+/// Says that the first of these was not downloaded; the others were not begun.
+fn tell(folder: Folder, files: &[Arc<Item>], refusal: Refusal) {
+    let name = files.first().map(|item| item.label()).unwrap_or_default();
+    if !folder.is_there() {
+        return folder.stores.downloads.failed.set(Some((name, refusal)));
+    }
+    let files = files.to_vec();
+    let again = Callback::new(move |()| folder.download(&files));
+    let trouble = Trouble::of(words::download_failed(&name), &refusal, again);
+    folder.trouble.set(Some(trouble));
+}
+
+/// A file of a machine.
+struct Remote {
+    stores: Stores,
+    machine: DeviceId,
+    root: RootId,
+    path: RootPath,
+}
+
+impl Remote {
+    /// All bytes of one state of the file. The machine opens it anew for each piece, so nothing but the same stamp before
+    /// and after proves that they belong together.
+    async fn gather(&self, name: &str) -> Result<js_sys::Array, Refusal> {
+        let before = self.stat().await?;
+        let size = before.stamp.size;
+        if before.kind != EntryKind::File || size > DOWNLOAD_MAX {
+            return Err(changing());
+        }
+        let read = reader(self.stores, self.machine, self.root, self.path.clone());
+        let piece = u64::from(READ_MAX);
+        let asks = (0..size.div_ceil(piece)).map(|index| {
+            let offset = index * piece;
+            let len = (size - offset).min(piece) as u32;
+            read(offset, len).map(move |bytes| whole(bytes?, len))
+        });
+        let mut answers = stream::iter(asks).buffered(WINDOW);
+        let parts = js_sys::Array::new();
+        let mut done = 0;
+        while let Some(bytes) = answers.next().await {
+            let bytes = bytes?;
+            done += bytes.len() as u64;
+            parts.push(&js_sys::Uint8Array::from(bytes.as_slice()));
+            let name = name.to_owned();
+            self.stores.downloads.now.set(Some(Download { name, done, size }));
+        }
+        match self.stat().await? == before {
+            true => Ok(parts),
+            false => Err(changing()),
         }
     }
-    save(&parts, &item.entry.name.display());
-    Ok(())
+
+    async fn stat(&self) -> Result<Entry, Refusal> {
+        let ask = Ask::Stat {
+            root: self.root,
+            path: self.path.clone(),
+        };
+        match session::ask(self.stores, self.machine, ask).await? {
+            Answer::Page(page) => page.entries.into_iter().next().ok_or_else(session::misunderstood),
+            _ => Err(session::misunderstood()),
+        }
+    }
+}
+
+fn whole(bytes: Vec<u8>, len: u32) -> Result<Vec<u8>, Refusal> {
+    match bytes.len() == len as usize {
+        true => Ok(bytes),
+        false => Err(changing()),
+    }
+}
+
+fn changing() -> Refusal {
+    Refusal::new(ErrorCode::Changing, text::error::machine_changing())
 }
 
 /// Reads a file of a machine through its session.
@@ -100,7 +145,7 @@ pub(super) fn reader(
                 len,
             };
             match session::ask(stores, machine, ask).await? {
-                Answer::Bytes(bytes) => Ok(bytes),
+                Answer::Bytes(bytes) if bytes.len() <= len as usize => Ok(bytes),
                 _ => Err(session::misunderstood()),
             }
         }

@@ -12,7 +12,7 @@ use beckon_shared::{
 };
 use leptos::prelude::*;
 
-use super::{download::Download, item::Item, slots::Slots, standings::Standings};
+use super::{item::Item, slots::Slots, standings::Standings};
 use crate::{
     component::{
         file_list::{List, Row},
@@ -83,7 +83,6 @@ pub(super) struct Folder {
     pub(super) visible: RwSignal<(usize, usize)>,
     pub(super) standings: Standings,
     pub(super) trouble: RwSignal<Option<Trouble>>,
-    pub(super) downloading: RwSignal<Option<Download>>,
     /// The machine's row of the control list.
     pub(super) view: Memo<Option<DeviceView>>,
     pub(super) online: Memo<bool>,
@@ -114,7 +113,6 @@ impl Folder {
             visible: RwSignal::new((0, 0)),
             standings: Standings::new(stores, spot),
             trouble: RwSignal::new(None),
-            downloading: RwSignal::new(None),
             view,
             online: Memo::new(move |_| view.with(|view| view.as_ref().is_some_and(|view| view.online))),
         }

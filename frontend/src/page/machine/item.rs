@@ -1,6 +1,9 @@
 //! A row of a machine's folder.
 
-use std::sync::Arc;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use beckon_shared::{
     device::RootView,
@@ -85,14 +88,9 @@ impl Item {
 
     /// Another one when the entry has other facts.
     pub(super) fn version(&self) -> u64 {
-        let stamp = &self.entry.stamp;
-        (stamp.mtime_ns as u64)
-            .rotate_left(17)
-            .wrapping_add(stamp.size)
-            .rotate_left(13)
-            .wrapping_add(stamp.file_id)
-            .rotate_left(3)
-            .wrapping_add(self.entry.kind as u64)
+        let mut hasher = DefaultHasher::new();
+        (self.entry.kind, &self.entry.stamp, &self.entry.target).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// When it was modified; of a root that is not asked for.
@@ -141,5 +139,46 @@ fn of_ending(name: &str) -> &'static str {
             "text"
         }
         _ => "file",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    const STAMP: SourceStamp = SourceStamp {
+        size: 7,
+        mtime_ns: 1_000,
+        ctime_ns: 2_000,
+        file_id: 3,
+    };
+
+    fn version(kind: EntryKind, stamp: SourceStamp, target: Option<&[u8]>) -> u64 {
+        let entry = Entry {
+            name: Name::new("a").unwrap(),
+            kind,
+            stamp,
+            target: target.map(<[u8]>::to_vec),
+        };
+        Item::of_entry(entry).version()
+    }
+
+    #[wasm_bindgen_test]
+    fn content_written_anew_under_its_old_time_is_another_version() {
+        let written = SourceStamp {
+            ctime_ns: 2_001,
+            ..STAMP
+        };
+        let before = version(EntryKind::File, STAMP, None);
+        assert_eq!(version(EntryKind::File, STAMP, None), before);
+        assert_ne!(version(EntryKind::File, written, None), before);
+    }
+
+    #[wasm_bindgen_test]
+    fn a_link_that_points_elsewhere_is_another_version() {
+        let to = |target: &[u8]| version(EntryKind::Symlink, STAMP, Some(target));
+        assert_ne!(to(b"x"), to(b"y"));
     }
 }

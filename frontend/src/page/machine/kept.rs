@@ -9,7 +9,10 @@ use beckon_shared::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::vault::{self, Store};
+use crate::{
+    identity,
+    vault::{self, Store},
+};
 
 /// So many folders are kept.
 const FOLDERS: usize = 200;
@@ -37,8 +40,11 @@ pub(super) async fn get(machine: DeviceId, place: &(RootId, RootPath)) -> Option
     wire::decode(&bytes).ok()
 }
 
-/// Keeps a folder, and forgets those that were looked at longest ago.
+/// Keeps a folder, and forgets those that were looked at longest ago. Once nobody is signed in any more, nothing is kept.
 pub(super) async fn put(machine: DeviceId, place: &(RootId, RootPath), kept: &Kept) {
+    if identity::current().is_none() {
+        return;
+    }
     let key = key(machine, place);
     if !vault::put(Store::Folder, &key, &wire::encode(kept)).await {
         return;

@@ -271,7 +271,7 @@ pub(super) fn Foot(folder: Folder) -> impl IntoView {
             .map(|size| words::in_files(&format::bytes(size)))
     };
     let downloading = move || {
-        folder.downloading.get().map(|now| {
+        folder.stores.downloads.now.get().map(|now| {
             view! { <span>"·"</span><span role="status">{words::downloading(&now.name, &now.percent())}</span> }
         })
     };

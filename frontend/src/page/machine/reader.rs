@@ -18,8 +18,10 @@ use crate::{dom, session};
 
 /// The size of the first page, in bytes.
 const FIRST_PAGE: u32 = 32 * 1024;
-/// A folder in view is read again so often, in milliseconds, as no machine tells of changes by itself.
+/// A folder in view is read and compared again so often, in milliseconds, as no machine tells of changes by itself.
 const EVERY_MS: u32 = 10_000;
+/// A folder of more entries is not shown: the page keeps a place for each. The machine alone says how many there are.
+const ENTRIES_MAX: u64 = 4_000_000;
 /// Only folders up to so many entries are read again without being asked for.
 const QUIET_MAX: usize = 2_000;
 
@@ -37,6 +39,9 @@ pub(super) fn follow(folder: Folder) {
         let mine = run.get_value();
         let is_mine = move || run.try_get_value() == Some(mine);
         spawn_local(async move {
+            if !is_mine() {
+                return;
+            }
             folder.reading.set(true);
             read(folder, online, is_mine).await;
             if is_mine() {
@@ -53,9 +58,12 @@ async fn again_and_again(folder: Folder) {
         if !folder.is_there() {
             return;
         }
-        let is_small = folder.slots.with_untracked(Slots::len) <= QUIET_MAX;
         let is_live = folder.phase.get_untracked() == Phase::Live && !folder.reading.get_untracked();
-        if is_small && is_live && !dom::document().hidden() {
+        if !is_live || dom::document().hidden() {
+            continue;
+        }
+        folder.standings.doubt_now_and_then();
+        if folder.slots.with_untracked(Slots::len) <= QUIET_MAX {
             folder.again.update(|again| *again += 1);
         }
     }
@@ -110,7 +118,7 @@ impl Reading {
             snapshot,
         };
         match session::ask(self.folder.stores, self.folder.machine(), Ask::List(ask)).await? {
-            Answer::Page(page) => Ok(page),
+            Answer::Page(page) if page.total <= ENTRIES_MAX => Ok(page),
             _ => Err(session::misunderstood()),
         }
     }
@@ -184,7 +192,7 @@ impl Reading {
         let entries = folder.slots.with_untracked(|slots| {
             let items = slots.items().take(kept::ENTRIES);
             items
-                .map(|(_, item)| (item.entry.clone(), folder.standings.peek(&item.key)))
+                .map(|(_, item)| (item.entry.clone(), folder.standings.peek(item)))
                 .collect()
         });
         let kept = Kept {

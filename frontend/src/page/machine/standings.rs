@@ -7,12 +7,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use beckon_shared::{
     entry::InDrive,
-    id::{RootId, TransferId},
+    id::{NodeId, RootId, TransferId},
     path::RootPath,
     transfer::{Hold, TransferView},
 };
 use leptos::{prelude::*, task::spawn_local};
 
+use self::ask::Told;
 use super::{
     folder::{Folder, Spot},
     item::Item,
@@ -27,11 +28,18 @@ use crate::{
 const GATHER_MS: u32 = 60;
 /// After changes in the drive the rows are compared again no more often than this. Milliseconds.
 const REST_MS: u32 = 500;
+/// Comparing again without being asked takes at most one part in so many of the time: a machine may have to walk through
+/// large folders for it.
+const SHARE: f64 = 10.0;
+/// It rests no longer than this in between. Milliseconds.
+const REST_MAX_MS: f64 = 300_000.0;
 
 /// What was found of a row, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Found {
     state: InDrive,
+    /// What the drive holds of it, where its head was read.
+    node: Option<NodeId>,
     /// Of the entry that was compared.
     version: u64,
     /// The drive's state that it was compared with.
@@ -57,6 +65,8 @@ pub(super) struct Standings {
     root_names: Memo<Vec<(RootId, String)>>,
     /// Whether rows are being compared.
     busy: StoredValue<bool>,
+    /// Before this moment of the browser's clock nothing is compared again without being asked.
+    rests_until: StoredValue<f64>,
 }
 
 impl Standings {
@@ -77,12 +87,13 @@ impl Standings {
             under_way,
             root_names,
             busy: StoredValue::new(false),
+            rests_until: StoredValue::new(0.0),
         }
     }
 
     /// How a row stands; nothing while that is awaited. Tracked.
     pub(super) fn of(self, item: &Item, address: Option<&(RootId, RootPath)>) -> Option<Standing> {
-        let state = self.found.with(|found| found.get(&item.key).map(|found| found.state));
+        let state = self.found.with(|found| Some(found.get(&item.key)?.of(item)?.state));
         if matches!(state, Some(InDrive::Safe | InDrive::Never)) {
             return state.map(Standing::Settled);
         }
@@ -123,6 +134,7 @@ impl Standings {
             for (item, state) in states {
                 let recalled = Found {
                     state,
+                    node: None,
                     version: item.version(),
                     epoch: u64::MAX,
                 };
@@ -131,10 +143,34 @@ impl Standings {
         });
     }
 
-    /// How a row stood when it was last compared; not tracked.
-    pub(super) fn peek(self, key: &Key) -> Option<InDrive> {
+    /// How a row stood when it was last compared, if it is still the same; not tracked.
+    pub(super) fn peek(self, item: &Item) -> Option<InDrive> {
         self.found
-            .with_untracked(|found| found.get(key).map(|found| found.state))
+            .with_untracked(|found| Some(found.get(&item.key)?.of(item)?.state))
+    }
+
+    /// What the drive holds of a row, as far as that was told. Tracked.
+    pub(super) fn node(self, item: &Item) -> Option<NodeId> {
+        self.found.with(|found| found.get(&item.key)?.node)
+    }
+
+    /// What was found may be old: rows in view are compared again. Nothing tells of changes below a folder.
+    pub(super) fn doubt(self) {
+        self.epoch.update(|epoch| *epoch += 1);
+    }
+
+    /// The same without being asked for, unless the machine has just worked long for it.
+    pub(super) fn doubt_now_and_then(self) {
+        if js_sys::Date::now() >= self.rests_until.get_value() {
+            self.doubt();
+        }
+    }
+}
+
+impl Found {
+    /// What was found of another version says nothing of this one.
+    fn of(&self, item: &Item) -> Option<&Self> {
+        (self.version == item.version()).then_some(self)
     }
 }
 
@@ -172,8 +208,9 @@ pub(super) fn follow(folder: Folder) {
         folder.stores.drive.track();
         // A memo that nobody reads is never worked out, and tells nobody.
         moved.with(|_| ());
+        folder.online.with(|_| ());
         if before.is_some() {
-            standings.epoch.update(|epoch| *epoch += 1);
+            standings.doubt();
         }
     });
     Effect::new(move || {
@@ -181,7 +218,6 @@ pub(super) fn follow(folder: Folder) {
         folder.slots.track();
         folder.shown.with(|_| ());
         folder.list.active.track();
-        folder.online.with(|_| ());
         standings.epoch.track();
         if !standings.busy.get_value() {
             standings.busy.set_value(true);
@@ -200,11 +236,15 @@ async fn compare(folder: Folder) {
             standings.busy.set_value(false);
             return;
         }
-        let asked = ask::ask(folder, &items, standings).await;
+        let began = js_sys::Date::now();
+        let told = ask::ask(folder, &items, standings).await;
         if !folder.is_there() {
             return;
         }
-        standings.take(&items, asked, epoch);
+        let now = js_sys::Date::now();
+        let rest = ((now - began) * (SHARE - 1.0)).min(REST_MAX_MS);
+        standings.rests_until.set_value(now + rest);
+        standings.take(&items, told, epoch);
         dom::sleep(REST_MS).await;
     }
 }
@@ -216,7 +256,8 @@ fn open(folder: Folder, epoch: u64) -> Vec<Arc<Item>> {
         folder.standings.found.with_untracked(|found| {
             found
                 .get(&item.key)
-                .is_none_or(|found| found.epoch != epoch || found.version != item.version())
+                .and_then(|found| found.of(item))
+                .is_none_or(|found| found.epoch != epoch)
         })
     };
     untrack(|| {
@@ -227,14 +268,23 @@ fn open(folder: Folder, epoch: u64) -> Vec<Arc<Item>> {
 
 impl Standings {
     /// What could not be told stays as it was, or is not known.
-    fn take(self, items: &[Arc<Item>], states: Vec<Option<InDrive>>, epoch: u64) {
-        self.found.update(|found| {
-            for (item, state) in items.iter().zip(states) {
-                let version = item.version();
-                let before = found.get(&item.key).filter(|before| before.version == version);
-                let state = state.or(before.map(|before| before.state)).unwrap_or(InDrive::Unknown);
-                found.insert(item.key.clone(), Found { state, version, epoch });
+    fn take(self, items: &[Arc<Item>], told: Vec<Told>, epoch: u64) {
+        self.found.maybe_update(|found| {
+            let mut is_news = false;
+            for (item, told) in items.iter().zip(told) {
+                let before = found.get(&item.key);
+                let node = told.node.or(before.and_then(|before| before.node));
+                let state = before.and_then(|before| before.of(item)).map(|before| before.state);
+                let fresh = Found {
+                    state: told.state.or(state).unwrap_or(InDrive::Unknown),
+                    node,
+                    version: item.version(),
+                    epoch,
+                };
+                is_news |= before.is_none_or(|before| Found { epoch, ..*before } != fresh);
+                found.insert(item.key.clone(), fresh);
             }
+            is_news
         });
     }
 }

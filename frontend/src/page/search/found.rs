@@ -3,7 +3,6 @@
 use beckon_shared::{
     api::drive::{self, TreeRow},
     error::Refusal,
-    id::NodeId,
 };
 use leptos::prelude::*;
 
@@ -19,7 +18,7 @@ const PAGE: u32 = 100;
 pub(super) struct Found {
     pub(super) rows: Vec<TreeRow>,
     /// Where the next page begins.
-    pub(super) next: Option<NodeId>,
+    pub(super) next: Option<String>,
 }
 
 /// A search under way.
@@ -78,7 +77,7 @@ impl Search {
     }
 
     /// Adds the next page.
-    pub(super) fn more(self, next: NodeId) {
+    pub(super) fn more(self, next: String) {
         let text = self.text.get_untracked().trim().to_owned();
         let asked = self.ask();
         self.adding.set(true);
@@ -109,7 +108,7 @@ impl Search {
     }
 }
 
-async fn page(text: &str, after: Option<NodeId>) -> Result<Found, Refusal> {
+async fn page(text: &str, after: Option<String>) -> Result<Found, Refusal> {
     let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
     let address = format!("/api/drive/search?limit={PAGE}&q={}{after}", route::percent(text));
     let drive::Found { rows, next } = api::get(&address).await?;

@@ -117,7 +117,8 @@ fn send(nodes: Nodes, problems: Problems, busy: RwSignal<bool>) {
     };
     busy.set(true);
     spawn_local(async move {
-        let drafted = Draft::new(name, &password, code).await;
+        let earlier = progress().draft();
+        let drafted = Draft::new(name, &password, code, earlier.as_deref()).await;
         let _ = busy.try_set(false);
         match drafted {
             Ok(draft) => {

@@ -3,6 +3,7 @@
 use beckon_shared::{
     entry::SourceStamp,
     error::ErrorCode,
+    id::Hash,
     manifest::{Content, FileContent, Manifest},
     transfer::Problem,
     wire,
@@ -99,19 +100,26 @@ impl Reader<'_> {
         first: Result<Vec<u8>, JsValue>,
         filler: &mut Filler,
     ) -> Result<Result<batch::Content, (ErrorCode, &'static str)>, Stopped> {
-        let mut read = 0;
-        let mut next = first;
+        let (mut read, mut next) = (0, first);
+        let mut ends = Vec::new();
         loop {
             match next {
                 Err(cause) => return Ok(Err(why(&cause))),
                 Ok(bytes) if bytes.is_empty() && read < facts.size => return Ok(Err(changed())),
                 Ok(bytes) => {
-                    read += bytes.len() as u64;
+                    let to = read + bytes.len() as u64;
+                    if read == 0 || to >= facts.size {
+                        ends.push((read, Hash::of(&bytes)));
+                    }
+                    read = to;
                     filler.push(&bytes);
                 }
             }
             if read >= facts.size {
-                return Ok(Ok(filler.end()));
+                return Ok(match ends.len() == 1 || is_same(file, &ends).await {
+                    true => Ok(filler.end()),
+                    false => Err(changed()),
+                });
             }
             self.hand_over_if_full(filler).await?;
             self.remote.page.gate.pass().await;
@@ -149,6 +157,17 @@ async fn slice(file: &File, from: u64) -> Result<Vec<u8>, JsValue> {
     let blob = file.slice_with_f64_and_f64(from as f64, (from + SLICE) as f64)?;
     let buffer = JsFuture::from(blob.array_buffer()).await?;
     Ok(Uint8Array::new(&buffer.unchecked_into::<ArrayBuffer>()).to_vec())
+}
+
+/// Whether these slices still hold what they held: a browser may read on in a file that is written over meanwhile.
+async fn is_same(file: &File, slices: &[(u64, Hash)]) -> bool {
+    for (from, before) in slices {
+        let now = slice(file, *from).await;
+        if !now.is_ok_and(|bytes| Hash::of(&bytes) == *before) {
+            return false;
+        }
+    }
+    true
 }
 
 fn manifest(facts: Facts, read_at: i64, content: batch::Content) -> Manifest {

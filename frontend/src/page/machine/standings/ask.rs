@@ -6,7 +6,7 @@ use beckon_shared::{
     api::drive::{HeadView, Heads, HeadsOf},
     browse::{Answer, Ask},
     entry::InDrive,
-    id::RootId,
+    id::{NodeId, RootId},
     in_drive,
     path::{Name, RootPath},
 };
@@ -22,42 +22,61 @@ use crate::{
 /// So many rows are asked for at once: with the longest names the request still fits into the server's limit of 1 MiB.
 pub(super) const MAX: usize = 500;
 
-/// How each item stands; nothing where nobody could tell now.
-pub(super) async fn ask(folder: Folder, items: &[Arc<Item>], standings: Standings) -> Vec<Option<InDrive>> {
+/// What was told of an item.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Told {
+    /// How it stands; nothing where nobody could tell now.
+    pub(super) state: Option<InDrive>,
+    /// What the drive holds of it, where its head was read.
+    pub(super) node: Option<NodeId>,
+}
+
+/// Asks for each of these items.
+pub(super) async fn ask(folder: Folder, items: &[Arc<Item>], standings: Standings) -> Vec<Told> {
     let spot = folder.spot();
     let Some((root, path)) = spot.place else {
         return roots(folder, items).await;
     };
     let heads = heads(folder, root, &path, items).await;
     let Some(heads) = heads.filter(|_| folder.is_there()) else {
-        return vec![None; items.len()];
+        return vec![Told::default(); items.len()];
     };
-    let mut states: Vec<Option<InDrive>> = items
+    let mut all: Vec<Told> = items
         .iter()
-        .map(|item| in_drive::compare(&item.entry, heads.get(&item.entry.name)))
+        .map(|item| Told::of(item, heads.get(&item.entry.name)))
         .collect();
     let is_busy = standings.is_busy(root);
-    let is_open = |state: &Option<InDrive>| match state {
+    let is_open = |told: &Told| match told.state {
         None => true,
         // What is not safe yet may be on its way.
         Some(InDrive::No | InDrive::Changed) => is_busy,
         Some(_) => false,
     };
-    let open: Vec<usize> = (0..items.len()).filter(|at| is_open(&states[*at])).collect();
+    let open: Vec<usize> = (0..items.len()).filter(|at| is_open(&all[*at])).collect();
     if open.is_empty() || !folder.online.try_get_untracked().unwrap_or_default() {
-        return states;
+        return all;
     }
     let paths: Vec<RootPath> = open
         .iter()
         .filter_map(|at| path.join(&items[*at].entry.name).ok())
         .collect();
     if paths.len() < open.len() {
-        return states;
+        return all;
     }
-    for (at, told) in open.into_iter().zip(machine(folder, root, paths).await) {
-        states[at] = told.filter(|told| *told != InDrive::Unknown).or(states[at]).or(told);
+    for (at, said) in open.into_iter().zip(machine(folder, root, paths).await) {
+        let state = &mut all[at].state;
+        *state = said.filter(|said| *said != InDrive::Unknown).or(*state).or(said);
     }
-    states
+    all
+}
+
+impl Told {
+    fn of(item: &Item, head: Option<&HeadView>) -> Self {
+        Self {
+            state: in_drive::compare(&item.entry, head),
+            node: head.map(|head| head.node),
+        }
+    }
 }
 
 /// What the drive holds of these; of a folder only the machine can tell, so no head of it is read.
@@ -81,17 +100,17 @@ async fn heads(folder: Folder, root: RootId, path: &RootPath, items: &[Arc<Item>
 }
 
 /// Each root as a whole.
-async fn roots(folder: Folder, items: &[Arc<Item>]) -> Vec<Option<InDrive>> {
-    let mut states = vec![None; items.len()];
-    for (state, item) in states.iter_mut().zip(items) {
+async fn roots(folder: Folder, items: &[Arc<Item>]) -> Vec<Told> {
+    let mut all = vec![Told::default(); items.len()];
+    for (told, item) in all.iter_mut().zip(items) {
         if !folder.online.try_get_untracked().unwrap_or_default() {
             break;
         }
         if let Some((root, path)) = item.address(None) {
-            *state = machine(folder, root, vec![path]).await.pop().flatten();
+            told.state = machine(folder, root, vec![path]).await.pop().flatten();
         }
     }
-    states
+    all
 }
 
 /// What the machine says, of all in one ask; what it had no time for then, one by one.
