@@ -6,12 +6,12 @@ use std::time::Duration;
 use beckon_shared::{
     error::{ErrorCode, Refusal},
     id::{Hash, TransferId},
-    order::{CLOCK_GRACE, Order, SignedOrder},
+    order::{CLOCK_GRACE, LONGEST_WAIT, Order, SignedOrder},
     time::Timestamp,
     transfer::{Progress, TransferState},
     wire,
 };
-use redb::{Database, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use crate::{clock, state::StateDir};
@@ -23,8 +23,13 @@ const CACHE: usize = 1 << 20;
 /// How long an order is remembered after it lapsed. By then its own expiry refuses it; the rest is for people who look.
 const REMEMBER: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// So many cancellations of orders that were never shown are remembered, so that no server fills the disk with them.
+const UNSEEN_MAX: u64 = 4096;
+
 /// Order id to [`Row`]. The digit in a table's name is the version of its records.
 const ORDERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("order.1");
+/// Id of an order that was cancelled before it was shown, to when such an order has lapsed for certain (milliseconds since 1970).
+const UNSEEN: TableDefinition<'_, &[u8], i64> = TableDefinition::new("unseen.1");
 /// One row: what was issued before this moment (milliseconds since 1970) is not known any more.
 const FLOOR: TableDefinition<'_, (), i64> = TableDefinition::new("floor.1");
 
@@ -43,6 +48,17 @@ pub(crate) struct Ended {
     pub(crate) progress: Progress,
     /// What went wrong with the whole of it.
     pub(crate) error: Option<Refusal>,
+}
+
+impl Ended {
+    /// A person cancelled it.
+    pub(crate) fn cancelled() -> Self {
+        Self {
+            state: TransferState::Cancelled,
+            progress: Progress::default(),
+            error: None,
+        }
+    }
 }
 
 /// What an order that is shown means.
@@ -110,16 +126,21 @@ impl Journal {
         self.try_end(id, ended).map_err(|cause| unusable(&cause))
     }
 
-    /// Ends an order that is not over, if it is known; how it has ended then.
-    pub(crate) fn cancel(&self, id: TransferId, cancelled: Ended) -> Result<Ended, Refusal> {
-        let ended = self.try_change(id, |row| {
+    /// Ends an order that is not over, one too that was not shown yet; how it has ended then.
+    pub(crate) fn cancel(&self, id: TransferId) -> Result<Ended, Refusal> {
+        let cancelled = Ended::cancelled();
+        let changed = self.try_change(id, |row| {
             let news = row.ended.is_none().then(|| Row {
                 ended: Some(cancelled.clone()),
                 ..row.clone()
             });
             (news, row.ended)
         });
-        Ok(ended.map_err(|cause| unusable(&cause))?.flatten().unwrap_or(cancelled))
+        let known = changed.map_err(|cause| unusable(&cause))?;
+        if known.is_none() {
+            self.try_remember_unseen(id).map_err(|cause| unusable(&cause))?;
+        }
+        Ok(known.flatten().unwrap_or(cancelled))
     }
 
     /// Lets an order that failed, at least in part, be gone on with when it is shown again; how it had ended, if it is one.
@@ -173,6 +194,9 @@ impl Journal {
         let floor = read.open_table(FLOOR)?.get(())?.map(|floor| Timestamp(floor.value()));
         let stored = read.open_table(ORDERS)?.get(order.id.as_bytes())?;
         let Some(stored) = stored else {
+            if read.open_table(UNSEEN)?.get(order.id.as_bytes())?.is_some() {
+                return Ok(Some(Verdict::Admitted(Admission::Ended(Ended::cancelled()))));
+            }
             return Ok(floor.filter(|floor| order.issued < *floor).map(Verdict::BelowFloor));
         };
         let row: Row = wire::decode(stored.value()).map_err(|_| corrupted())?;
@@ -214,10 +238,26 @@ impl Journal {
         Ok(Some(answer))
     }
 
+    fn try_remember_unseen(&self, id: TransferId) -> Result<(), redb::Error> {
+        let lapsed = clock::now() + CLOCK_GRACE + LONGEST_WAIT;
+        let write = self.db.begin_write()?;
+        {
+            let mut unseen = write.open_table(UNSEEN)?;
+            if unseen.len()? < UNSEEN_MAX {
+                unseen.insert(id.as_bytes(), lapsed.0)?;
+            }
+        }
+        write.commit()?;
+        Ok(())
+    }
+
     fn try_prune(&self, now: Timestamp) -> Result<(), redb::Error> {
         let write = self.db.begin_write()?;
         let is_fresh = |stored: &[u8]| wire::decode::<Row>(stored).is_ok_and(|row| row.expires + REMEMBER >= now);
         write.open_table(ORDERS)?.retain(|_, stored| is_fresh(stored))?;
+        write
+            .open_table(UNSEEN)?
+            .retain(|_, lapsed| Timestamp(lapsed) + REMEMBER >= now)?;
         write.commit()?;
         Ok(())
     }
@@ -246,6 +286,7 @@ fn open_database(state: &StateDir) -> Result<Result<Database, redb::Error>, Refu
         let write = db.begin_write()?;
         write.open_table(ORDERS)?;
         write.open_table(FLOOR)?;
+        write.open_table(UNSEEN)?;
         write.commit()?;
         Ok(db)
     });

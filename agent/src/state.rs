@@ -12,12 +12,14 @@ use beckon_shared::error::{ErrorCode, Refusal};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) use file::{create_private_file, located, owned_folder, read_small_file};
-pub(crate) use record::{Controller, Machine, RootConfig, SignIn};
+pub(crate) use record::{Controller, Machine, Puts, RootConfig, SignIn};
 
 /// Who is signed in here.
 const CONTROLLER: &str = "controller.json";
 /// What this device is as a machine.
 const MACHINE: &str = "machine.json";
+/// What `beckon put` began.
+const PUTS: &str = "puts.json";
 /// Locked while a record is read, changed and written.
 const RECORD_LOCK: &str = "record.lock";
 /// Locked while `beckon run` runs.
@@ -116,6 +118,19 @@ impl StateDir {
             "this device is no machine yet; use: beckon join URL CODE --root NAME=PATH",
             change,
         )
+    }
+
+    /// What `beckon put` began here and may have left behind.
+    pub(crate) fn puts(&self) -> Result<Puts, Refusal> {
+        Ok(self.read(PUTS)?.unwrap_or_default())
+    }
+
+    /// Reads what `beckon put` began, changes it and writes it, with no other process in between.
+    pub(crate) fn update_puts(&self, change: impl FnOnce(&mut Puts)) -> Result<(), Refusal> {
+        let _lock = self.lock_records()?;
+        let mut puts = self.puts()?;
+        change(&mut puts);
+        self.write(PUTS, &puts)
     }
 
     /// Becomes the one `beckon run` of this folder.

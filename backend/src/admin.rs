@@ -124,12 +124,12 @@ fn resident(status: &str) -> Option<u64> {
     kib.checked_mul(1024)
 }
 
-/// The transfers that are not over, without what they are of.
+/// The newest transfers that are not over, without what they are of.
 async fn running(app: &App) -> Result<Vec<RunningTransfer>, Error> {
     let reader = app.meta().read();
     let accounts = meta::stat::accounts(reader).await?;
     let names: HashMap<AccountId, String> = accounts.into_iter().map(|row| (row.id, row.name)).collect();
-    let open = meta::transfer::all_open(reader).await?;
+    let open = meta::transfer::newest_open(reader).await?;
     let view = |transfer: meta::transfer::Transfer| {
         let account = names.get(&transfer.account).cloned().unwrap_or_default();
         let view = app.live.newest(transfer.view);

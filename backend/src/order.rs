@@ -45,15 +45,17 @@ pub(crate) async fn record(
     id: &TransferId,
     change: impl Fn(&TransferView) -> Option<TransferView>,
 ) -> Result<TransferView, Error> {
+    let live = app.live.change(*id).await;
     loop {
         let txn = app.meta().write().await?;
         let stored = meta::transfer::find(&txn, account, id).await?.view;
         if stored.state.is_over() {
-            app.live.replace(account, &stored);
+            live.replace(account, &stored);
             return Ok(stored);
         }
         let newest = app.live.newest(stored.clone());
         let Some(changed) = change(&newest) else {
+            live.adopt(account, &newest);
             return Ok(newest);
         };
         let view = TransferView {
@@ -63,7 +65,7 @@ pub(crate) async fn record(
         // Refused where two writers meet (PostgreSQL) and the other one was told of more progress.
         if meta::transfer::update(&txn, &view).await? {
             txn.commit().await?;
-            app.live.replace(account, &view);
+            live.replace(account, &view);
             tell(app, account, view.clone());
             return Ok(view);
         }

@@ -11,7 +11,7 @@ pub(crate) mod read;
 pub(crate) mod room;
 pub(crate) mod writer;
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{collections::HashSet, io, path::PathBuf, sync::Arc};
 
 use beckon_shared::{
     api::drive::Contents,
@@ -201,7 +201,12 @@ impl Store {
         let is_missing = |id: &ChunkId| !durable.contains_key(id);
         if chunks.iter().any(is_missing) {
             let fill = meta::space::fill(&txn, access.space).await?;
-            if fill.is_full() {
+            // What comes in a damaged chunk's place was counted before.
+            let damaged = match fill.is_full() {
+                true => meta::chunk::damaged(&txn, access.space, chunks).await?,
+                false => HashSet::new(),
+            };
+            if fill.is_full() && chunks.iter().any(|id| is_missing(id) && !damaged.contains(id)) {
                 return Err(room::quota_is_full(&fill));
             }
         }
@@ -211,17 +216,18 @@ impl Store {
         Ok(missing)
     }
 
-    /// Begins to take chunks; refuses at once where there is no room.
+    /// Begins to take chunks; refuses at once where the disk has no room. The quota refuses what is pushed.
     pub(crate) async fn batch(&self, access: &TransferAccess) -> Result<Batch, Error> {
         self.check_room().await?;
         let fill = meta::space::fill(self.meta.read(), access.space).await?;
-        let limit = Limit::of(&self.meta, fill)?;
+        let limit = Limit::of(&self.meta, fill);
         Ok(self
             .writer
             .batch(access.transfer, self.arriving.share(access.space), limit))
     }
 
-    async fn check_room(&self) -> Result<(), Error> {
+    /// Refuses where the disk is as full as it may be.
+    pub(crate) async fn check_room(&self) -> Result<(), Error> {
         let blobs = self.blobs.clone();
         let room = spawn_blocking(move || blobs.room()).await.map_err(io::Error::other)??;
         if room.is_some_and(|free| free < self.reserve) {

@@ -68,7 +68,12 @@ fn an_upload_that_is_over_quota_waits_until_the_quota_is_raised() {
     let back = tempfile::tempdir().unwrap();
     get(bob.cli(), "desk/Documents", &back.path().join("copy"));
     assert_same_tree(folder.path(), &back.path().join("copy"));
-    assert_eq!(number(&office.account("bob"), "used"), 12 * MIB);
+    let used = number(&office.account("bob"), "used");
+    let expected = 12 * MIB..12 * MIB + 64 * 1024;
+    assert!(
+        expected.contains(&used),
+        "{used} bytes: the content, and a little for what is kept of it"
+    );
     assert_eq!(office.account("ann")["used"], 0, "each account has a space of its own");
 }
 

@@ -3,12 +3,7 @@
 
 use std::sync::Arc;
 
-use beckon_shared::{
-    api::transfer::Act,
-    error::Refusal,
-    id::TransferId,
-    transfer::{Progress, TransferState},
-};
+use beckon_shared::{api::transfer::Act, error::Refusal, id::TransferId};
 
 use super::{Agent, work::broken};
 use crate::journal::Ended;
@@ -35,18 +30,13 @@ impl Agent {
     /// Ends an order, whether it is under way or paused, and says so.
     async fn cancel(self: &Arc<Self>, id: TransferId) -> Result<(), Refusal> {
         let _taking = self.work.taking.lock().await;
-        let cancelled = Ended {
-            state: TransferState::Cancelled,
-            progress: Progress::default(),
-            error: None,
-        };
-        if self.work.end_as(id, cancelled.clone()) {
+        if self.work.end_as(id, Ended::cancelled()) {
             return Ok(());
         }
         let agent = Arc::clone(self);
         let ended = tokio::task::spawn_blocking(move || {
             agent.index.forget_transfer(id);
-            agent.journal.cancel(id, cancelled)
+            agent.journal.cancel(id)
         });
         self.report_later(id, ended.await.map_err(|_| broken())??);
         Ok(())
@@ -55,6 +45,8 @@ impl Agent {
     /// Lets an order that failed be gone on with when it is shown again.
     async fn reopen(self: &Arc<Self>, id: TransferId) -> Result<(), Refusal> {
         let _taking = self.work.taking.lock().await;
+        // Who has it tried again knows how it ended.
+        self.work.forget_end(id);
         let agent = Arc::clone(self);
         let reopened = tokio::task::spawn_blocking(move || {
             let failed = agent.journal.reopen(id)?;

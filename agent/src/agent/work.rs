@@ -1,7 +1,7 @@
 //! Orders on their way from the wire to their end: verified, journaled, carried out, reported.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -29,10 +29,14 @@ use crate::{
 /// So many transfers work at once, each in a root of its own: more would only share the same disk and line.
 const TRANSFERS_MAX: usize = 2;
 
+/// So many ends of orders that are not under way wait to be told. The server asks for what does not fit at the next contact.
+const UNTOLD_MAX: usize = 256;
+
 /// The orders that are not over.
 #[derive(Debug)]
 pub(super) struct Work {
     open: Mutex<HashMap<TransferId, Open>>,
+    untold: Mutex<Untold>,
     /// Held by the one transfer that works in a root: its commits must follow one another.
     roots: Mutex<HashMap<RootId, Arc<Semaphore>>>,
     permits: Semaphore,
@@ -52,6 +56,13 @@ struct Open {
     is_over: bool,
     /// It was shown again while it was about to stop, so it is looked at once more then.
     again: bool,
+}
+
+/// Ends that the server has yet to be told, by one task for all.
+#[derive(Debug, Default)]
+struct Untold {
+    ends: BTreeMap<TransferId, Ended>,
+    is_telling: bool,
 }
 
 /// What ends the work on an order.
@@ -75,6 +86,7 @@ impl Default for Work {
     fn default() -> Self {
         Self {
             open: Mutex::default(),
+            untold: Mutex::default(),
             roots: Mutex::default(),
             permits: Semaphore::new(TRANSFERS_MAX),
             taking: tokio::sync::Mutex::default(),
@@ -244,9 +256,17 @@ impl Agent {
         upload::run(job, &self.tools).await
     }
 
+    /// Tells the server how an order ended that is not under way, without waiting for it.
     pub(super) fn report_later(self: &Arc<Self>, id: TransferId, ended: Ended) {
+        if !self.work.untold().keep(id, ended) {
+            return;
+        }
         let agent = Arc::clone(self);
-        self.tasks.spawn(async move { agent.report(id, ended).await });
+        self.tasks.spawn(async move {
+            while let Some((id, ended)) = agent.work.next_untold() {
+                agent.report(id, ended).await;
+            }
+        });
     }
 
     /// Tells the server until it has recorded the end, or until the agent stops: then the order is pushed again, and the
@@ -272,6 +292,19 @@ impl Agent {
 impl Work {
     fn open(&self) -> MutexGuard<'_, HashMap<TransferId, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn untold(&self) -> MutexGuard<'_, Untold> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_untold(&self) -> Option<(TransferId, Ended)> {
+        self.untold().next()
+    }
+
+    /// Leaves the end of an order untold that was not told yet.
+    pub(super) fn forget_end(&self, id: TransferId) {
+        self.untold().ends.remove(&id);
     }
 
     /// Whether the order is under way already; one that is about to stop is looked at again then.
@@ -329,6 +362,25 @@ impl Work {
     }
 }
 
+impl Untold {
+    /// Keeps an end, if there is room for it; whether somebody has to begin to tell.
+    fn keep(&mut self, id: TransferId, ended: Ended) -> bool {
+        if self.ends.len() >= UNTOLD_MAX && !self.ends.contains_key(&id) {
+            tracing::warn!(%id, "the server is slow to hear how orders ended; this one is told when it asks again");
+            return false;
+        }
+        self.ends.insert(id, ended);
+        !std::mem::replace(&mut self.is_telling, true)
+    }
+
+    /// The next one to tell; who gets none has told them all.
+    fn next(&mut self) -> Option<(TransferId, Ended)> {
+        let next = self.ends.pop_first();
+        self.is_telling = next.is_some();
+        next
+    }
+}
+
 impl Open {
     fn end_as(&mut self, ended: Ended) {
         self.verdict.get_or_insert(ended);
@@ -353,4 +405,24 @@ pub(super) fn broken() -> Refusal {
         ErrorCode::Internal,
         "the agent has a fault; its log says more. Give the order again, and if it stays, report it",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use beckon_shared::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn one_task_tells_all_ends_and_few_of_them_wait() {
+        let mut untold = Untold::default();
+        let id = |at: usize| TransferId::new(Timestamp(at as i64), [0; 10]);
+        assert!(untold.keep(id(0), Ended::cancelled()), "somebody has to begin");
+        for at in 0..2 * UNTOLD_MAX {
+            assert!(!untold.keep(id(at), Ended::cancelled()));
+        }
+        assert_eq!(untold.ends.len(), UNTOLD_MAX);
+        while untold.next().is_some() {}
+        assert!(untold.keep(id(0), Ended::cancelled()));
+    }
 }

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
-    path::PathBuf,
+    path::{Path, PathBuf},
     pin::pin,
     sync::Arc,
     time::Duration,
@@ -14,11 +14,11 @@ use std::{
 
 use beckon_shared::{
     error::Refusal,
-    id::{RootId, TransferId},
+    id::{Hash, RootId, TransferId},
     order::Selection,
     path::{Label, Name, RootPath},
     transfer::{Hold, TransferView},
-    wire::Request,
+    wire::{self, Request},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,7 @@ use super::{
     control::{Control, News},
     place::DrivePlace,
     transfer::{self, ProgressLine, newest},
-    upload::{Draft, report, what},
+    upload::{Draft, report},
 };
 use crate::{
     connection::Link,
@@ -73,6 +73,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
             here,
             controller: &controller,
             tools: &tools,
+            digest: digest(&folder, &names, &below),
             root: root(here, &controller, folder)?,
             names,
             below: &below,
@@ -112,6 +113,14 @@ fn grouped(files: &[PathBuf]) -> Result<BTreeMap<PathBuf, Vec<Name>>, Failure> {
     Ok(groups)
 }
 
+/// Tells apart which files of this device are put where.
+fn digest(folder: &Path, names: &[Name], below: &RootPath) -> Hash {
+    let mut names: Vec<&[u8]> = names.iter().map(Name::as_bytes).collect();
+    names.sort_unstable();
+    let said = (folder.as_os_str().as_encoded_bytes(), names, below.as_bytes());
+    Hash::of(&wire::encode(&said))
+}
+
 fn root(here: &Here, controller: &Controller, folder: PathBuf) -> Result<Arc<Root>, Failure> {
     let config = RootConfig {
         id: RootId::of_files(&controller.keys.id()),
@@ -131,6 +140,7 @@ struct Put<'a> {
     here: &'a Here,
     controller: &'a Controller,
     tools: &'a Tools,
+    digest: Hash,
     root: Arc<Root>,
     names: Vec<Name>,
     below: &'a RootPath,
@@ -156,14 +166,14 @@ impl Put<'_> {
             .collect::<Result<_, _>>()
             .map_err(|bad| Failure::usage(bad.to_string()))?;
         let device = self.controller.keys.id();
-        let (what, is_left) = (what(&paths), |left: &TransferView| {
-            left.device == device && !left.state.is_over() && left.hold == Hold::Question
-        });
-        if let Some(left) = control
-            .transfers()
-            .into_iter()
-            .find(|left| is_left(left) && left.what == what)
-        {
+        let puts = self.here.state.puts()?;
+        let is_left = |left: &&TransferView| {
+            left.device == device
+                && !left.state.is_over()
+                && left.hold == Hold::Question
+                && puts.0.get(&left.id) == Some(&self.digest)
+        };
+        if let Some(left) = control.transfers().into_iter().find(is_left) {
             return Ok(left.clone());
         }
         let draft = Draft {
@@ -173,7 +183,13 @@ impl Put<'_> {
             root_name: self.root.name.clone(),
             life: LIFE,
         };
-        draft.place(api, control, paths).await
+        let placed = draft.place(api, control, paths).await?;
+        self.here.state.update_puts(|puts| {
+            let is_open = |id: &TransferId| control.transfer(*id).is_some_and(|known| !known.state.is_over());
+            puts.0.retain(|id, _| is_open(id));
+            puts.0.insert(placed.id, self.digest);
+        })?;
+        Ok(placed)
     }
 
     /// Uploads until the transfer is over, whoever pauses and resumes it meanwhile.
@@ -271,6 +287,24 @@ mod tests {
         assert_eq!(below("/Files/a/b c/").as_deref(), Some("a/b c"));
         for elsewhere in ["", "desk/Documents", "Filesystem", "Files:a", "node:1234"] {
             assert_eq!(below(elsewhere), None, "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn only_the_same_files_of_the_same_folder_to_the_same_place_are_taken_up() {
+        let names = |texts: &[&str]| -> Vec<Name> { texts.iter().map(|text| Name::new(*text).unwrap()).collect() };
+        let of = |folder: &str, texts: &[&str], below: &str| {
+            digest(Path::new(folder), &names(texts), &RootPath::new(below).unwrap())
+        };
+        let one = of("/a", &["x", "y"], "");
+        assert_eq!(of("/a", &["y", "x"], ""), one);
+        for other in [
+            of("/b", &["x", "y"], ""),
+            of("/a", &["x", "z"], ""),
+            of("/a", &["xy"], ""),
+            of("/a", &["x", "y"], "x"),
+        ] {
+            assert_ne!(other, one);
         }
     }
 

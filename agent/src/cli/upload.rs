@@ -195,7 +195,7 @@ impl Draft<'_> {
 }
 
 /// The selection for people: as many paths as fit, and how many more there are.
-pub(super) fn what(paths: &[RootPath]) -> String {
+fn what(paths: &[RootPath]) -> String {
     let mut text = String::new();
     for (at, path) in paths.iter().enumerate() {
         let more = format!(" and {} more", paths.len() - at);

@@ -145,19 +145,48 @@ fn an_order_that_is_not_over_is_cancelled_for_good_and_one_that_is_stays_as_it_e
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(&StateDir::open(folder.path()).unwrap(), false).unwrap();
     let family = Family::new(1);
-    let cancelled = ended_as(TransferState::Cancelled);
     let (done, signed_done) = order(&family);
     journal.admit(&done, &signed_done).unwrap();
     journal.end(done.id, &ended()).unwrap();
-    assert_eq!(journal.cancel(done.id, cancelled.clone()).unwrap(), ended());
+    assert_eq!(journal.cancel(done.id).unwrap(), ended());
     let open = family.order(done.issued + Duration::from_millis(1));
     let signed_open = family.sign(&open);
-    assert_eq!(
-        journal.cancel(open.id, cancelled.clone()).unwrap(),
-        cancelled,
-        "not known"
-    );
     journal.admit(&open, &signed_open).unwrap();
-    assert_eq!(journal.cancel(open.id, cancelled.clone()).unwrap(), cancelled);
+    let cancelled = Ended::cancelled();
+    assert_eq!(journal.cancel(open.id).unwrap(), cancelled);
     assert_eq!(journal.admit(&open, &signed_open).unwrap(), Admission::Ended(cancelled));
+}
+
+#[test]
+fn an_order_that_was_cancelled_before_it_was_shown_never_runs_and_few_of_these_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&StateDir::open(folder.path()).unwrap(), false).unwrap();
+    let (order, signed) = order(&Family::new(1));
+    for _ in 0..2 {
+        assert_eq!(journal.cancel(order.id).unwrap(), Ended::cancelled());
+    }
+    let admission = journal.admit(&order, &signed).unwrap();
+    assert_eq!(admission, Admission::Ended(Ended::cancelled()));
+    assert_eq!(journal.reopen(order.id).unwrap(), None);
+    journal.prune(order.expires + REMEMBER).unwrap();
+    let kept = |journal: &Journal| {
+        let read = journal.db.begin_read().unwrap();
+        read.open_table(UNSEEN).unwrap().len().unwrap()
+    };
+    assert_eq!(kept(&journal), 1);
+    journal
+        .prune(order.expires + CLOCK_GRACE + REMEMBER + Duration::from_secs(60))
+        .unwrap();
+    assert_eq!(kept(&journal), 0);
+    let write = journal.db.begin_write().unwrap();
+    for id in 0..UNSEEN_MAX {
+        write
+            .open_table(UNSEEN)
+            .unwrap()
+            .insert(id.to_be_bytes().as_slice(), 0)
+            .unwrap();
+    }
+    write.commit().unwrap();
+    journal.cancel(order.id).unwrap();
+    assert_eq!(kept(&journal), UNSEEN_MAX);
 }

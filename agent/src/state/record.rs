@@ -1,10 +1,10 @@
 //! What is written down of a controller and of a machine: JSON with a version, binary values as base64.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use beckon_shared::{
     certificate::Chain,
-    id::{AccountId, RootId, SpaceId},
+    id::{AccountId, Hash, RootId, SpaceId, TransferId},
     keys::{DeviceKeys, account_id},
     path::Label,
     signature::PublicKey,
@@ -98,6 +98,11 @@ pub(crate) struct RootConfig {
     #[serde(default)]
     pub(crate) writable: bool,
 }
+
+/// What `beckon put` began here, so that only the very same command takes it up: each transfer with a digest of which files
+/// of this device go where.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Puts(pub(crate) BTreeMap<TransferId, Hash>);
 
 impl Controller {
     /// The account.

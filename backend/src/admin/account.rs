@@ -28,10 +28,7 @@ pub(crate) async fn list(app: &App) -> Result<Vec<AccountRow>, Error> {
 /// Changes an account on behalf of the administrator `by`. Nothing of a disabled account goes on when this returns.
 pub(crate) async fn change(app: &App, by: &AccountId, id: &AccountId, wanted: &ChangeAccount) -> Result<(), Failure> {
     let now = app.clock.now();
-    let txn = app.meta().write().await?;
-    // So that two administrators who disable each other do it one after the other, on PostgreSQL too.
-    meta::numbers(&txn, 0).await?;
-    check_still_admin(&txn, by).await?;
+    let txn = begin(app, by).await?;
     let account = meta::account::by_id(&txn, id).await?.ok_or_else(Failure::not_found)?;
     if wanted.disabled && id == by {
         return Err(Failure::new(
@@ -57,6 +54,15 @@ pub(crate) async fn change(app: &App, by: &AccountId, id: &AccountId, wanted: &C
     Ok(())
 }
 
+/// A transaction of an administrator who still is one.
+pub(crate) async fn begin(app: &App, by: &AccountId) -> Result<Txn, Failure> {
+    let txn = app.meta().write().await?;
+    // So that two administrators who disable each other do it one after the other, on PostgreSQL too.
+    meta::numbers(&txn, 0).await?;
+    check_still_admin(&txn, by).await?;
+    Ok(txn)
+}
+
 /// The administrator may have been disabled by another one since the request came. As long as nobody can disable themselves,
 /// this keeps one administrator in.
 async fn check_still_admin(txn: &Txn, by: &AccountId) -> Result<(), Failure> {
@@ -70,9 +76,10 @@ async fn check_still_admin(txn: &Txn, by: &AccountId) -> Result<(), Failure> {
     }
 }
 
-/// Ends what the database holds of an account's doings: who is signed in, and what was proved or begun.
+/// Ends what the database holds of an account's doings: who is signed in, what was proved or begun, and whom it invited.
 async fn end_all(txn: &Txn, account: &Account) -> Result<(), Error> {
     meta::session::end_others(txn, &account.id, None).await?;
+    meta::invitation::withdraw_of(txn, &account.id).await?;
     meta::ticket::end_of_account(txn, &account.id).await
 }
 

@@ -2,15 +2,17 @@
 
 use std::{
     collections::BTreeMap,
+    panic::AssertUnwindSafe,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use beckon_shared::{api::admin::WorkerView, time::Timestamp};
+use futures_util::FutureExt;
 
 use crate::{clock::Clock, store::Error};
 
-/// A worker is late when it did not begin so long after it should have.
+/// A worker is late when it did not begin so long after it should have, or works for so much longer than it may rest.
 const LATE: Duration = Duration::from_secs(600);
 
 /// All workers, by name.
@@ -21,6 +23,8 @@ pub(crate) struct Board(Mutex<BTreeMap<&'static str, Entry>>);
 struct Entry {
     view: WorkerView,
     has_failed: bool,
+    /// When it should have begun, or be done.
+    due: Timestamp,
 }
 
 /// What is wrong with a worker.
@@ -28,7 +32,7 @@ struct Entry {
 pub(super) enum Trouble {
     /// Its last round failed.
     Failed,
-    /// It should have begun long ago.
+    /// It should have begun, or been done, long ago.
     Late,
 }
 
@@ -42,8 +46,12 @@ impl Board {
             outcome: String::new(),
             next: Some(first),
         };
-        let has_failed = false;
-        self.lock().insert(name, Entry { view, has_failed });
+        let entry = Entry {
+            view,
+            has_failed: false,
+            due: first,
+        };
+        self.lock().insert(name, entry);
     }
 
     /// Does a round of a worker, which works again `every` so often, and shows how it goes. A failure goes to the log.
@@ -54,19 +62,22 @@ impl Board {
         every: Duration,
         work: impl Future<Output = Result<String, Error>>,
     ) {
+        let begun = clock.now();
         self.change(name, |entry| {
             entry.view.busy = true;
             entry.view.next = None;
+            entry.due = begun + every;
         });
-        let result = work.await;
+        let result = outcome(work).await;
         let now = clock.now();
         let has_failed = result.is_err();
-        let outcome = result.unwrap_or_else(|error| {
-            tracing::error!(cause = %error, worker = name, "background work failed; it is tried again");
+        let outcome = result.unwrap_or_else(|cause| {
+            tracing::error!(cause, worker = name, "background work failed; it is tried again");
             "failed; the server's log says why".to_owned()
         });
         self.change(name, |entry| {
             entry.has_failed = has_failed;
+            entry.due = now + every;
             entry.view.busy = false;
             entry.view.last = Some(now);
             entry.view.outcome = outcome;
@@ -81,9 +92,9 @@ impl Board {
 
     /// The workers that somebody should look after.
     pub(super) fn troubles(&self, now: Timestamp) -> Vec<(&'static str, Trouble)> {
-        let trouble = |entry: &Entry| match entry.view.next {
-            _ if entry.has_failed => Some(Trouble::Failed),
-            Some(next) if now > next + LATE => Some(Trouble::Late),
+        let trouble = |entry: &Entry| match entry {
+            Entry { has_failed: true, .. } => Some(Trouble::Failed),
+            Entry { due, .. } if now > *due + LATE => Some(Trouble::Late),
             _ => None,
         };
         let entries = self.lock();
@@ -102,6 +113,15 @@ impl Board {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Entry>> {
         // No code that can panic runs under this lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What came of a round, or why nothing did. A fault in it ends that round and no other.
+async fn outcome(work: impl Future<Output = Result<String, Error>>) -> Result<String, String> {
+    // What it left half done in memory is gone with it; the store and the board hold no lock while they wait.
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("it panicked".to_owned()),
     }
 }
 
@@ -138,5 +158,24 @@ mod tests {
         let troubles = board.troubles(clock.now());
         assert_eq!(troubles, [("collect", Trouble::Late), ("expiry", Trouble::Failed)]);
         assert!(!board.views()[1].outcome.contains("malformed"), "no internal cause");
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_hangs_is_late_and_one_that_panics_has_failed() {
+        let (board, clock) = (Board::default(), FakeClock::new());
+        board.expect("collect", clock.now());
+        let hangs = async {
+            clock.advance(HOUR + LATE);
+            assert_eq!(board.troubles(clock.now()), []);
+            clock.advance(LATE);
+            assert_eq!(board.troubles(clock.now()), [("collect", Trouble::Late)]);
+            Ok(String::new())
+        };
+        board.round(&clock, "collect", HOUR, hangs).await;
+        assert_eq!(board.troubles(clock.now()), []);
+        let panics = async { panic!("a fault") };
+        board.round(&clock, "collect", HOUR, panics).await;
+        assert_eq!(board.troubles(clock.now()), [("collect", Trouble::Failed)]);
+        assert!(!board.views()[0].busy);
     }
 }

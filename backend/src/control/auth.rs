@@ -146,6 +146,10 @@ pub(super) async fn lasts(
     if row.revoked {
         return Err(refuse(account, BadCertificate::Revoked));
     }
+    // The kind decides what a device is told and may ask: it stays what it was when the device signed in or joined.
+    if row.kind != certificate.kind {
+        return Err(unproven());
+    }
     if meta::account::is_disabled(app.meta().read(), account).await? {
         return Err(shut_out());
     }

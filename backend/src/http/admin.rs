@@ -57,7 +57,7 @@ pub(super) async fn change_account(
 #[utoipa::path(post, path = "/api/admin/invitations", request_body = NewInvitation, responses((status = 200, body = Invitation)))]
 pub(super) async fn invite(
     app: web::Data<App>,
-    _: Admin,
+    by: Admin,
     body: web::Json<NewInvitation>,
 ) -> Answer<web::Json<Invitation>> {
     if !(1..=HOURS_MAX).contains(&body.hours) {
@@ -78,8 +78,9 @@ pub(super) async fn invite(
         admin: body.admin,
         quota: body.quota,
     };
-    let txn = app.meta().write().await?;
-    meta::invitation::insert(&txn, &view, &code.hash()).await?;
+    let by = by.0.access.account;
+    let txn = admin::account::begin(&app, &by).await?;
+    meta::invitation::insert(&txn, &view, &code.hash(), &by).await?;
     txn.commit().await.map_err(Error::from)?;
     tracing::info!(admin = view.admin, "an invitation was made");
     Ok(web::Json(Invitation {
@@ -98,8 +99,8 @@ pub(super) async fn invitations(app: web::Data<App>, _: Admin) -> Answer<web::Js
 
 /// Withdraws an invitation.
 #[utoipa::path(delete, path = "/api/admin/invitations/{id}", params(("id" = String, Path)), responses((status = 204)))]
-pub(super) async fn withdraw(app: web::Data<App>, _: Admin, id: web::Path<InvitationId>) -> Answer {
-    let txn = app.meta().write().await?;
+pub(super) async fn withdraw(app: web::Data<App>, by: Admin, id: web::Path<InvitationId>) -> Answer {
+    let txn = admin::account::begin(&app, &by.0.access.account).await?;
     meta::invitation::withdraw(&txn, &id).await?;
     txn.commit().await.map_err(Error::from)?;
     Ok(HttpResponse::NoContent().finish())

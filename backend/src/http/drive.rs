@@ -5,6 +5,7 @@ mod query;
 pub(crate) mod search;
 #[cfg(test)]
 mod test;
+mod turn;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use beckon_shared::{
@@ -281,6 +282,7 @@ pub(crate) async fn restore_nodes(signed_in: SignedIn, app: web::Data<App>, aske
 )]
 pub(crate) async fn make_folder(signed_in: SignedIn, app: web::Data<App>, asked: web::Json<NewFolder>) -> Answer {
     let space = signed_in.access.own_space(Right::Write)?;
+    app.store.check_room().await?;
     let (folder, revision) = folder::make(app.meta(), &*app.clock, &space, &asked).await?;
     if let Some(revision) = revision {
         app.store.changed(&space, revision);
@@ -295,6 +297,7 @@ pub(crate) async fn make_folder(signed_in: SignedIn, app: web::Data<App>, asked:
 )]
 pub(crate) async fn make_current(signed_in: SignedIn, app: web::Data<App>, asked: web::Json<MakeCurrent>) -> Answer {
     let space = signed_in.access.own_space(Right::Write)?;
+    app.store.check_room().await?;
     if let Some(revision) = current::make_current(app.meta(), &*app.clock, &space, &asked).await? {
         app.store.changed(&space, revision);
     }

@@ -110,6 +110,9 @@ pub(super) async fn offer(
 ) -> Answer<web::Json<OfferView>> {
     app.limits.join.count(&address_key(client(&request).ip()))?;
     let code = meta::join::get(app.meta().read(), &lookup).await?.ok_or_else(spent)?;
+    if meta::account::is_disabled(app.meta().read(), &code.account).await? {
+        return Err(spent());
+    }
     Ok(web::Json(OfferView {
         offer: Packed(code.offer),
         mac: Bytes(code.mac),

@@ -28,8 +28,16 @@ const STORE_EVERY: Duration = Duration::from_secs(5);
 /// Transfers whose machines are at work.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
-    moving: Mutex<HashMap<TransferId, Moving>>,
+    state: Mutex<State>,
     changed: Notify,
+    /// Held while a transfer changes otherwise than by moving, from when it is read until it is told.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    moving: HashMap<TransferId, Moving>,
+    changing: Option<TransferId>,
 }
 
 #[derive(Debug)]
@@ -39,9 +47,39 @@ struct Moving {
     told: bool,
     stored: bool,
     stored_at: Instant,
+    /// What its machine said last while it is changed otherwise.
+    late: Option<Report>,
+}
+
+/// What a machine says of a transfer.
+#[derive(Debug, Clone, Copy)]
+struct Report {
+    hold: Hold,
+    progress: Progress,
+    at: Timestamp,
+}
+
+/// Changes one transfer otherwise than by moving. Its machine's reports wait until this is dropped: else terminals could
+/// hear of them with a higher revision than the change, which they would take for the older news.
+#[derive(Debug)]
+pub(super) struct Change<'a> {
+    live: &'a Live,
+    id: TransferId,
+    _turn: tokio::sync::MutexGuard<'a, ()>,
 }
 
 impl Live {
+    /// Waits until no other transfer is changed, and begins to change this one. Ask before the database's writer is taken.
+    pub(super) async fn change(&self, id: TransferId) -> Change<'_> {
+        let turn = self.turn.lock().await;
+        self.lock().changing = Some(id);
+        Change {
+            live: self,
+            id,
+            _turn: turn,
+        }
+    }
+
     /// Takes a progress report of a machine, as far as it may say so; of transfers that are over it is ignored.
     pub(crate) fn note(
         &self,
@@ -52,26 +90,35 @@ impl Live {
         progress: Progress,
         now: Timestamp,
     ) {
-        if let Some(moving) = self
-            .lock()
+        let report = Report {
+            hold,
+            progress,
+            at: now,
+        };
+        let mut state = self.lock();
+        let is_changing = state.changing == Some(*id);
+        let Some(moving) = state
+            .moving
             .get_mut(id)
             .filter(|moving| moving.account == *account && moving.view.device == *device)
-            && let Some(view) = moved(&moving.view, hold, progress)
-        {
-            moving.view = TransferView {
-                revision: next_revision(moving.view.revision, now),
-                ..view
-            };
-            moving.told = false;
-            moving.stored = false;
+        else {
+            return;
+        };
+        if is_changing {
+            moving.late = Some(report);
+        } else if moving.take(report) {
             self.changed.notify_one();
         }
     }
 
-    /// The newer of what is stored and what is in memory.
+    /// The newer of what is stored and what is in memory. What is stored as over is over.
     pub(crate) fn newest(&self, stored: TransferView) -> TransferView {
-        let moving = self.lock();
-        moving
+        if stored.state.is_over() {
+            return stored;
+        }
+        let state = self.lock();
+        state
+            .moving
             .get(&stored.id)
             .map(|moving| &moving.view)
             .filter(|view| view.revision > stored.revision)
@@ -79,39 +126,10 @@ impl Live {
             .unwrap_or(stored)
     }
 
-    /// Takes over what was stored: a transfer that begins, changes otherwise than by moving, or is over.
-    pub(super) fn replace(&self, account: &AccountId, view: &TransferView) {
-        let mut moving = self.lock();
-        if view.state.is_over() {
-            moving.remove(&view.id);
-            return;
-        }
-        let entry = Moving {
-            account: *account,
-            view: view.clone(),
-            told: true,
-            stored: true,
-            stored_at: Instant::now(),
-        };
-        moving.insert(view.id, entry);
-    }
-
-    /// Takes over a transfer that was running before this server started.
-    pub(super) fn adopt(&self, account: &AccountId, view: TransferView) {
-        let entry = Moving {
-            account: *account,
-            view: view.clone(),
-            told: true,
-            stored: true,
-            stored_at: Instant::now(),
-        };
-        self.lock().entry(view.id).or_insert(entry);
-    }
-
     /// What has to be told now, and what has to be stored now.
     fn due(&self) -> (Vec<(AccountId, TransferView)>, Vec<TransferView>) {
         let (mut told, mut stored) = (Vec::new(), Vec::new());
-        for moving in self.lock().values_mut() {
+        for moving in self.lock().moving.values_mut() {
             if !std::mem::replace(&mut moving.told, true) {
                 told.push((moving.account, moving.view.clone()));
             }
@@ -125,21 +143,81 @@ impl Live {
     }
 
     fn is_settled(&self) -> bool {
-        self.lock().values().all(|moving| moving.told && moving.stored)
+        self.lock().moving.values().all(|moving| moving.told && moving.stored)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TransferId, Moving>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // No code that can panic runs under this lock.
-        self.moving.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Change<'_> {
+    /// Takes over how the transfer stands by now in the database.
+    pub(super) fn replace(&self, account: &AccountId, view: &TransferView) {
+        let mut state = self.live.lock();
+        let late = state.moving.remove(&self.id).and_then(|moving| moving.late);
+        if view.state.is_over() {
+            return;
+        }
+        let entry = Moving {
+            account: *account,
+            view: view.clone(),
+            told: true,
+            stored: true,
+            stored_at: Instant::now(),
+            late,
+        };
+        state.moving.insert(self.id, entry);
+    }
+
+    /// Takes over a transfer as it stands, if it is not in memory: it was running before this server started.
+    pub(super) fn adopt(&self, account: &AccountId, view: &TransferView) {
+        if !self.live.lock().moving.contains_key(&self.id) {
+            self.replace(account, view);
+        }
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        let mut state = self.live.lock();
+        state.changing = None;
+        if let Some(moving) = state.moving.get_mut(&self.id)
+            && let Some(late) = moving.late.take()
+            && moving.take(late)
+        {
+            self.live.changed.notify_one();
+        }
+    }
+}
+
+impl Moving {
+    /// Moves it on; whether that is news.
+    fn take(&mut self, report: Report) -> bool {
+        let Some(view) = moved(&self.view, report.hold, report.progress) else {
+            return false;
+        };
+        self.view = TransferView {
+            revision: next_revision(self.view.revision, report.at),
+            ..view
+        };
+        self.told = false;
+        self.stored = false;
+        true
     }
 }
 
 /// What a report of a machine changes. It may be late: what a person paused stays so, and a transfer that has not begun, or
-/// is to run again, has made no progress.
+/// is to run again, has made no progress. Only persons pause, and only the server knows who is away.
 fn moved(view: &TransferView, hold: Hold, progress: Progress) -> Option<TransferView> {
     let is_running = view.state == TransferState::Running;
     let next = TransferView {
-        hold: if view.hold == Hold::User { Hold::User } else { hold },
+        hold: match (view.hold, hold) {
+            (Hold::User, _) => Hold::User,
+            (_, Hold::NoRoom | Hold::Schedule) => hold,
+            _ => Hold::None,
+        },
         progress: if is_running { progress } else { view.progress },
         ..view.clone()
     };
@@ -199,10 +277,16 @@ mod tests {
         }
     }
 
-    #[test]
-    fn only_the_machine_of_a_transfer_moves_it() {
+    /// Running transfers, of which `view` is one.
+    async fn live() -> Live {
         let live = Live::default();
-        live.replace(&ACCOUNT, &view());
+        live.change(view().id).await.replace(&ACCOUNT, &view());
+        live
+    }
+
+    #[tokio::test]
+    async fn only_the_machine_of_a_transfer_moves_it() {
+        let live = live().await;
         let half = Progress {
             files_done: 5,
             ..Progress::default()
@@ -222,10 +306,9 @@ mod tests {
         assert_eq!((newest.progress, newest.hold, newest.revision), (half, Hold::NoRoom, 5));
     }
 
-    #[test]
-    fn many_reports_are_told_as_one() {
-        let live = Live::default();
-        live.replace(&ACCOUNT, &view());
+    #[tokio::test]
+    async fn many_reports_are_told_as_one() {
+        let live = live().await;
         for files_done in 0..100 {
             live.note(
                 &ACCOUNT,
@@ -244,26 +327,67 @@ mod tests {
         assert!(live.due().0.is_empty() && !live.is_settled());
     }
 
-    #[test]
-    fn what_is_over_moves_no_more() {
-        let live = Live::default();
-        live.replace(&ACCOUNT, &view());
-        live.replace(
-            &ACCOUNT,
-            &TransferView {
-                state: TransferState::Done,
-                ..view()
-            },
-        );
+    fn over() -> TransferView {
+        TransferView {
+            state: TransferState::Cancelled,
+            revision: 2,
+            ..view()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_over_moves_no_more() {
+        let live = live().await;
+        live.change(view().id).await.replace(&ACCOUNT, &over());
+        let report = Progress::default();
+        live.note(&ACCOUNT, &MACHINE, &view().id, Hold::NoRoom, report, Timestamp(5));
+        assert!(live.is_settled());
+        assert_eq!(live.newest(over()), over());
+    }
+
+    #[tokio::test]
+    async fn a_report_that_comes_while_a_transfer_is_changed_is_told_after_the_change_or_never() {
+        let half = Progress {
+            files_done: 5,
+            ..Progress::default()
+        };
+        let live = live().await;
+        let change = live.change(view().id).await;
+        live.note(&ACCOUNT, &MACHINE, &view().id, Hold::None, half, Timestamp(5));
+        assert!(live.due().0.is_empty());
+        let paused = TransferView {
+            hold: Hold::User,
+            revision: 9,
+            ..view()
+        };
+        change.replace(&ACCOUNT, &paused);
+        drop(change);
+        let told = live.due().0.remove(0).1;
+        assert_eq!((told.revision, told.hold, told.progress), (10, Hold::User, half));
+        let change = live.change(view().id).await;
         live.note(
             &ACCOUNT,
             &MACHINE,
             &view().id,
             Hold::None,
             Progress::default(),
-            Timestamp(5),
+            Timestamp(50),
         );
-        assert!(live.is_settled());
+        change.replace(&ACCOUNT, &over());
+        drop(change);
+        assert!(live.due().0.is_empty() && live.lock().moving.is_empty());
+    }
+
+    #[test]
+    fn no_machine_says_that_a_person_paused_it() {
+        for hold in [Hold::User, Hold::Question, Hold::Away] {
+            let no_room = TransferView {
+                hold: Hold::NoRoom,
+                ..view()
+            };
+            assert_eq!(moved(&view(), hold, Progress::default()), None);
+            assert_eq!(moved(&no_room, hold, Progress::default()).unwrap().hold, Hold::None);
+        }
     }
 
     #[test]

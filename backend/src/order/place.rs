@@ -1,7 +1,7 @@
 //! A controller places an order.
 
 use beckon_shared::{
-    certificate::Chain,
+    certificate::{Chain, Role},
     device::DeviceKind,
     error::{ErrorCode, Refusal},
     id::{AccountId, DeviceId, Hash, RootId},
@@ -47,6 +47,7 @@ pub(crate) async fn place(app: &App, by: &Signer<'_>, signed: SignedOrder, what:
     if let Some(known) = meta::transfer::of_anyone(&txn, &order.id).await? {
         return again(app, known, &account, &signed);
     }
+    meta::transfer::check_room(&txn, &account).await?;
     let machine = target(&txn, by, &order).await?;
     let transfer = new_transfer(app, by, &order, &signed, &machine, what)?;
     check_selection(&txn, &account, transfer.selection.as_ref()).await?;
@@ -68,9 +69,12 @@ fn check(by: &Signer<'_>, signed: &SignedOrder) -> Result<Order, BadOrder> {
     let order = signed.verify(&by.device, &by.key, &by.account.id, &said.target, said.issued)?;
     let chain: &Chain = &signed.signer;
     let standing = &by.account.standing;
-    chain
+    let signer = chain
         .verify_at(&by.account.key, Some(&by.device), order.issued, standing)
         .map_err(|_| BadOrder::Signer)?;
+    if signer.role != Role::Controller {
+        return Err(BadOrder::Signer);
+    }
     let OrderBody::Upload(upload) = &order.body;
     if upload.space != by.account.space {
         return Err(BadOrder::Target);

@@ -35,10 +35,12 @@ pub(crate) async fn machine_came(app: &App, account: &AccountId, device: &Device
         pushed.extend(frames(transfer, &view));
     }
     for transfer in meta::transfer::open_of(reader, account, device).await? {
-        let view = record(app, account, &transfer.id(), |view| {
-            (view.hold == Hold::Away).then(|| with_hold(view, Hold::None))
-        })
-        .await?;
+        let back = |view: &TransferView| (view.hold == Hold::Away).then(|| with_hold(view, Hold::None));
+        let mut view = app.live.newest(transfer.view.clone());
+        // Most wait for nothing: no transaction for those.
+        if back(&view).is_some() {
+            view = record(app, account, &transfer.id(), back).await?;
+        }
         pushed.extend(frames(transfer, &view));
     }
     Ok(pushed)
@@ -78,22 +80,22 @@ async fn wait(app: &App, transfer: Transfer) -> Result<(), Error> {
         Hold::Away
     };
     // What waits for a person goes on waiting for that person.
-    record(app, &transfer.account, &transfer.id(), |view| {
+    let waits = |view: &TransferView| {
         matches!(view.hold, Hold::None | Hold::NoRoom | Hold::Schedule).then(|| with_hold(view, hold))
-    })
-    .await?;
+    };
+    if waits(&app.live.newest(transfer.view.clone())).is_some() {
+        record(app, &transfer.account, &transfer.id(), waits).await?;
+    }
     Ok(())
 }
 
 /// Ends the transfers whose orders have lapsed.
 pub(crate) async fn expire(app: &App) -> Result<(), Error> {
     let now = app.clock.now();
-    for transfer in meta::transfer::all_open(app.meta().read()).await? {
+    for transfer in meta::transfer::open_beyond(app.meta().read(), now.before(CLOCK_GRACE)).await? {
         // What waits for files to be chosen again waits for a person too.
         if transfer.view.state == TransferState::Queued || matches!(transfer.view.hold, Hold::User | Hold::Question) {
-            if now > transfer.view.expires + CLOCK_GRACE {
-                fail(app, transfer, "the order has expired; give it again").await?;
-            }
+            fail(app, transfer, "the order has expired; give it again").await?;
         } else if is_lost(app, &transfer, now).await? {
             fail(
                 app,

@@ -37,6 +37,7 @@ pub(crate) async fn steer(app: &App, account: &AccountId, id: &TransferId, act: 
 
 /// Records the change; the transfer, if there was something to change.
 async fn change(app: &App, account: &AccountId, id: &TransferId, act: Act) -> Result<Option<Transfer>, Error> {
+    let live = app.live.change(*id).await;
     loop {
         let txn = app.meta().write().await?;
         let transfer = meta::transfer::find(&txn, account, id).await?;
@@ -52,7 +53,7 @@ async fn change(app: &App, account: &AccountId, id: &TransferId, act: Act) -> Re
         };
         if write(&txn, &transfer, act, &view).await? {
             txn.commit().await?;
-            app.live.replace(account, &view);
+            live.replace(account, &view);
             tell(app, account, view.clone());
             return Ok(Some(Transfer { view, ..transfer }));
         }
@@ -137,8 +138,9 @@ async fn write(txn: &Txn, transfer: &Transfer, act: Act, view: &TransferView) ->
     Ok(written)
 }
 
-/// Whether everything that the order needs is still there.
+/// Whether everything that the order needs is still there, and room for one more that is open.
 async fn can_run(txn: &Txn, transfer: &Transfer) -> Result<(), Error> {
+    meta::transfer::check_room(txn, &transfer.account).await?;
     if meta::device::find(txn, &transfer.account, &transfer.view.device)
         .await?
         .revoked

@@ -75,7 +75,6 @@ pub(crate) async fn begin(
         // It was shown the order by somebody else, or has not heard of the pause.
         push(app, account, id).await?;
     }
-    app.live.adopt(account, view);
     Ok(UploadGrant {
         ticket,
         space: transfer.space,
@@ -140,6 +139,9 @@ pub(crate) async fn end(
     if is_of_an_earlier_run(&transfer.view, &outcome.progress) {
         return Ok(());
     }
+    if transfer.view.state == TransferState::Queued && transfer.unheard {
+        return ask_again(app, &transfer).await;
+    }
     let error: Option<String> = outcome.error.map(|error| error.message.chars().take(300).collect());
     let ended = Some(app.clock.now());
     conclude(app, &transfer, |view| {
@@ -155,7 +157,7 @@ pub(crate) async fn end(
     .await
 }
 
-/// A machine that speaks of the end knows that the transfer was cancelled.
+/// A machine that speaks of the end knows that the transfer was cancelled, or is to run again.
 async fn heard(app: &App, transfer: &Transfer) -> Result<(), Error> {
     if transfer.unheard {
         let txn = app.meta().write().await?;
@@ -163,6 +165,13 @@ async fn heard(app: &App, transfer: &Transfer) -> Result<(), Error> {
         txn.commit().await?;
     }
     Ok(())
+}
+
+/// A run that failed at once looks like the one before the retry, told again. So it is shown the retry once more: whoever
+/// runs by then goes on, and the next word of an end counts.
+async fn ask_again(app: &App, transfer: &Transfer) -> Result<(), Error> {
+    push(app, &transfer.account, &transfer.id()).await?;
+    heard(app, transfer).await
 }
 
 /// Whether a machine tells again how the run before a retry ended, because it heard no answer: a run that has not begun has

@@ -16,7 +16,7 @@ use beckon_shared::{
 use crate::access::TransferAccess;
 
 /// A path of a commit has at most this many names: each level of a tree is looked up on its own.
-const DEPTH_MAX: usize = 512;
+pub(crate) const DEPTH_MAX: usize = 512;
 
 /// The folders above a commit's paths take at most about this many bytes of memory, each once. Far above what folders
 /// of people need; paths that share nothing and are as deep as can be would need gigabytes.

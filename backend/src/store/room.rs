@@ -8,12 +8,13 @@ use std::{
     },
 };
 
-use beckon_shared::{error::ErrorCode, id::SpaceId};
+use beckon_shared::{bulk::ChunkHeader, error::ErrorCode, id::SpaceId};
+use tokio::sync::OwnedMutexGuard;
 
 use super::{
     error::Error,
     meta::{
-        Meta,
+        Meta, chunk,
         space::{self, Fill},
     },
 };
@@ -24,7 +25,11 @@ const LOOK_EVERY: u64 = 1 << 20;
 
 /// Bytes of content that are on their way to becoming durable, by space; clones share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Arriving(Arc<Mutex<HashMap<SpaceId, u64>>>);
+pub(crate) struct Arriving {
+    bytes: Arc<Mutex<HashMap<SpaceId, u64>>>,
+    /// Held while a pack becomes durable: its chunks may count twice meanwhile.
+    indexing: Arc<tokio::sync::Mutex<()>>,
+}
 
 impl Arriving {
     /// A share of what arrives in a space, with nothing in it.
@@ -38,7 +43,7 @@ impl Arriving {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SpaceId, u64>> {
         // No code that can panic runs under this lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -64,16 +69,27 @@ impl Share {
         *total += bytes;
         *total
     }
+
+    /// Keeps what is on its way from being looked at until a pack is durable and settled.
+    pub(crate) async fn indexing(&self) -> OwnedMutexGuard<()> {
+        self.arriving.indexing.clone().lock_owned().await
+    }
+
+    /// Takes out what has become durable, and is counted as such from now on.
+    pub(crate) fn settle(&self, bytes: u64) {
+        let mut arriving = self.arriving.lock();
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        let left = arriving.get(&self.space).copied().unwrap_or_default();
+        match left.saturating_sub(bytes) {
+            0 => _ = arriving.remove(&self.space),
+            left => _ = arriving.insert(self.space, left),
+        }
+    }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut arriving = self.arriving.lock();
-        let left = arriving.get(&self.space).copied().unwrap_or_default();
-        match left.saturating_sub(self.bytes.load(Ordering::Relaxed)) {
-            0 => _ = arriving.remove(&self.space),
-            left => _ = arriving.insert(self.space, left),
-        }
+        self.settle(self.bytes.load(Ordering::Relaxed));
     }
 }
 
@@ -92,27 +108,44 @@ struct Seen {
 }
 
 impl Limit {
-    /// The limit of a space that is so full; refuses at once where nothing more goes in.
-    pub(crate) fn of(meta: &Meta, fill: Fill) -> Result<Self, Error> {
-        if fill.is_full() {
-            return Err(quota_is_full(&fill));
-        }
+    /// The limit of a space that is so full.
+    pub(crate) fn of(meta: &Meta, fill: Fill) -> Self {
         let seen = Mutex::new(Seen { fill, since: 0 });
-        Ok(Self {
+        Self {
             meta: meta.clone(),
             seen,
-        })
+        }
     }
 
-    /// Takes more content into a batch's share, or refuses where there is no room for it.
-    pub(crate) async fn admit(&self, share: &Share, bytes: u64) -> Result<(), Error> {
+    /// Takes one more chunk into a batch's share, or refuses where there is no room for it. One that comes in a damaged
+    /// one's place was counted before.
+    pub(crate) async fn admit(&self, share: &Share, chunk: &ChunkHeader) -> Result<(), Error> {
+        let bytes = u64::from(chunk.len);
         // Before it is looked how full the space is: what becomes durable in between counts twice rather than never.
         let arriving = share.add(bytes);
         let fill = self.fill(share.space, bytes).await?;
-        match fill.quota {
-            Some(quota) if fill.used.saturating_add(arriving) > quota => Err(quota_is_full(&fill)),
-            _ => Ok(()),
+        if fill.has_room_for(arriving) {
+            return Ok(());
         }
+        // Once more, while nothing counts twice.
+        let (fill, arriving) = self.settled(share).await?;
+        match fill.has_room_for(arriving) {
+            false => {
+                let damaged = chunk::damaged(self.meta.read(), share.space, &[chunk.id]).await?;
+                damaged
+                    .contains(&chunk.id)
+                    .then_some(())
+                    .ok_or_else(|| quota_is_full(&fill))
+            }
+            true => Ok(()),
+        }
+    }
+
+    async fn settled(&self, share: &Share) -> Result<(Fill, u64), Error> {
+        let _settled = share.indexing().await;
+        let fill = space::fill(self.meta.read(), share.space).await?;
+        let arriving = share.arriving.lock().get(&share.space).copied().unwrap_or_default();
+        Ok((fill, arriving))
     }
 
     async fn fill(&self, space: SpaceId, bytes: u64) -> Result<Fill, Error> {
@@ -136,13 +169,13 @@ impl Limit {
 
 /// A quota does not let more in.
 pub(crate) fn quota_is_full(fill: &Fill) -> Error {
-    let quota = fill.quota.unwrap_or(fill.used);
+    let quota = fill.quota.unwrap_or(fill.used());
     Error::refused(
         ErrorCode::NoRoom,
         format!(
             "the drive is full: it holds {} of {}; ask the server's administrator for more room, or delete what is not needed \
              (it counts until it is removed for good, 30 days later); the transfer then goes on by itself",
-            shown(fill.used),
+            shown(fill.used()),
             shown(quota)
         ),
     )
@@ -162,7 +195,10 @@ fn shown(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::testing::{Fixture, noise};
+    use crate::store::{
+        meta::chunk as meta_chunk,
+        testing::{Fixture, chunk, noise},
+    };
 
     const KIB: u64 = 1024;
 
@@ -184,11 +220,15 @@ mod tests {
         let second = noise(2, 50 * 1024);
         let refused = machine.send(&[&second]).await.unwrap_err().refusal();
         assert_eq!(refused.code, ErrorCode::NoRoom);
-        assert!(refused.message.contains("60.0 KiB of 100.0 KiB"), "{}", refused.message);
-        set_quota(&fixture, space, Some(110 * KIB)).await;
+        assert!(refused.message.contains("61.0 KiB of 100.0 KiB"), "{}", refused.message);
+        // Besides, there are the folders of the machine and of its root.
+        set_quota(&fixture, space, Some(111 * KIB)).await;
         machine.send(&[&second]).await.unwrap();
         let fill = space::fill(fixture.store.meta.read(), space).await.unwrap();
-        assert_eq!((fill.used, fill.is_full()), (110 * KIB, true));
+        assert_eq!(
+            (fill.content, fill.used(), fill.is_full()),
+            (110 * KIB, 111 * KIB, true)
+        );
         let missing = machine.key.id(b"one more");
         let asked = fixture.store.have(&machine.access, &[missing]).await;
         assert_eq!(asked.unwrap_err().refusal().code, ErrorCode::NoRoom);
@@ -207,16 +247,74 @@ mod tests {
         let fill = space::fill(fixture.store.meta.read(), machine.access.space)
             .await
             .unwrap();
-        let limit = Limit::of(&fixture.store.meta, fill).unwrap();
-        limit.admit(&one, 60 * KIB).await.unwrap();
-        assert!(limit.admit(&two, 60 * KIB).await.is_err());
+        let limit = Limit::of(&fixture.store.meta, fill);
+        let sized = |len: usize| {
+            let content = noise(1, len * 1024);
+            chunk(machine.key.id(&content), &content).header
+        };
+        limit.admit(&one, &sized(60)).await.unwrap();
+        assert!(limit.admit(&two, &sized(60)).await.is_err());
         drop(one);
         drop(two);
         limit
-            .admit(&other.share(machine.access.space), 100 * KIB)
+            .admit(&other.share(machine.access.space), &sized(99))
             .await
             .unwrap();
         assert!(other.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_damaged_in_a_full_drive_can_be_sent_again() {
+        let fixture = Fixture::new().await;
+        let access = fixture.account(1).await;
+        let machine = fixture.machine(&access, 1).await;
+        let (store, space) = (&fixture.store, machine.access.space);
+        let content = noise(1, 60 * 1024);
+        let id = machine.send(&[&content]).await.unwrap()[0];
+        set_quota(&fixture, space, Some(KIB)).await;
+        let place = meta_chunk::find(store.meta.read(), space, &[id]).await.unwrap()[&id];
+        meta_chunk::mark_damaged(&store.meta, &*fixture.clock, &place)
+            .await
+            .unwrap();
+        assert!(
+            store.have(&machine.access, &[id]).await.unwrap().get(0),
+            "it is asked for"
+        );
+        machine.send(&[&content]).await.unwrap();
+        assert!(!store.have(&machine.access, &[id]).await.unwrap().get(0));
+        assert!(
+            machine.send(&[&noise(2, 1024)]).await.is_err(),
+            "it is full all the same"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_has_become_durable_is_not_counted_twice() {
+        let fixture = Fixture::new().await;
+        let access = fixture.account(1).await;
+        let machine = fixture.machine(&access, 1).await;
+        let space = machine.access.space;
+        set_quota(&fixture, space, Some(45 << 20)).await;
+        let batch = fixture.store.batch(&machine.access).await.unwrap();
+        // More than two packs: the first is indexed while the last one comes.
+        for seed in 0..40 {
+            let content = noise(seed, 1 << 20);
+            let id = machine.key.id(&content);
+            batch.push(chunk(id, &content)).await.unwrap();
+            if seed == 34 {
+                while fixture
+                    .store
+                    .arriving
+                    .lock()
+                    .get(&space)
+                    .is_some_and(|left| *left > 8 << 20)
+                {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        batch.durable().await.unwrap();
+        assert!(fixture.store.arriving.lock().is_empty());
     }
 
     #[test]

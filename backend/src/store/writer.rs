@@ -215,7 +215,7 @@ impl Batch {
         if let Some(error) = self.state.failure() {
             return Err(error);
         }
-        self.limit.admit(&self.state.share, chunk.header.len.into()).await?;
+        self.limit.admit(&self.state.share, &chunk.header).await?;
         let permits = chunk.header.stored_len.saturating_add(OVERHEAD).min(QUEUED_MAX);
         let permit = self
             .writer

@@ -12,7 +12,7 @@ use reqwest::{Method, Response, StatusCode};
 
 use super::{
     client::Control,
-    person::{Person, join_with, post},
+    person::{Person, join_as, post},
     server::TestServer,
 };
 
@@ -118,6 +118,25 @@ async fn a_withdrawn_or_lapsed_invitation_opens_nothing() {
 }
 
 #[tokio::test]
+async fn the_invitations_of_an_administrator_who_is_shut_out_open_nothing() {
+    let server = TestServer::start().await;
+    let ann = Person::sign_up(&server).await;
+    let mallory = invited(&ann, "Mallory", true).await;
+    let (hers, anns) = (invite(&mallory, true, None).await, invite(&ann, false, None).await);
+    assert_eq!(
+        change(&ann, mallory.id(), true, None).await.status(),
+        StatusCode::NO_CONTENT
+    );
+    let refused = Person::sign_up_with(&server.url, &hers.code, "Eve")
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(refused.code, ErrorCode::BadSetupCode);
+    assert!(Person::sign_up_with(&server.url, &anns.code, "Bob").await.is_ok());
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn who_does_not_administer_is_told_so_everywhere() {
     let server = TestServer::start().await;
     let ann = Person::sign_up(&server).await;
@@ -166,7 +185,9 @@ async fn a_disabled_account_is_out_at_once_and_back_when_it_is_enabled() {
     let told: Refusal = bob.prove(bob.secret).await.json().await.unwrap();
     assert_eq!(told.code, ErrorCode::NotAllowed);
     assert!(told.message.contains("disabled"));
-    let (_, joined) = join_with(&server.url, &join_code, "other").await;
+    let offer = bob.get(&format!("/api/join/{}", join_code.lookup())).await;
+    assert_eq!(code_of(offer).await, ErrorCode::CodeSpent);
+    let joined = join_as(&server.url, &join_code, &machine, "other").await;
     assert_eq!(code_of(joined).await, ErrorCode::NotAllowed);
     let (mut again, nonce) = Control::challenged(&server.url).await;
     let proof = Control::proof(&server.url, &machine, nonce);

@@ -1,7 +1,10 @@
 //! Control sockets: proofs, frames that are not, presence, revocation, the server's end.
 
 use beckon_shared::{
+    certificate::{Chain, DeviceCertificate},
+    device::DeviceKind,
     error::{ErrorCode, Refusal},
+    statement::Standing,
     wire::{FRAME_MAX, FromServer, Place, ToServer},
 };
 use reqwest::StatusCode;
@@ -12,6 +15,7 @@ use super::{
     person::Person,
     server::TestServer,
 };
+use crate::clock::{Clock, SystemClock};
 
 #[tokio::test]
 async fn an_unknown_sub_protocol_is_refused_with_what_the_server_speaks() {
@@ -34,6 +38,27 @@ async fn a_proof_is_worth_nothing_on_another_socket() {
     let (mut second, _) = Control::challenged(&server.url).await;
     second.send(&ToServer::Auth(Box::new(proof))).await;
     assert_eq!(second.end().await, (Some((ErrorCode::NotSignedIn, None)), Some(1008)));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_machine_that_says_it_is_a_terminal_is_refused() {
+    let server = TestServer::start().await;
+    let ann = Person::sign_up(&server).await;
+    let mut machine = ann.add_machine("laptop").await;
+    let genuine = machine
+        .chain
+        .verify(&ann.account.public(), None, SystemClock.now(), &Standing::default());
+    let terminal = DeviceCertificate {
+        kind: DeviceKind::Cli,
+        ..genuine.unwrap()
+    };
+    machine.chain = Chain::by_account(&terminal, &ann.account);
+    machine.kind = DeviceKind::Cli;
+    let (mut socket, nonce) = Control::challenged(&server.url).await;
+    let proof = Control::proof(&server.url, &machine, nonce);
+    socket.send(&ToServer::Auth(Box::new(proof))).await;
+    assert_eq!(socket.end().await, (Some((ErrorCode::NotSignedIn, None)), Some(1008)));
     server.stop().await;
 }
 

@@ -252,10 +252,16 @@ async fn what_failed_runs_again_once_however_many_ask_and_the_end_before_is_not_
 }
 
 #[tokio::test]
-async fn a_run_that_fails_before_it_begins_ends_a_retry_as_well() {
-    let mut scene = Scene::running().await;
-    scene.end(TransferState::Failed, HALF).await;
+async fn a_run_that_fails_before_it_begins_ends_a_retry_but_the_failure_before_it_told_again_does_not() {
+    let mut scene = Scene::placed().await;
+    scene.end(TransferState::Failed, Progress::default()).await;
     assert_eq!(scene.steer(Act::Retry).await, StatusCode::NO_CONTENT);
+    assert_eq!(scene.told().await, Told::Act(Act::Retry));
+    assert_eq!(scene.told().await, Told::Order);
+    scene.end(TransferState::Failed, Progress::default()).await;
+    assert_eq!(scene.view().await.state, TransferState::Queued);
+    assert_eq!(scene.told().await, Told::Act(Act::Retry), "it may not have heard");
+    assert_eq!(scene.told().await, Told::Order);
     scene.end(TransferState::Failed, Progress::default()).await;
     assert_eq!(scene.view().await.state, TransferState::Failed);
     scene.server.stop().await;

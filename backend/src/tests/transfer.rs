@@ -8,6 +8,7 @@ use beckon_shared::{
     order::{Order, OrderBody, Selection, SignedOrder, UploadOrder},
     path::{Label, RootPath},
     signature::Signed,
+    time::Timestamp,
     transfer::{Hold, Problem, Progress, TransferState, TransferView},
     wire::{FromServer, Reply, Request, ToServer},
 };
@@ -425,5 +426,29 @@ async fn a_selection_that_is_there_may_be_sent_again_however_many_there_are() {
     }
     assert_eq!(put(32).await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(put(0).await, StatusCode::NO_CONTENT);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_account_has_a_thousand_open_transfers_at_the_most() {
+    let server = TestServer::start().await;
+    let ann = Person::sign_up(&server).await;
+    let left = left_running(&server, &ann).await;
+    let app = server.beside().await;
+    let txn = app.meta().write().await.unwrap();
+    let mut transfer = meta::transfer::find(&txn, &ann.id(), &left.id).await.unwrap();
+    for at in 1..1000 {
+        transfer.view.id = TransferId::new(Timestamp(at), [0; 10]);
+        meta::transfer::insert(&txn, &transfer).await.unwrap();
+    }
+    txn.commit().await.unwrap();
+    let (mut controller, _) = Control::open(&server.url, &ann.device).await;
+    let one_more = order(&ann, left.device, everything());
+    let refused = place(&mut controller, &one_more).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::TooMany);
+    app.meta()
+        .run("UPDATE transfer SET state = 'done', ended = 1 WHERE revision > 0")
+        .await;
+    place(&mut controller, &one_more).await.unwrap();
     server.stop().await;
 }

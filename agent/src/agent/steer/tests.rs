@@ -3,6 +3,7 @@
 use beckon_shared::{
     error::{ErrorCode, Refusal},
     order::{Order, SignedOrder},
+    transfer::TransferState,
     wire::{Reply, Request},
 };
 

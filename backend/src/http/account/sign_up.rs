@@ -86,6 +86,8 @@ async fn permission(app: &App, code: &str) -> Result<Permission, Failure> {
 
 /// Uses the permission up, in the transaction that makes the account.
 async fn redeem(app: &App, txn: &Txn, permission: Permission) -> Result<Terms, Error> {
+    // So that two who come with the set-up code count the accounts one after the other, on PostgreSQL too.
+    meta::numbers(txn, 0).await?;
     match permission {
         Permission::Invited(hash) => {
             let terms = meta::invitation::take(txn, &hash, app.clock.now()).await?;

@@ -11,7 +11,7 @@ use crate::{access::Right, app::App, error::Answer};
 pub(in crate::http) async fn usage(app: web::Data<App>, by: SignedIn) -> Answer<web::Json<Usage>> {
     let fill = app.store.fill(&by.access.own_space(Right::Read)?).await?;
     Ok(web::Json(Usage {
-        used: fill.used,
+        used: fill.used(),
         quota: fill.quota,
     }))
 }

@@ -6,18 +6,21 @@ use beckon_shared::{
     error::{ErrorCode, Refusal},
 };
 
-use super::{cut, query::Query, root_path};
+use super::{cut, query::Query, root_path, turn};
 use crate::{
     access::Right,
     app::App,
     drive::view::node_view,
     error::{Answer, Failure},
     http::guard::SignedIn,
-    store::meta::drive::{path::Placed, search},
+    store::meta::drive::{
+        path::Placed,
+        search::{self, Cursor},
+    },
 };
 
-/// No name is longer, and a longer pattern would only cost time. Characters.
-const TEXT_MAX: usize = 255;
+/// Characters: a longer text would only cost time.
+const TEXT_MAX: usize = 100;
 /// Files that are listed as stored last.
 const RECENT_MAX: u64 = 200;
 
@@ -25,7 +28,7 @@ const RECENT_MAX: u64 = 200;
 #[utoipa::path(
     get, path = "/api/drive/search", tag = "drive",
     params(
-        ("q" = String, Query, description = "A part of the name, 1 to 255 characters"),
+        ("q" = String, Query, description = "A part of the name, 1 to 100 characters, no control characters"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u64>, Query, description = "At most so many rows; 500, and never more than 1,000"),
     ),
@@ -35,19 +38,22 @@ pub(crate) async fn find(signed_in: SignedIn, app: web::Data<App>, request: Http
     let query = Query::of(&request);
     let space = signed_in.access.own_space(Right::Read)?;
     let text: String = query.required("q")?;
-    if text.trim().is_empty() || text.chars().count() > TEXT_MAX {
+    if text.trim().is_empty() || text.chars().count() > TEXT_MAX || text.contains(char::is_control) {
         return Err(Failure::new(
             ErrorCode::BadRequest,
             format!("search for 1 to {TEXT_MAX} characters of a name"),
         ));
     }
     let limit = query.limit()?;
+    let _turn = turn::take(signed_in.access.account).await?;
     let on = app.meta().read();
-    let mut found = search::search(on, &space, text.trim(), query.get("after")?, limit + 1).await?;
+    let mut found = search::search(on, &space, text.trim(), query.get::<Cursor>("after")?, limit + 1).await?;
     let more = cut(&mut found, limit);
-    let rows = rows(found)?;
-    let next = more.then(|| rows.last().map(|row| row.node.id)).flatten();
-    Ok(HttpResponse::Ok().json(Found { rows, next }))
+    let next = more.then(|| found.last().map(|last| Cursor::behind(&last.row).to_string()));
+    Ok(HttpResponse::Ok().json(Found {
+        rows: rows(found)?,
+        next: next.flatten(),
+    }))
 }
 
 /// The files that were stored last.

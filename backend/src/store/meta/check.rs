@@ -175,7 +175,7 @@ pub(crate) async fn clear(txn: &Txn) -> Result<(), Error> {
         "DELETE FROM pin",
         "DELETE FROM chunk",
         "DELETE FROM pack",
-        "DELETE FROM space_usage",
+        "UPDATE space_usage SET used = 0",
     ] {
         txn.execute_raw(sql(text, txn, [])).await?;
     }

@@ -1,6 +1,6 @@
 //! Where chunks are: indexing new ones, answering what is missing, pins.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use beckon_shared::{
     bulk::{ChunkHeader, Encoding},
@@ -261,6 +261,25 @@ pub(crate) async fn durable(
                     marked: marked.is_some(),
                 },
             );
+        }
+    }
+    Ok(found)
+}
+
+/// Which of these chunks are stored, but damaged.
+pub(crate) async fn damaged(
+    on: &impl ConnectionTrait,
+    space: SpaceId,
+    ids: &[ChunkId],
+) -> Result<HashSet<ChunkId>, Error> {
+    let mut found = HashSet::new();
+    for ids in ids.chunks(BATCH) {
+        let text = format!(
+            "SELECT id FROM chunk WHERE space = $1 AND id IN ({}) AND damaged_at IS NOT NULL",
+            places(2, ids.len())
+        );
+        for row in on.query_all_raw(sql(&text, on, ids_in(space, ids))).await? {
+            found.insert(chunk_id(&row)?);
         }
     }
     Ok(found)

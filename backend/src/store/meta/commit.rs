@@ -14,7 +14,9 @@ use super::{
     BATCH, Error, Meta, Txn,
     chunk::{self, Durable},
     entity::{Kind, commit_change, node, root_commit, source},
-    numbers, source as sources, space, sql,
+    numbers, source as sources,
+    space::{self, RECORD},
+    sql,
     tree::{Binding, Tree, with_folders},
     version::{Fresh, Head, Written, heads, kind_of},
 };
@@ -64,7 +66,7 @@ pub(crate) async fn apply(
         Err(missing) => return Ok(Outcome::Missing(missing)),
     };
     let source = live_source(&txn, clock, access, source).await?;
-    Application {
+    let added = Application {
         txn: &txn,
         clock,
         access,
@@ -77,6 +79,8 @@ pub(crate) async fn apply(
     if !advance(&txn, &source, &head, &next).await? {
         return Ok(Outcome::Behind(head));
     }
+    space::record(&txn, space.column(), added).await?;
+    space::check_quota(&txn, access.space).await?;
     txn.commit().await?;
     Ok(Outcome::Committed(next, Some(revision)))
 }
@@ -123,14 +127,14 @@ async fn all_durable(
     Ok(Ok(durable))
 }
 
-/// The root with its folder; makes it anew if somebody deleted it since the transfer began.
+/// The root with its folder; makes it anew if somebody deleted it, or moved it into `Files`, since the transfer began.
 async fn live_source(
     txn: &Txn,
     clock: &dyn Clock,
     access: &TransferAccess,
     source: source::Model,
 ) -> Result<source::Model, Error> {
-    if sources::is_live(txn, source.folder).await? {
+    if sources::is_reached(txn, &source, source.folder).await? {
         return Ok(source);
     }
     let folder = node::Entity::find_by_id(source.folder)
@@ -179,7 +183,8 @@ struct Application<'a> {
 }
 
 impl Application<'_> {
-    async fn run(&self) -> Result<(), Error> {
+    /// Writes it; by how many bytes the database grows, as quotas count.
+    async fn run(&self) -> Result<i64, Error> {
         let puts = || {
             self.checked
                 .changes
@@ -208,6 +213,7 @@ impl Application<'_> {
         tree.find(&wanted).await?;
         tree.make_missing(&wanted).await?;
         let written = self.decide(&mut tree, Written::new(binding), first_version).await?;
+        let made = tree.made();
         tree.write().await?;
         self.record(commit).await?;
         written
@@ -218,7 +224,9 @@ impl Application<'_> {
         }
         let chunks: Vec<Durable> = self.chunks.values().copied().collect();
         chunk::unmark(self.txn, &chunks).await?;
-        self.record_changes(commit, &written).await
+        self.record_changes(commit, &written).await?;
+        let changes = self.checked.changes.iter().map(|change| change.bytes.len()).sum();
+        Ok(RECORD * count(made)? + written.record_len()? + count(changes)?)
     }
 
     fn manifest(&self, hash: &Hash) -> Option<&CheckedManifest> {

@@ -2,7 +2,7 @@
 
 use beckon_shared::{
     api::admin::InvitationView,
-    id::{Hash, InvitationId},
+    id::{AccountId, Hash, InvitationId},
     time::Timestamp,
 };
 use sea_orm::{ConnectionTrait, QueryResult};
@@ -19,9 +19,9 @@ pub(crate) struct Terms {
     pub(crate) quota: Option<u64>,
 }
 
-/// Records an invitation whose code has this hash.
-pub(crate) async fn insert(txn: &Txn, new: &InvitationView, hash: &Hash) -> Result<(), Error> {
-    let text = "INSERT INTO invitation (id, hash, created, expires, admin, quota) VALUES ($1, $2, $3, $4, $5, $6)";
+/// Records an invitation whose code has this hash, made by an administrator.
+pub(crate) async fn insert(txn: &Txn, new: &InvitationView, hash: &Hash, by: &AccountId) -> Result<(), Error> {
+    let text = "INSERT INTO invitation (id, hash, created, expires, admin, quota, made_by) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let values = [
         new.id.as_bytes().to_vec().into(),
         hash.as_bytes().to_vec().into(),
@@ -29,6 +29,7 @@ pub(crate) async fn insert(txn: &Txn, new: &InvitationView, hash: &Hash) -> Resu
         new.expires.0.into(),
         new.admin.into(),
         new.quota.map(column).into(),
+        by.as_bytes().to_vec().into(),
     ];
     txn.execute_raw(sql(text, txn, values)).await?;
     Ok(())
@@ -88,6 +89,13 @@ pub(crate) async fn withdraw(txn: &Txn, id: &InvitationId) -> Result<(), Error> 
     } else {
         Err(not_found().into())
     }
+}
+
+/// Withdraws all that an administrator made, and those of which nobody knows any more who made them.
+pub(crate) async fn withdraw_of(txn: &Txn, by: &AccountId) -> Result<(), Error> {
+    let text = "DELETE FROM invitation WHERE made_by = $1 OR made_by IS NULL";
+    txn.execute_raw(sql(text, txn, [by.as_bytes().to_vec().into()])).await?;
+    Ok(())
 }
 
 /// Removes those that have lapsed.

@@ -5,6 +5,7 @@ mod m0002_store;
 mod m0003_administration;
 mod m0004_transfer_unheard;
 mod m0005_search;
+mod m0006_accounting;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_administration::Migration),
             Box::new(m0004_transfer_unheard::Migration),
             Box::new(m0005_search::Migration),
+            Box::new(m0006_accounting::Migration),
         ]
     }
 }

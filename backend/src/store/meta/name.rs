@@ -1,28 +1,61 @@
 //! Names that are free in a folder.
 
-use beckon_shared::path::{NAME_MAX, Name};
-use sea_orm::ConnectionTrait;
+use std::collections::HashSet;
 
-use super::{Error, sql};
+use beckon_shared::{
+    error::ErrorCode,
+    path::{NAME_MAX, Name},
+};
+use sea_orm::{ConnectionTrait, Value};
+
+use super::{Error, places, sql};
+
+/// How often a name may be taken, ` (100)` the last of them: each is looked for while nobody else can write.
+pub(crate) const NUMBER_MAX: u32 = 100;
 
 /// The name itself, or with ` (2)`, ` (3)`... behind it where that is taken.
 pub(crate) async fn free_name(on: &impl ConnectionTrait, parent: i64, wanted: &Name) -> Result<Name, Error> {
-    let mut candidate = wanted.clone();
-    let mut number = 2;
-    while is_taken(on, parent, &candidate).await? {
-        candidate = numbered(wanted, number);
-        number += 1;
+    if taken(on, parent, std::slice::from_ref(wanted)).await?.is_empty() {
+        return Ok(wanted.clone());
     }
-    Ok(candidate)
+    first_free(on, parent, wanted, |_| false).await
 }
 
-/// Whether a live node in the folder has this name.
-pub(crate) async fn is_taken(on: &impl ConnectionTrait, parent: i64, name: &Name) -> Result<bool, Error> {
-    let text = "SELECT 1 AS one FROM node WHERE parent = $1 AND name = $2 AND deleted_at IS NULL";
-    Ok(on
-        .query_one_raw(sql(text, on, [parent.into(), name.as_bytes().into()]))
-        .await?
-        .is_some())
+/// The first of ` (2)`, ` (3)`... behind a name that is neither reserved nor the name of a live node in the folder.
+pub(crate) async fn first_free(
+    on: &impl ConnectionTrait,
+    parent: i64,
+    wanted: &Name,
+    is_reserved: impl Fn(&Name) -> bool,
+) -> Result<Name, Error> {
+    // Most often the first one is free.
+    for numbers in [2..=3, 4..=NUMBER_MAX] {
+        let candidates = numbers.map(|number| numbered(wanted, number));
+        let candidates: Vec<Name> = candidates.filter(|name| !is_reserved(name)).collect();
+        let taken = taken(on, parent, &candidates).await?;
+        if let Some(free) = candidates.into_iter().find(|name| !taken.contains(name.as_bytes())) {
+            return Ok(free);
+        }
+    }
+    Err(Error::refused(
+        ErrorCode::NameTaken,
+        format!("there are {NUMBER_MAX} things of one name in a folder of the drive; rename or move some of them"),
+    ))
+}
+
+/// Those of these names that live nodes in the folder have.
+async fn taken(on: &impl ConnectionTrait, parent: i64, names: &[Name]) -> Result<HashSet<Vec<u8>>, Error> {
+    if names.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let text = format!(
+        "SELECT name FROM node WHERE parent = $1 AND deleted_at IS NULL AND name IN ({})",
+        places(2, names.len())
+    );
+    let names = names.iter().map(|name| name.as_bytes().into());
+    let values = std::iter::once(Value::from(parent)).chain(names);
+    let rows = on.query_all_raw(sql(&text, on, values)).await?;
+    rows.iter().map(|row| Ok(row.try_get("", "name")?)).collect()
 }
 
 /// `name (2)`, with the name cut where both together would be too long.

@@ -2,7 +2,11 @@
 
 use sea_orm::{ConnectionTrait, Value};
 
-use super::{BATCH, Error, Meta, Txn, places, sql};
+use super::{
+    BATCH, Error, Meta, Txn, places,
+    space::{Growth, RECORD, record},
+    sql,
+};
 
 /// Nodes that were deleted before a moment.
 pub(crate) async fn deleted_before(on: &impl ConnectionTrait, before: i64, limit: u32) -> Result<Vec<i64>, Error> {
@@ -54,6 +58,7 @@ async fn children(meta: &Meta, parents: &[i64]) -> Result<Vec<i64>, Error> {
 
 async fn remove(txn: &Txn, nodes: &[i64]) -> Result<(), Error> {
     let list = places(1, nodes.len());
+    let counted = counted(txn, nodes, &list).await?;
     let versions = format!("SELECT no FROM version WHERE node IN ({list})");
     let statements = [
         format!("DELETE FROM chunk_use WHERE version IN ({versions})"),
@@ -69,7 +74,25 @@ async fn remove(txn: &Txn, nodes: &[i64]) -> Result<(), Error> {
         txn.execute_raw(sql(&text, txn, nodes.iter().map(|no| (*no).into())))
             .await?;
     }
+    for (space, bytes) in counted {
+        record(txn, space, bytes).await?;
+    }
     Ok(())
+}
+
+/// What nodes count for with their versions, by space, as it is to grow.
+async fn counted(txn: &Txn, nodes: &[i64], list: &str) -> Result<Growth, Error> {
+    let text = format!(
+        "SELECT space, CAST(SUM(bytes) AS BIGINT) AS bytes FROM (\
+         SELECT space, {RECORD} AS bytes FROM node WHERE no IN ({list}) UNION ALL \
+         SELECT n.space, {RECORD} + LENGTH(m.bytes) AS bytes FROM node n JOIN version v ON v.node = n.no \
+         JOIN manifest m ON m.version = v.no WHERE n.no IN ({list})) AS gone GROUP BY space"
+    );
+    let values = nodes.iter().map(|no| (*no).into());
+    let rows = txn.query_all_raw(sql(&text, txn, values)).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("", "space")?, -row.try_get::<i64>("", "bytes")?)))
+        .collect()
 }
 
 async fn nos(on: &impl ConnectionTrait, text: &str, values: Vec<Value>) -> Result<Vec<i64>, Error> {

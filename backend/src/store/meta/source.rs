@@ -14,7 +14,9 @@ use super::{
     drive::search::folded,
     entity::{Kind, machine_folder, node, source, space},
     name::free_name,
-    numbers, places, sql,
+    numbers, places,
+    space::{RECORD, record},
+    sql,
 };
 use crate::{
     access::GrantedSpace,
@@ -86,6 +88,21 @@ pub(crate) async fn is_live(on: &impl ConnectionTrait, node: i64) -> Result<bool
     Ok(true)
 }
 
+/// Whether a root's uploads still reach a node: it is live, and a machine's root does not reach what people put into `Files`.
+pub(crate) async fn is_reached(on: &impl ConnectionTrait, source: &source::Model, node: i64) -> Result<bool, Error> {
+    Ok(is_live(on, node).await? && (is_files(source)? || !is_in_files(on, node).await?))
+}
+
+/// Whether a node is the folder `Files`, or lies in it.
+pub(crate) async fn is_in_files(on: &impl ConnectionTrait, node: i64) -> Result<bool, Error> {
+    let text = "WITH RECURSIVE above (parent, name) AS (\
+        SELECT parent, name FROM node WHERE no = $1 UNION ALL \
+        SELECT n.parent, n.name FROM above a JOIN node n ON n.no = a.parent) \
+        SELECT 1 FROM above a JOIN node t ON t.no = a.parent WHERE t.parent IS NULL AND a.name = $2";
+    let row = on.query_one_raw(sql(text, on, [node.into(), FILES.into()])).await?;
+    Ok(row.is_some())
+}
+
 /// Whose folders are made, and what they are called if they have to be.
 #[derive(Debug, Clone)]
 pub(crate) struct Place<'a> {
@@ -101,11 +118,11 @@ pub(crate) struct Place<'a> {
     pub(crate) root_name: Name,
 }
 
-/// Finds a root's row and live folder, and makes what is not there (any more).
+/// Finds a root's row and live folder, and makes what is not there (any more), or was moved into `Files`.
 pub(crate) async fn ensure(txn: &Txn, clock: &dyn Clock, place: &Place<'_>) -> Result<source::Model, Error> {
     let found = find(txn, place.space, place.device, place.root).await?;
     if let Some(source) = &found
-        && is_live(txn, source.folder).await?
+        && is_reached(txn, source, source.folder).await?
     {
         return Ok(source.clone());
     }
@@ -146,7 +163,7 @@ async fn insert(txn: &Txn, place: &Place<'_>, no: i64, folder: i64) -> Result<so
     Ok(row)
 }
 
-/// Binds a root whose folder was deleted to a new one: nothing below the old one counts for it any more.
+/// Binds a root whose folder is out of its reach to a new one: nothing below the old one counts for it any more.
 async fn rebind(txn: &Txn, source: source::Model, folder: i64) -> Result<source::Model, Error> {
     let text = "UPDATE source SET folder = $1, epoch = epoch + 1 WHERE no = $2";
     txn.execute_raw(sql(text, txn, [folder.into(), source.no.into()]))
@@ -164,6 +181,7 @@ async fn machine_folder(txn: &Txn, clock: &dyn Clock, place: &Place<'_>) -> Resu
     let found = machine_folder::Entity::find_by_id(key.clone()).one(txn).await?;
     if let Some(found) = &found
         && is_live(txn, found.folder).await?
+        && !is_in_files(txn, found.folder).await?
     {
         return Ok(found.folder);
     }
@@ -240,5 +258,6 @@ pub(crate) async fn make_folder(
         deleted_at: Set(None),
     };
     node::Entity::insert(row).exec_without_returning(txn).await?;
+    record(txn, space.column(), RECORD).await?;
     Ok(no)
 }

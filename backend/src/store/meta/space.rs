@@ -20,23 +20,40 @@ use super::{
 use crate::{
     access::GrantedSpace,
     clock::{Clock, random},
+    store::room::quota_is_full,
 };
 
 /// How full a space is, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fill {
     /// Content of all chunks that are durable, each once.
-    pub(crate) used: u64,
+    pub(crate) content: u64,
+    /// What the database keeps of nodes, versions and commits.
+    pub(crate) records: u64,
     /// The most that it may hold.
     pub(crate) quota: Option<u64>,
 }
 
 impl Fill {
+    /// What counts.
+    pub(crate) fn used(&self) -> u64 {
+        self.content.saturating_add(self.records)
+    }
+
+    /// Whether so many bytes more go in.
+    pub(crate) fn has_room_for(&self, bytes: u64) -> bool {
+        self.quota
+            .is_none_or(|quota| self.used().saturating_add(bytes) <= quota)
+    }
+
     /// Whether nothing more goes in.
     pub(crate) fn is_full(&self) -> bool {
-        self.quota.is_some_and(|quota| self.used >= quota)
+        self.quota.is_some_and(|quota| self.used() >= quota)
     }
 }
+
+/// What a node, or a version besides its manifest, counts for: about what its rows take with their indexes. Bytes.
+pub(crate) const RECORD: i64 = 512;
 
 /// By how many bytes of content spaces grow, or shrink where it is negative.
 pub(crate) type Growth = BTreeMap<Vec<u8>, i64>;
@@ -115,13 +132,14 @@ pub(crate) async fn bump_revision(txn: &Txn, space: &GrantedSpace) -> Result<u64
 
 /// How full a space is.
 pub(crate) async fn fill(on: &impl ConnectionTrait, space: SpaceId) -> Result<Fill, Error> {
-    let text = "SELECT s.quota, COALESCE(u.used, 0) AS used FROM space s LEFT JOIN space_usage u ON u.space = s.id WHERE s.id = $1";
+    let text = "SELECT s.quota, COALESCE(u.used, 0) AS used, COALESCE(u.records, 0) AS records FROM space s LEFT JOIN space_usage u ON u.space = s.id WHERE s.id = $1";
     let row = on
         .query_one_raw(sql(text, on, [space.as_bytes().to_vec().into()]))
         .await?;
     let row = row.ok_or_else(|| Error::bad_row("space"))?;
     Ok(Fill {
-        used: number(row.try_get("", "used")?)?,
+        content: number(row.try_get("", "used")?)?,
+        records: number(row.try_get("", "records")?)?,
         quota: row.try_get::<Option<i64>>("", "quota")?.map(i64::cast_unsigned),
     })
 }
@@ -135,6 +153,23 @@ pub(crate) async fn grow(txn: &Txn, growth: &Growth) -> Result<(), Error> {
             .await?;
     }
     Ok(())
+}
+
+/// Keeps count of what the database keeps for a space; as late in the transaction as may be.
+pub(crate) async fn record(txn: &Txn, space: Vec<u8>, bytes: i64) -> Result<(), Error> {
+    let text = "INSERT INTO space_usage (space, used, records) VALUES ($1, 0, $2)
+        ON CONFLICT (space) DO UPDATE SET records = space_usage.records + excluded.records";
+    txn.execute_raw(sql(text, txn, [space.into(), bytes.into()])).await?;
+    Ok(())
+}
+
+/// Refuses what was just recorded if it is more than the quota lets in.
+pub(crate) async fn check_quota(txn: &Txn, space: SpaceId) -> Result<(), Error> {
+    let fill = fill(txn, space).await?;
+    if fill.has_room_for(0) {
+        return Ok(());
+    }
+    Err(quota_is_full(&fill))
 }
 
 /// Sets the most that a space may hold.

@@ -23,8 +23,11 @@ use super::{
 };
 use crate::{error::not_found, store::Error};
 
-/// So many transfers of an account are listed.
+/// So many transfers are listed.
 const LISTED: u64 = 500;
+
+/// So many transfers of an account may be open at once: all those of a machine are looked at when it comes.
+const OPEN_MAX: i64 = 1000;
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -184,6 +187,41 @@ pub(crate) async fn cancelled_unheard_of(
 pub(crate) async fn all_open(on: &impl ConnectionTrait) -> Result<Vec<Transfer>, Error> {
     let rows = Entity::find().filter(Column::Ended.is_null()).all(on).await?;
     rows.into_iter().map(parse).collect()
+}
+
+/// The newest transfers that are not over, of all accounts.
+pub(crate) async fn newest_open(on: &impl ConnectionTrait) -> Result<Vec<Transfer>, Error> {
+    let rows = Entity::find()
+        .filter(Column::Ended.is_null())
+        .order_by_desc(Column::Created)
+        .limit(LISTED)
+        .all(on)
+        .await?;
+    rows.into_iter().map(parse).collect()
+}
+
+/// Every transfer that is not over though its order expired before this moment, of all accounts.
+pub(crate) async fn open_beyond(on: &impl ConnectionTrait, expired: Timestamp) -> Result<Vec<Transfer>, Error> {
+    let rows = Entity::find()
+        .filter(Column::Ended.is_null())
+        .filter(Column::Expires.lt(expired.0))
+        .all(on)
+        .await?;
+    rows.into_iter().map(parse).collect()
+}
+
+/// Refuses one more open transfer where the account has too many.
+pub(crate) async fn check_room(txn: &Txn, account: &AccountId) -> Result<(), Error> {
+    let text = "SELECT COUNT(*) AS open FROM transfer WHERE account = $1 AND ended IS NULL";
+    let row = txn.query_one_raw(sql(text, txn, [account.as_bytes().into()])).await?;
+    let open: i64 = row.ok_or_else(|| Error::bad_row("count"))?.try_get("", "open")?;
+    if open < OPEN_MAX {
+        return Ok(());
+    }
+    Err(Error::refused(
+        ErrorCode::TooMany,
+        format!("{OPEN_MAX} transfers of this account are not over; wait until some are done, or cancel some"),
+    ))
 }
 
 /// Records what changes in a transfer's life, unless something newer is recorded: false then. A transfer that is over stays so.

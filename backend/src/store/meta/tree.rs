@@ -15,7 +15,7 @@ use super::{
     BATCH, Error, Txn,
     drive::{change::mark_deleted, search::folded},
     entity::{Kind, node, source},
-    name::{is_taken, numbered},
+    name::first_free,
     places, source as sources, sql,
 };
 use crate::clock::{Clock, random};
@@ -23,7 +23,7 @@ use crate::clock::{Clock, random};
 /// How a path finds its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Binding {
-    /// By the machine's entry that it came from, wherever it was moved since and whatever it is called now.
+    /// By the machine's entry that it came from, wherever it was moved since (but into `Files`) and whatever it is called now.
     Entry,
     /// By the name that it has now: so are the files bound that people put into `Files`, from whichever device.
     Name,
@@ -116,6 +116,11 @@ impl<'a> Tree<'a> {
         self.bound.get(path).copied()
     }
 
+    /// How many nodes are to be written.
+    pub(crate) fn made(&self) -> usize {
+        self.new.len()
+    }
+
     /// Notes the first version of a new node.
     pub(crate) fn set_head(&mut self, node: i64, version: i64) {
         if let Some(new) = self.new.iter_mut().rev().find(|new| new.no == node) {
@@ -194,12 +199,12 @@ impl<'a> Tree<'a> {
         Some((folder.no, name, path.clone()))
     }
 
-    /// Takes a node that is live; one that was deleted loses its binding, so that a new one can have it.
+    /// Takes a node within reach; one that was deleted or moved into `Files` loses its binding, so that a new one can have it.
     async fn found(&mut self, path: &RootPath, folder: i64, row: &QueryResult) -> Result<(), Error> {
         let (no, parent): (i64, Option<i64>) = (row.try_get("", "no")?, row.try_get("", "parent")?);
         let deleted = row.try_get::<Option<i64>>("", "deleted_at")?.is_some();
-        // The folder was found to be live before; only a node that was moved out of it needs a look at where it is now.
-        let live = !deleted && (parent == Some(folder) || sources::is_live(self.txn, no).await?);
+        // The folder was found to be within reach before; only a node that was moved out of it needs a look at where it is now.
+        let live = !deleted && (parent == Some(folder) || sources::is_reached(self.txn, self.source, no).await?);
         if !live {
             self.unbound.push(no);
             return Ok(());
@@ -270,17 +275,17 @@ impl<'a> Tree<'a> {
         taken: &mut HashSet<(i64, Name)>,
         own: &HashSet<(i64, Name)>,
     ) -> Result<Name, Error> {
-        let mut candidate = name.clone();
-        let mut number = 2;
-        while taken.contains(&(folder.no, candidate.clone()))
-            || (candidate != *name
-                && (own.contains(&(folder.no, candidate.clone())) || is_taken(self.txn, folder.no, &candidate).await?))
-        {
-            candidate = numbered(name, number);
-            number += 1;
-        }
-        taken.insert((folder.no, candidate.clone()));
-        Ok(candidate)
+        let is_ours = |name: &Name| {
+            let key = (folder.no, name.clone());
+            own.contains(&key) || taken.contains(&key)
+        };
+        let free = if taken.contains(&(folder.no, name.clone())) {
+            first_free(self.txn, folder.no, name, is_ours).await?
+        } else {
+            name.clone()
+        };
+        taken.insert((folder.no, free.clone()));
+        Ok(free)
     }
 
     fn make(&mut self, path: RootPath, folder: i64, name: Name, free: Name, kind: Kind) {
@@ -288,6 +293,8 @@ impl<'a> Tree<'a> {
         self.next += 1;
         let (source, source_parent, source_name) = match self.binding {
             Binding::Entry => (Some(self.source.no), Some(folder), Some(name.as_bytes().to_vec())),
+            // Bound to nothing; but what got a number is found by what it should have been called.
+            Binding::Name if free != name => (None, None, Some(name.as_bytes().to_vec())),
             Binding::Name => (None, None, None),
         };
         self.bound.insert(

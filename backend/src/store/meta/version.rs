@@ -16,7 +16,9 @@ use super::{
     BATCH, Error, Txn,
     chunk::Durable,
     entity::{Kind, chunk_use, manifest, version},
-    places, sql,
+    places,
+    space::RECORD,
+    sql,
     tree::{Binding, Bound},
 };
 use crate::{
@@ -161,6 +163,13 @@ impl<'a> Written<'a> {
     /// The nodes that get a new version.
     pub(crate) fn changed(&self) -> Vec<i64> {
         self.new.iter().map(|fresh| fresh.node).collect()
+    }
+
+    /// What the new versions count for in bytes.
+    pub(crate) fn record_len(&self) -> Result<i64, Error> {
+        let lens = self.new.iter().map(|fresh| i64::try_from(fresh.put.bytes.len()));
+        let lens: i64 = lens.sum::<Result<_, _>>().map_err(|_| Error::bad_row("length"))?;
+        Ok(lens + RECORD * i64::try_from(self.new.len()).map_err(|_| Error::bad_row("count"))?)
     }
 
     /// Writes all of it.

@@ -35,13 +35,13 @@ async fn what_nothing_needs_goes_after_a_day_and_its_pack_with_it() {
     collect(&fixture).await;
     collect(&fixture).await;
     assert!(
-        fixture.store.fill(&machine.space()).await.unwrap().used > 0,
+        fixture.store.fill(&machine.space()).await.unwrap().content > 0,
         "only marked yet"
     );
     fixture.clock.advance(DAY);
     collect(&fixture).await;
     collect(&fixture).await;
-    assert_eq!(fixture.store.fill(&machine.space()).await.unwrap().used, 0);
+    assert_eq!(fixture.store.fill(&machine.space()).await.unwrap().content, 0);
     assert!(fixture.store.have(&machine.access, &[id]).await.unwrap().get(0));
     assert!(fixture.blobs.list().unwrap().is_empty());
 }
@@ -179,7 +179,7 @@ async fn what_was_deleted_goes_for_good_after_thirty_days_with_all_below_it() {
             .unwrap(),
         0
     );
-    assert_eq!(fixture.store.fill(&machine.space()).await.unwrap().used, 50_000);
+    assert_eq!(fixture.store.fill(&machine.space()).await.unwrap().content, 50_000);
     assert_eq!(machine.read("kept").await.unwrap(), noise(3, 50_000));
     machine.upload(&[("gone/c", b"anew")]).await;
     assert_eq!(machine.read("gone/c").await.unwrap(), b"anew");

@@ -5,7 +5,7 @@ use beckon_shared::{
     bulk::CommitReply,
     error::ErrorCode,
     id::NodeId,
-    path::Name,
+    path::{Name, PATH_MAX},
 };
 
 use crate::{
@@ -13,11 +13,17 @@ use crate::{
     clock::Clock,
     drive::view::{node_view, version_view},
     store::{
-        meta::drive::{
-            Place, Row,
-            change::{delete, move_node},
-            current::make_current,
-            find, folder, versions,
+        meta::{
+            drive::{
+                Place, Row,
+                change::{delete, move_node},
+                current::make_current,
+                find, folder,
+                search::search,
+                versions,
+            },
+            purge::purge,
+            space,
         },
         testing::{Fixture, Machine, folder as folder_manifest},
     },
@@ -111,6 +117,95 @@ async fn a_file_and_a_folder_of_one_name_stand_side_by_side_and_stay_so() {
 }
 
 #[tokio::test]
+async fn what_a_person_called_so_is_never_taken_for_a_numbered_name() {
+    let (_fixture, _, mut one, _) = two_browsers().await;
+    one.upload(&[("report/inside", b"inside"), ("report (2)", b"own")])
+        .await;
+    for content in [&b"1"[..], b"22"] {
+        one.upload(&[("report", content)]).await;
+    }
+    assert_eq!(one.names(&["Files"]).await, ["report", "report (2)", "report (3)"]);
+    assert_eq!(sizes(&one, "Files/report (2)").await, [3]);
+    assert_eq!(sizes(&one, "Files/report (3)").await, [2, 1]);
+}
+
+#[tokio::test]
+async fn two_paths_of_a_commit_never_share_a_node() {
+    let (_fixture, _, mut one, _) = two_browsers().await;
+    one.upload(&[("a/inside", b"inside")]).await;
+    for content in [&b"1"[..], b"22"] {
+        one.upload(&[("a", content), ("a (2)", b"other")]).await;
+    }
+    assert_eq!(one.names(&["Files"]).await, ["a", "a (2)", "a (3)"]);
+    assert_eq!(sizes(&one, "Files/a (2)").await, [5]);
+    assert_eq!(sizes(&one, "Files/a (3)").await, [2, 1]);
+}
+
+#[tokio::test]
+async fn numbers_behind_a_name_have_an_end() {
+    let (_fixture, _, mut one, _) = two_browsers().await;
+    let names: Vec<String> = (2..=100).map(|number| format!("a ({number})")).collect();
+    let mut files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"x"[..])).collect();
+    files.push(("a", b"x"));
+    one.upload(&files).await;
+    let below = one.sign(&[("a/below", Some(folder_manifest()))]);
+    let error = one.commit(below).await.unwrap_err();
+    assert_eq!(error.refusal().code, ErrorCode::NameTaken);
+}
+
+#[tokio::test]
+async fn versions_and_folders_count_for_the_quota_until_they_are_gone() {
+    let (fixture, _, mut one, _) = two_browsers().await;
+    let (meta, space) = (&fixture.store.meta, one.space());
+    one.upload(&[("note", b"x")]).await;
+    let full = fixture.store.fill(&space).await.unwrap();
+    assert_eq!(full.content, 1);
+    assert!(full.records > 1024, "a node and a version at least");
+    let txn = meta.write().await.unwrap();
+    space::set_quota(&txn, space.id(), Some(full.used())).await.unwrap();
+    txn.commit().await.unwrap();
+    let asked = NewFolder {
+        parent: None,
+        name: Name::new("one more").unwrap(),
+    };
+    let refused = folder::make(meta, &*fixture.clock, &space, &asked).await;
+    assert_eq!(refused.err().unwrap().refusal().code, ErrorCode::NoRoom);
+    let refused = one.commit(one.sign(&[("empty", Some(folder_manifest()))])).await;
+    assert_eq!(refused.unwrap_err().refusal().code, ErrorCode::NoRoom);
+    let node = at(&one, "Files/note").await;
+    let now = fixture.clock.now();
+    delete(meta, &space, &[node.id().unwrap()], now).await.unwrap();
+    purge(meta, node.node.no, now.0).await.unwrap();
+    let less = fixture.store.fill(&space).await.unwrap();
+    assert!(less.records < 512, "{less:?}");
+}
+
+#[tokio::test]
+async fn folders_stand_only_so_deep() {
+    let (fixture, _, one, _) = two_browsers().await;
+    let (meta, space) = (&fixture.store.meta, one.space());
+    let mut parent = None;
+    let mut depth = 1;
+    let refused = loop {
+        let name = Name::new("d".repeat(700)).unwrap();
+        let made = folder::make(meta, &*fixture.clock, &space, &NewFolder { parent, name }).await;
+        match made {
+            Ok((row, _)) => parent = Some(row.id().unwrap()),
+            Err(error) => break error.refusal().code,
+        }
+        depth += 1;
+    };
+    assert_eq!((refused, depth), (ErrorCode::TooLarge, 1024));
+    let found = search(meta.read(), &space, "d", None, 1000).await.unwrap();
+    assert_eq!(found.len(), 1000);
+    assert!(found.iter().all(|found| found.path.len() <= PATH_MAX));
+    assert_eq!(
+        found.iter().filter(|found| found.path.len() == 5 * 701 - 1).count(),
+        995
+    );
+}
+
+#[tokio::test]
 async fn the_folder_itself_is_not_committed() {
     let (_fixture, _, mut one, _) = two_browsers().await;
     let error = one
@@ -136,31 +231,45 @@ async fn each_device_has_a_chain_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_machine_whose_file_was_overwritten_by_hand_is_told_that_its_index_counts_no_more() {
+async fn what_is_moved_into_files_is_out_of_its_machines_reach_which_uploads_it_anew() {
     let (fixture, access, mut one, _) = two_browsers().await;
     let mut laptop = fixture.machine(&access, 3).await;
     laptop.upload(&[("docs/letter", b"laptop's")]).await;
-    let into = at(&one, "Files").await.id().unwrap();
-    let asked = Move {
-        node: at(&one, "laptop/home/docs").await.id().unwrap(),
-        parent: Some(into),
-        name: None,
-    };
-    move_node(&one.store.meta, &one.space(), &asked).await.unwrap();
     laptop.begin().await;
     let before = laptop.epoch;
+    into_files(&one, "laptop/home/docs").await;
+    laptop.begin().await;
+    assert_eq!(laptop.epoch, before + 1, "it is told");
     one.upload(&[("docs/new", b"new")]).await;
+    laptop.upload(&[("docs", b"a file now")]).await;
+    assert_eq!(one.names(&["Files", "docs"]).await, ["letter", "new"]);
+    assert_eq!(laptop.names(&["laptop", "home"]).await, ["docs"]);
+}
+
+#[tokio::test]
+async fn the_folder_of_a_whole_root_or_machine_is_left_to_people_once_it_is_in_files() {
+    let (fixture, access, one, _) = two_browsers().await;
+    let mut laptop = fixture.machine(&access, 3).await;
+    laptop.upload(&[("letter", b"1")]).await;
+    into_files(&one, "laptop/home").await;
+    // In the same transfer, and in the next one.
+    laptop.upload(&[("letter", b"22")]).await;
+    assert_eq!(sizes(&one, "Files/home/letter").await, [1]);
+    assert_eq!(sizes(&one, "laptop/home/letter").await, [2]);
+    into_files(&one, "laptop").await;
     laptop.begin().await;
-    assert_eq!(laptop.epoch, before);
-    one.upload(&[("docs/letter", b"by hand")]).await;
-    laptop.begin().await;
-    assert_eq!(laptop.epoch, before + 1);
-    laptop.upload(&[("docs/new", b"laptop's too")]).await;
-    assert_eq!(
-        one.names(&["Files", "docs"]).await,
-        ["letter", "new", "new (2)"],
-        "a machine's files stay bound to its own"
-    );
+    laptop.upload(&[("letter", b"333")]).await;
+    assert_eq!(sizes(&one, "Files/laptop/home/letter").await, [2]);
+    assert_eq!(sizes(&one, "laptop/home/letter").await, [3]);
+}
+
+async fn into_files(machine: &Machine, path: &str) {
+    let asked = Move {
+        node: at(machine, path).await.id().unwrap(),
+        parent: Some(at(machine, "Files").await.id().unwrap()),
+        name: None,
+    };
+    move_node(&machine.store.meta, &machine.space(), &asked).await.unwrap();
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use beckon_shared::{
     bulk::ChunkHeader,
     id::{ChunkId, SpaceId},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedMutexGuard, mpsc};
 
 use super::{Alarm, BatchState, Error, Health, Message, Parts, Queued, Waiter, broken, probe, stopped};
 use crate::store::{
@@ -25,21 +25,40 @@ pub(super) struct Filled {
     pub(super) len: usize,
     pub(super) chunks: Vec<NewChunk>,
     pub(super) pins: Vec<Pinned>,
-    batches: Vec<Arc<BatchState>>,
+    batches: Vec<Part>,
     pub(super) waiters: Vec<Waiter>,
+}
+
+/// What a pack holds of a batch.
+pub(super) struct Part {
+    batch: Arc<BatchState>,
+    /// Content of the chunks, as the batch counted it when they came.
+    bytes: u64,
+}
+
+impl Part {
+    /// See [`Share::indexing`](crate::store::room::Share::indexing).
+    pub(super) async fn indexing(&self) -> OwnedMutexGuard<()> {
+        self.batch.share.indexing().await
+    }
+
+    /// The chunks are indexed: they are not on their way any more.
+    pub(super) fn settle(&self) {
+        self.batch.share.settle(self.bytes);
+    }
 }
 
 impl Filled {
     /// Tells everybody how it went.
-    pub(super) fn answer(waiters: Vec<Waiter>, batches: &[Arc<BatchState>], failure: Option<&Error>) {
+    pub(super) fn answer(waiters: Vec<Waiter>, batches: &[Part], failure: Option<&Error>) {
         if let Some(error) = failure {
-            batches.iter().for_each(|batch| batch.fail(error));
+            batches.iter().for_each(|part| part.batch.fail(error));
         }
         waiters.into_iter().for_each(Waiter::answer);
     }
 
     /// The batches that it holds chunks of.
-    pub(super) fn take_batches(&mut self) -> Vec<Arc<BatchState>> {
+    pub(super) fn take_batches(&mut self) -> Vec<Part> {
         std::mem::take(&mut self.batches)
     }
 }
@@ -47,7 +66,7 @@ impl Filled {
 /// What is left of a pack that could not be written to its end.
 struct Lost {
     error: Error,
-    batches: Vec<Arc<BatchState>>,
+    batches: Vec<Part>,
     waiters: Vec<Waiter>,
 }
 
@@ -247,12 +266,13 @@ impl Open {
             chunk: at,
             transfer: queued.batch.transfer,
         });
-        if !filled
-            .batches
-            .last()
-            .is_some_and(|last| Arc::ptr_eq(last, &queued.batch))
-        {
-            filled.batches.push(queued.batch.clone());
+        let bytes = u64::from(header.len);
+        match filled.batches.last_mut() {
+            Some(last) if Arc::ptr_eq(&last.batch, &queued.batch) => last.bytes += bytes,
+            _ => filled.batches.push(Part {
+                batch: queued.batch.clone(),
+                bytes,
+            }),
         }
         Ok(())
     }

@@ -7,7 +7,10 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use super::{Alarm, Error, Health, Message, Parts, assembly::Filled};
+use super::{
+    Alarm, Error, Health, Message, Parts,
+    assembly::{Filled, Part},
+};
 use crate::store::{blob::PackSink, meta::chunk};
 
 /// Seals packs until there will be no more.
@@ -24,10 +27,18 @@ pub(super) async fn run(
     while let Some(mut pack) = filled.recv().await {
         let waiters = std::mem::take(&mut pack.waiters);
         let batches = pack.take_batches();
+        let indexing = match batches.first() {
+            Some(part) => Some(part.indexing().await),
+            None => None,
+        };
         let failure = store(&parts, &health, pack).await.err();
         if let Some(error) = &failure {
             tracing::error!(%error, "a pack was abandoned");
         }
+        if failure.is_none() {
+            batches.iter().for_each(Part::settle);
+        }
+        drop(indexing);
         Filled::answer(waiters, &batches, failure.as_ref());
         if let Some(queue) = queue.upgrade() {
             // Nobody listens any more when the writer was stopped.

@@ -64,7 +64,7 @@ async fn sending_the_same_chunk_twice_is_harmless() {
     let same = [content.as_slice()];
     let (one, two) = tokio::join!(machine.send(&same), machine.send(&same));
     assert_eq!(one.unwrap(), two.unwrap());
-    assert_eq!(fixture.store.fill(&machine.space()).await.unwrap().used, 50_000);
+    assert_eq!(fixture.store.fill(&machine.space()).await.unwrap().content, 50_000);
 }
 
 #[tokio::test]

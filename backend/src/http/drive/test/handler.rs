@@ -409,17 +409,17 @@ async fn what_was_moved_still_takes_the_uploads_of_its_machine() {
     let mut site = site().await;
     let asked = Move {
         node: site.node("laptop/home/docs").await,
-        parent: Some(site.node("Files").await),
+        parent: Some(site.node("laptop").await),
         name: Some(Name::new("papers").unwrap()),
     };
     move_one(site.signed_in(), site.app.clone(), Json(asked)).await.unwrap();
     site.upload(&[("docs/a.txt", b"newer"), ("docs/new.txt", b"new")]).await;
     assert_eq!(
-        names(&site.list("path=Files/papers").await),
+        names(&site.list("path=laptop/papers").await),
         ["a.txt", "link", "new.txt", "sub"]
     );
     assert_eq!(
-        bytes(site.file("path=Files/papers/a.txt").await.unwrap()).await,
+        bytes(site.file("path=laptop/papers/a.txt").await.unwrap()).await,
         b"newer"
     );
 }

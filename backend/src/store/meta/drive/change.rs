@@ -12,18 +12,35 @@ use sea_orm::{ConnectionTrait, Value};
 use super::{Place, Row, child, find, search::folded};
 use crate::{
     access::GrantedSpace,
-    store::meta::{Error, Meta, Txn, entity::Kind, source::FILES, space::bump_revision, sql},
+    store::{
+        commit::DEPTH_MAX,
+        meta::{
+            Error, Meta, Txn,
+            entity::Kind,
+            source::{FILES, is_in_files},
+            space::bump_revision,
+            sql,
+        },
+    },
 };
 
 /// Nodes that may be deleted or restored at once.
 pub(crate) const NODES_MAX: usize = 1000;
+
+/// Nodes that people move, make or restore stand at most so deep: twice what a commit can bring below its root, so that
+/// there is room for that wherever the root was moved.
+const LEVELS_MAX: i64 = 2 * DEPTH_MAX as i64;
+
+/// How many `name (restored 2)` are tried: each is looked for while nobody else can write.
+const RESTORED_MAX: usize = 100;
 
 /// The node `$1` and what lies below it, as far as it has the same mark of deletion.
 const SUBTREE: &str = "WITH RECURSIVE below (no) AS (\
     SELECT CAST($1 AS BIGINT) UNION ALL \
     SELECT n.no FROM below b JOIN node n ON n.parent = b.no WHERE n.deleted_at";
 
-/// Gives a node another name, another folder, or both; it stays bound to where it came from. Returns the new revision.
+/// Gives a node another name, another folder, or both. It stays bound to where it came from, unless it goes into `Files`:
+/// there no machine writes, so it uploads anew what it still has. Returns the new revision.
 pub(crate) async fn move_node(meta: &Meta, space: &GrantedSpace, asked: &Move) -> Result<u64, Error> {
     space.writable()?;
     let (txn, revision) = locked(meta, space).await?;
@@ -51,11 +68,17 @@ pub(crate) async fn move_node(meta: &Meta, space: &GrantedSpace, asked: &Move) -
             "only the folders of machines stand at the top of the drive; name a folder in it",
         ));
     }
+    if row.node.parent != Some(folder.node.no) {
+        check_depth(&txn, &folder, height(&txn, &row).await?).await?;
+    }
     let name = asked.name.as_ref().map_or(row.node.name.as_slice(), Name::as_bytes);
     if let Some(other) = child(&txn, &folder, &parsed(name)?).await?
         && other.node.no != row.node.no
     {
         return Err(name_taken());
+    }
+    if is_in_files(&txn, folder.node.no).await? {
+        bump_epochs(&txn, space, &row).await?;
     }
     let values = [
         folder.node.no.into(),
@@ -113,6 +136,7 @@ async fn restore_one(txn: &Txn, space: &GrantedSpace, row: &Row, mark: i64) -> R
         );
         return Err(Error::refused(ErrorCode::Conflict, message));
     }
+    check_depth(txn, &folder, height(txn, row).await?).await?;
     let name = free_name(txn, &folder, row).await?;
     let values = [
         name.as_bytes().to_vec().into(),
@@ -225,10 +249,43 @@ pub(super) async fn is_at_or_below(txn: &Txn, folder: &Row, row: &Row) -> Result
         .is_some())
 }
 
+/// How many levels a node has with all below it that has the same mark of deletion, or more than there may be.
+async fn height(txn: &Txn, row: &Row) -> Result<i64, Error> {
+    let mark = match row.node.deleted_at {
+        Some(mark) => format!("= {mark}"),
+        None => "IS NULL".to_owned(),
+    };
+    let text = format!(
+        "WITH RECURSIVE below (no, level) AS (SELECT CAST($1 AS BIGINT), CAST(1 AS BIGINT) UNION ALL \
+         SELECT n.no, b.level + 1 FROM below b JOIN node n ON n.parent = b.no WHERE n.deleted_at {mark} AND b.level <= {LEVELS_MAX}) \
+         SELECT MAX(level) AS level FROM below"
+    );
+    level(txn, &text, row).await
+}
+
+/// Refuses what would stand too deep: so many levels in a folder.
+pub(super) async fn check_depth(txn: &Txn, folder: &Row, height: i64) -> Result<(), Error> {
+    let text = "WITH RECURSIVE above (parent, level) AS (\
+        SELECT parent, CAST(0 AS BIGINT) FROM node WHERE no = $1 UNION ALL \
+        SELECT n.parent, a.level + 1 FROM above a JOIN node n ON n.no = a.parent) SELECT MAX(level) AS level FROM above";
+    if level(txn, text, folder).await? + height <= LEVELS_MAX {
+        return Ok(());
+    }
+    Err(Error::refused(
+        ErrorCode::TooLarge,
+        format!("nothing stands more than {LEVELS_MAX} folders deep in the drive; choose a folder further up"),
+    ))
+}
+
+async fn level(txn: &Txn, text: &str, of: &Row) -> Result<i64, Error> {
+    let row = txn.query_one_raw(sql(text, txn, [of.node.no.into()])).await?;
+    Ok(row.ok_or_else(|| Error::bad_row("level"))?.try_get("", "level")?)
+}
+
 /// Its own name, or the first of `name (restored).txt`, `name (restored 2).txt`, ... that is free.
 async fn free_name(txn: &Txn, folder: &Row, row: &Row) -> Result<Name, Error> {
     let mut name = parsed(&row.node.name)?;
-    for attempt in 1..=NODES_MAX {
+    for attempt in 1..=RESTORED_MAX {
         if child(txn, folder, &name).await?.is_none() {
             return Ok(name);
         }

@@ -10,7 +10,9 @@ use crate::{
     store::meta::{
         Error, Meta, Txn,
         entity::{node, version},
-        numbers, source, sql,
+        numbers, source,
+        space::{RECORD, check_quota, record},
+        sql,
     },
 };
 
@@ -43,7 +45,7 @@ pub(crate) async fn make_current(
     if row.node.head == Some(old.no) {
         return Ok(None);
     }
-    let new = copy(&txn, clock, old).await?;
+    let new = copy(&txn, clock, space, old).await?;
     let head = node::ActiveModel {
         no: Set(row.node.no),
         kind: Set(new.kind),
@@ -52,11 +54,17 @@ pub(crate) async fn make_current(
     };
     node::Entity::update(head).exec_without_returning(&txn).await?;
     source::outdate(&txn, &[row.node.no]).await?;
+    check_quota(&txn, space.id()).await?;
     done(txn, revision).await.map(Some)
 }
 
 /// A version of the same content, of this moment; it belongs to no commit.
-async fn copy(txn: &Txn, clock: &dyn Clock, old: version::Model) -> Result<version::Model, Error> {
+async fn copy(
+    txn: &Txn,
+    clock: &dyn Clock,
+    space: &GrantedSpace,
+    old: version::Model,
+) -> Result<version::Model, Error> {
     let now = clock.now();
     let (from, to) = (old.no, numbers(txn, 1).await?);
     let new = version::Model {
@@ -75,5 +83,9 @@ async fn copy(txn: &Txn, clock: &dyn Clock, old: version::Model) -> Result<versi
     ] {
         txn.execute_raw(sql(text, txn, [to.into(), from.into()])).await?;
     }
+    let text = "SELECT CAST(LENGTH(bytes) AS BIGINT) AS bytes FROM manifest WHERE version = $1";
+    let row = txn.query_one_raw(sql(text, txn, [to.into()])).await?;
+    let bytes: i64 = row.ok_or_else(|| Error::bad_row("manifest"))?.try_get("", "bytes")?;
+    record(txn, space.column(), RECORD + bytes).await?;
     Ok(new)
 }

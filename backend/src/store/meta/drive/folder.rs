@@ -4,13 +4,13 @@ use beckon_shared::{api::drive::NewFolder, error::ErrorCode};
 
 use super::{
     Place, Row, by_numbers,
-    change::{done, is_at_or_below, live, locked, name_taken},
+    change::{check_depth, done, is_at_or_below, live, locked, name_taken},
     child, find,
 };
 use crate::{
     access::GrantedSpace,
     clock::Clock,
-    store::meta::{Error, Meta, source},
+    store::meta::{Error, Meta, source, space::check_quota},
 };
 
 /// Makes a folder below `Files`, unless it is there. Answers it, and the new revision if it was made.
@@ -42,12 +42,14 @@ pub(crate) async fn make(
         Some(_) => return Err(name_taken()),
         None => {}
     }
+    check_depth(&txn, &parent, 1).await?;
     let new = source::NewFolder {
         parent: parent.node.no,
         name: &asked.name,
         source: None,
     };
     let made = source::make_folder(&txn, clock, space, new).await?;
+    check_quota(&txn, space.id()).await?;
     let made = by_numbers(&txn, &[made]).await?.pop();
     let id = made.ok_or_else(|| Error::bad_row("folder"))?.id()?;
     let made = find(&txn, space, &Place::Node(id)).await?;

@@ -6,7 +6,10 @@ use beckon_shared::{id::NodeId, path::PATH_MAX};
 use sea_orm::ConnectionTrait;
 
 use super::Row;
-use crate::store::meta::{BATCH, Error, places, sql};
+use crate::store::meta::{Error, places, sql};
+
+/// Folders that are looked up at once: the names above each may take as many bytes as a path.
+const FOLDERS: usize = 100;
 
 /// A node with its place.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ pub(crate) struct Placed {
     pub(crate) row: Row,
 }
 
-/// A folder's path with a slash behind it, and its id unless it is the top.
+/// A folder's path, or an end of it that is longer than a path can be, with a slash behind it, and its id unless it is the top.
 type Folder = (Vec<u8>, Option<NodeId>);
 
 /// Adds paths and parents.
@@ -41,11 +44,12 @@ pub(crate) async fn placed(on: &impl ConnectionTrait, rows: Vec<Row>) -> Result<
 
 async fn folders(on: &impl ConnectionTrait, nos: &[i64]) -> Result<HashMap<i64, Folder>, Error> {
     let mut folders: HashMap<i64, Folder> = HashMap::with_capacity(nos.len());
-    for nos in nos.chunks(BATCH) {
+    for nos in nos.chunks(FOLDERS) {
         let text = format!(
-            "WITH RECURSIVE above (start, id, parent, name, level) AS (\
-            SELECT no, id, parent, name, CAST(0 AS BIGINT) FROM node WHERE no IN ({}) UNION ALL \
-            SELECT a.start, n.id, n.parent, n.name, a.level + 1 FROM above a JOIN node n ON n.no = a.parent) \
+            "WITH RECURSIVE above (start, id, parent, name, level, len) AS (\
+            SELECT no, id, parent, name, CAST(0 AS BIGINT), CAST(LENGTH(name) + 1 AS BIGINT) FROM node WHERE no IN ({}) UNION ALL \
+            SELECT a.start, n.id, n.parent, n.name, a.level + 1, a.len + LENGTH(n.name) + 1 \
+            FROM above a JOIN node n ON n.no = a.parent WHERE a.len <= {PATH_MAX}) \
             SELECT start, id, name, level FROM above WHERE parent IS NOT NULL ORDER BY start, level DESC",
             places(1, nos.len())
         );

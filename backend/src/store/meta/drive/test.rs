@@ -391,17 +391,17 @@ async fn heads_are_found_by_origin_also_after_a_move() {
     let drive = drive().await;
     assert_eq!(drive.heads("").await, ["a.txt", "link", "sub"]);
     drive
-        .moved("Laptop/docs/sub", Some("Files"), Some("elsewhere"))
+        .moved("Laptop/docs/sub", Some("Laptop"), Some("elsewhere"))
         .await
         .unwrap();
     drive
-        .moved("Files/elsewhere/b.txt", None, Some("renamed.txt"))
+        .moved("Laptop/elsewhere/b.txt", None, Some("renamed.txt"))
         .await
         .unwrap();
     assert_eq!(drive.heads("").await, ["a.txt", "link", "sub"]);
     assert_eq!(drive.heads("sub").await, ["b.txt"]);
     assert!(drive.heads("nowhere").await.is_empty());
-    assert!(drive.exists("Files/elsewhere/renamed.txt").await);
+    assert!(drive.exists("Laptop/elsewhere/renamed.txt").await);
     assert_eq!(drive.epoch().await, 0);
 }
 

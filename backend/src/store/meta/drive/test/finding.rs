@@ -13,7 +13,7 @@ use crate::{
                 Place,
                 change::{delete, move_node, restore},
                 find,
-                search::{folded, recent, search},
+                search::{Cursor, folded, recent, search},
             },
             entity::{Kind, node},
             numbers,
@@ -110,7 +110,7 @@ async fn a_hundred_thousand_names_are_searched_in_pages_and_at_once() {
     fill(&fixture, &machine).await;
     let on = fixture.store.meta.read();
     let first = search(on, &machine.space(), "MÜNCHEN 7777", None, 6).await.unwrap();
-    let after = first.last().unwrap().row.id().unwrap();
+    let after = Cursor::behind(&first.last().unwrap().row);
     let rest = search(on, &machine.space(), "münchen 7777", Some(after), 100)
         .await
         .unwrap();
