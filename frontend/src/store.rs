@@ -3,6 +3,7 @@
 mod device;
 mod download;
 mod link;
+mod rows;
 mod toast;
 mod transfer;
 

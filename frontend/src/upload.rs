@@ -163,7 +163,7 @@ pub(crate) fn watch(stores: Stores) {
     Effect::new(move || {
         if stores.me.read().is_none() {
             under_way::clear();
-        } else if stores.link.get() == Link::Online && stores.transfers.known.get() {
+        } else if stores.link.get() == Link::Online && stores.transfers.known().get() {
             look(stores, &stores.transfers.all());
         }
     });

@@ -1,12 +1,17 @@
 //! What agents and server say in HTTP bodies: which chunks are missing, the chunks, the commit.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     chunk::{CHUNK_MAX, ChunkKey},
-    commit::{CHANGES_MAX, ChainHead, Commit},
-    id::{ChunkId, SpaceId},
+    commit::{CHANGES_MAX, ChainHead, Change, Commit},
+    id::{ChunkId, DeviceId, Hash, RootId, SpaceId},
+    path::RootPath,
     signature::Signed,
+    time::Timestamp,
+    wire,
 };
 
 /// A have-query asks for at most this many chunks.
@@ -134,6 +139,55 @@ pub struct CommitUpload {
     pub manifests: Vec<Vec<u8>>,
 }
 
+/// What a commit is to say, before it is signed: its changes, and the manifests that they name.
+pub struct CommitDraft {
+    changes: Vec<u8>,
+    manifests: Vec<Vec<u8>>,
+}
+
+impl CommitDraft {
+    /// Puts each path to its encoded manifest; manifests that are the same travel once.
+    pub fn of<'a>(entries: impl IntoIterator<Item = (RootPath, &'a [u8])>) -> Self {
+        let mut named = HashSet::new();
+        let mut manifests = Vec::new();
+        let mut changes = Vec::new();
+        for (path, encoded) in entries {
+            let manifest = Hash::of(encoded);
+            changes.push(Change::Put { path, manifest });
+            if named.insert(manifest) {
+                manifests.push(encoded.to_vec());
+            }
+        }
+        Self {
+            changes: wire::encode(&changes),
+            manifests,
+        }
+    }
+
+    /// The commit to sign: the next of that root's chain.
+    pub fn commit(&self, space: SpaceId, device: DeviceId, root: RootId, head: ChainHead, at: Timestamp) -> Commit {
+        Commit {
+            suite: 0,
+            space,
+            device,
+            root,
+            number: head.number + 1,
+            parent: head.hash,
+            changes: Hash::of(&self.changes),
+            at,
+        }
+    }
+
+    /// With the commit as it was signed.
+    pub fn signed(self, commit: Signed<Commit>) -> CommitUpload {
+        CommitUpload {
+            commit,
+            changes: self.changes,
+            manifests: self.manifests,
+        }
+    }
+}
+
 /// What became of a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CommitReply {
@@ -166,12 +220,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        id::{DeviceId, Hash, RootId},
-        keys::DeviceKeys,
-        time::Timestamp,
-        wire,
-    };
+    use crate::keys::DeviceKeys;
 
     #[test]
     fn a_commit_of_too_many_manifests_ends_at_the_first_too_many() {
@@ -190,6 +239,40 @@ mod tests {
         assert_eq!(
             wire::decode::<CommitUpload>(&upload(CHANGES_MAX + 1)),
             Err(wire::Malformed)
+        );
+    }
+
+    #[test]
+    fn a_draft_names_each_path_and_carries_each_manifest_once() {
+        let path = |name: &str| RootPath::new(name).unwrap();
+        let entries = [(path("a"), &b"one"[..]), (path("b"), b"two"), (path("c"), b"one")];
+        let draft = CommitDraft::of(entries);
+        let head = ChainHead {
+            number: 7,
+            hash: Hash([9; 32]),
+        };
+        let Commit {
+            space,
+            device,
+            root,
+            at,
+            ..
+        } = commit();
+        let next = draft.commit(space, device, root, head, at);
+        assert_eq!((next.number, next.parent), (8, head.hash));
+        let upload = draft.signed(Signed::sign(
+            &next,
+            DeviceKeys::from_bytes(&[1; DeviceKeys::LEN]).signing(),
+        ));
+        assert_eq!(next.changes, Hash::of(&upload.changes));
+        assert_eq!(upload.manifests, [b"one".to_vec(), b"two".to_vec()]);
+        let put = |name: &str, bytes: &[u8]| Change::Put {
+            path: path(name),
+            manifest: Hash::of(bytes),
+        };
+        assert_eq!(
+            crate::commit::decode_changes(&upload.changes),
+            Ok(vec![put("a", b"one"), put("b", b"two"), put("c", b"one")])
         );
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     chunk::{CHUNK_MAX, CHUNK_MIN, ChunkRef},
     entry::SourceStamp,
-    id::Hash,
+    id::{ChunkId, Hash},
 };
 
 /// A manifest is at most this many encoded bytes: about 1.9 million chunks, 480 GiB at their average length.
@@ -58,6 +58,52 @@ impl FileContent {
     /// Bytes of the whole: what the chunks hold.
     pub fn size(&self) -> u64 {
         self.chunks.iter().map(|chunk| u64::from(chunk.len)).sum()
+    }
+}
+
+/// What is known of a file's content once all of it was read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ContentSum {
+    /// Plain BLAKE3 of the whole.
+    pub hash: Hash,
+    /// CRC-32 of the whole.
+    pub crc32: u32,
+    /// The chunks, in order.
+    pub chunks: Vec<ChunkRef>,
+    /// Bytes of the whole.
+    pub size: u64,
+}
+
+/// Gathers what a manifest says of a file's content, chunk by chunk.
+#[derive(Default)]
+pub struct ContentHasher {
+    hash: blake3::Hasher,
+    crc32: crc32fast::Hasher,
+    chunks: Vec<ChunkRef>,
+    size: u64,
+}
+
+impl ContentHasher {
+    /// Takes in the next chunk, which has at most [`CHUNK_MAX`] bytes.
+    pub fn add(&mut self, id: ChunkId, bytes: &[u8]) {
+        self.hash.update(bytes);
+        self.crc32.update(bytes);
+        self.chunks.push(ChunkRef {
+            id,
+            // `CHUNK_MAX` is far below 4 GiB.
+            len: bytes.len() as u32,
+        });
+        self.size += bytes.len() as u64;
+    }
+
+    /// The file has ended.
+    pub fn finish(self) -> ContentSum {
+        ContentSum {
+            hash: Hash(*self.hash.finalize().as_bytes()),
+            crc32: self.crc32.finalize(),
+            chunks: self.chunks,
+            size: self.size,
+        }
     }
 }
 

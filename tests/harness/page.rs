@@ -393,11 +393,13 @@ impl Page {
         self.chromium.borrow().as_ref().expect("a browser runs").downloads()
     }
 
-    /// Waits until a file of this name was downloaded wholly; its path.
+    /// Waits until a file of this name, which is not empty, was downloaded wholly; its path.
     #[track_caller]
     pub fn downloaded(&self, name: &str) -> PathBuf {
         let path = self.downloads().join(name);
-        wait::wait_until(&format!("{name} is downloaded"), self.limit.get(), || path.is_file());
+        // Chromium keeps the name with an empty file, and renames the whole one over it at the end.
+        let is_whole = || path.metadata().is_ok_and(|file| file.len() > 0);
+        wait::wait_until(&format!("{name} is downloaded"), self.limit.get(), is_whole);
         path
     }
 

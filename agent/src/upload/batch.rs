@@ -3,8 +3,9 @@
 use std::{io, ops::Range, sync::Arc};
 
 use beckon_shared::{
-    chunk::{self, CHUNK_MAX, ChunkKey, ChunkRef},
-    id::{ChunkId, Hash},
+    chunk::{self, CHUNK_MAX, ChunkKey},
+    id::ChunkId,
+    manifest::{ContentHasher, ContentSum},
     path::RootPath,
 };
 use bytes::Bytes;
@@ -88,15 +89,6 @@ impl Source for std::fs::File {
     }
 }
 
-/// What one pass over a file found.
-#[derive(Debug)]
-pub(super) struct Content {
-    pub(super) hash: Hash,
-    pub(super) crc32: u32,
-    pub(super) chunks: Vec<ChunkRef>,
-    pub(super) size: u64,
-}
-
 /// Why a file was not read to its end.
 #[derive(Debug)]
 pub(super) enum Interrupted {
@@ -160,8 +152,8 @@ impl Batches {
     }
 
     /// Reads a file to its end in one pass: cuts it, hashes chunks and whole.
-    pub(super) fn read(&mut self, source: &mut impl Source) -> Result<Content, Interrupted> {
-        let mut whole = Whole::default();
+    pub(super) fn read(&mut self, source: &mut impl Source) -> Result<ContentSum, Interrupted> {
+        let mut whole = ContentHasher::default();
         let mut cut = self.end;
         let mut at_end = false;
         loop {
@@ -238,7 +230,7 @@ impl Batches {
         Ok(read)
     }
 
-    fn cut(&mut self, from: usize, whole: &mut Whole) -> usize {
+    fn cut(&mut self, from: usize, whole: &mut ContentHasher) -> usize {
         let Some(buffer) = &self.buffer else { return 0 };
         let window = &buffer.bytes()[from..self.end.min(from + CHUNK_MAX)];
         let bytes = &window[..chunk::cut(window)];
@@ -248,35 +240,6 @@ impl Batches {
         whole.add(id, bytes);
         self.pieces.push(Piece { id, at: from, len });
         len as usize
-    }
-}
-
-#[derive(Default)]
-struct Whole {
-    hash: blake3::Hasher,
-    crc32: crc32fast::Hasher,
-    chunks: Vec<ChunkRef>,
-    size: u64,
-}
-
-impl Whole {
-    fn add(&mut self, id: ChunkId, bytes: &[u8]) {
-        self.hash.update(bytes);
-        self.crc32.update(bytes);
-        self.chunks.push(ChunkRef {
-            id,
-            len: bytes.len() as u32,
-        });
-        self.size += bytes.len() as u64;
-    }
-
-    fn finish(self) -> Content {
-        Content {
-            hash: Hash(*self.hash.finalize().as_bytes()),
-            crc32: self.crc32.finalize(),
-            chunks: self.chunks,
-            size: self.size,
-        }
     }
 }
 

@@ -6,16 +6,15 @@ use std::{
 };
 
 use beckon_shared::{
-    bulk::{CommitReply, CommitUpload},
-    commit::{CHANGES_MAX, ChainHead, Change, Commit},
+    bulk::{CommitDraft, CommitReply, CommitUpload},
+    commit::{CHANGES_MAX, ChainHead},
     entry::EntryKind,
     error::{ErrorCode, Refusal},
-    id::{ChunkId, DeviceId, Hash, RootId, SpaceId},
+    id::{ChunkId, DeviceId, RootId, SpaceId},
     keys::DeviceKeys,
     manifest::{Content, Manifest},
     signature::Signed,
     transfer::Problem,
-    wire,
 };
 use tokio::sync::mpsc;
 
@@ -130,35 +129,13 @@ impl<R: Remote> Chain<R> {
     }
 
     fn sign(&self, group: &[Finished]) -> CommitUpload {
-        let mut named = HashSet::new();
-        let mut manifests = Vec::new();
-        let mut changes = Vec::new();
-        for one in group {
-            let manifest = Hash::of(&one.manifest);
-            let Some(path) = self.shared.told(&one.path) else {
-                continue;
-            };
-            changes.push(Change::Put { path, manifest });
-            if named.insert(manifest) {
-                manifests.push(one.manifest.clone());
-            }
-        }
-        let changes = wire::encode(&changes);
-        let commit = Commit {
-            suite: 0,
-            space: self.space,
-            device: self.device,
-            root: self.root,
-            number: self.head.number + 1,
-            parent: self.head.hash,
-            changes: Hash::of(&changes),
-            at: clock::now(),
-        };
-        CommitUpload {
-            commit: Signed::sign(&commit, self.keys.signing()),
-            changes,
-            manifests,
-        }
+        let told = |one: &Finished| self.shared.told(&one.path);
+        let entries = group
+            .iter()
+            .filter_map(|one| Some((told(one)?, one.manifest.as_slice())));
+        let draft = CommitDraft::of(entries);
+        let commit = draft.commit(self.space, self.device, self.root, self.head, clock::now());
+        draft.signed(Signed::sign(&commit, self.keys.signing()))
     }
 
     async fn settle(&self, group: Vec<Finished>) {

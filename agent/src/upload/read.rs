@@ -14,7 +14,7 @@ use beckon_shared::{
     entry::{EntryKind, SourceStamp},
     error::{ErrorCode, Refusal},
     id::Hash,
-    manifest::{self, FileContent, Manifest},
+    manifest::{self, ContentSum, FileContent, Manifest},
     path::RootPath,
     transfer::Problem,
     wire,
@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    batch::{Batches, Content, Finished, Interrupted, Source},
+    batch::{Batches, Finished, Interrupted, Source},
     progress::Counters,
 };
 use crate::{
@@ -353,8 +353,8 @@ fn is_old_news(known: &Row, row: &Row) -> bool {
         && !row.stamp.is_settled(row.read_ns)
 }
 
-fn finished(path: RootPath, row: Row, content: Content, sparse: bool, torn: bool) -> Finished {
-    let Content {
+fn finished(path: RootPath, row: Row, content: ContentSum, sparse: bool, torn: bool) -> Finished {
+    let ContentSum {
         hash,
         crc32,
         chunks,

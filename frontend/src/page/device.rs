@@ -39,7 +39,7 @@ pub(crate) fn Device() -> impl IntoView {
             .and_then(|id| id.parse::<DeviceId>().ok())
     });
     let row = Memo::new(move |_| id.get().and_then(|id| stores.devices.row(id)));
-    let is_known = stores.devices.known;
+    let is_known = stores.devices.known();
     frame::title(move || {
         let name = row.get().map(|row| row.with(|view| format::name(view.name.as_str())));
         name.unwrap_or_else(|| common::machines().to_owned())

@@ -63,10 +63,10 @@ pub(crate) fn Machine() -> impl IntoView {
     };
     let is_listed = Memo::new(move |_| {
         let machine = spot.with(|spot| spot.as_ref().map(|spot| spot.machine));
-        !stores.devices.known.get() || machine.is_some_and(|machine| stores.devices.row(machine).is_some())
+        !stores.devices.known().get() || machine.is_some_and(|machine| stores.devices.row(machine).is_some())
     });
     // What a root is called and where folders lie is said by the control list, which comes a moment after the page.
-    let is_known = Memo::new(move |_| stores.devices.known.get());
+    let is_known = Memo::new(move |_| stores.devices.known().get());
     move || match spot.get().filter(|_| is_listed.get()) {
         None => unknown(),
         Some(_) if !is_known.get() => ().into_any(),

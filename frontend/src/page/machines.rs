@@ -44,7 +44,7 @@ pub(crate) fn Machines() -> impl IntoView {
     let shown = RwSignal::new(Shown::All);
     let order = list::order(stores);
     let all = Memo::new(move |_| listed(stores, &order.read(), shown.get(), &filter.read()));
-    let is_known = stores.devices.known;
+    let is_known = stores.devices.known();
     view! {
         <header class="page-head">
             <h1 tabindex="-1">{common::machines()}</h1>

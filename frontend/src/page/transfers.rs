@@ -40,7 +40,7 @@ pub(crate) fn Transfers() -> impl IntoView {
             </Show>
         </header>
         <div class="page-body">
-            <Show when=move || stores.transfers.known.get() || !all.read().is_empty() fallback=|| view! { <LineBones/> }>
+            <Show when=move || stores.transfers.known().get() || !all.read().is_empty() fallback=|| view! { <LineBones/> }>
                 <Views all only_done/>
                 {move || if only_done.get() { done(all).into_any() } else { open(stores, all).into_any() }}
             </Show>

@@ -1,29 +1,39 @@
 //! The account's transfers, live, and how fast they are.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use beckon_shared::{
     id::TransferId,
     time::Timestamp,
     transfer::{TransferState, TransferView},
-    wire::{Part, Place},
+    wire::Part,
 };
 use leptos::prelude::*;
 
+use super::rows::{Row, Rows};
 use crate::{component, dom};
 
 /// A rate is measured over this many milliseconds.
 const WINDOW_MS: u128 = 5_000;
 
-/// Every transfer that the server tells of. Each row is a signal of its own.
+impl Row for TransferView {
+    type Id = TransferId;
+
+    fn id(&self) -> TransferId {
+        self.id
+    }
+
+    fn replaces(&self, old: &Self) -> bool {
+        self.revision > old.revision
+    }
+}
+
+/// Every transfer that the server tells of.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Transfers {
-    rows: RwSignal<BTreeMap<TransferId, RwSignal<TransferView>>>,
-    stale: StoredValue<Vec<TransferId>>,
+    rows: Rows<TransferView>,
     /// Bytes done at some moments of the last seconds, oldest first.
     seen: StoredValue<HashMap<TransferId, Vec<(Timestamp, u64)>>>,
-    /// Whether a whole snapshot has come since the page was opened.
-    pub(crate) known: RwSignal<bool>,
     /// Those whose rows show what was asked of the server and is not answered yet; each as often as it is asked.
     asked: StoredValue<Vec<TransferId>>,
     /// Those that failed and were put away in this browser.
@@ -33,11 +43,9 @@ pub(crate) struct Transfers {
 impl Default for Transfers {
     fn default() -> Self {
         Self {
-            rows: RwSignal::default(),
-            stale: StoredValue::default(),
+            rows: Rows::default(),
             seen: StoredValue::default(),
             asked: StoredValue::default(),
-            known: RwSignal::new(false),
             dismissed: RwSignal::new(component::transfer::load_dismissed()),
         }
     }
@@ -46,34 +54,21 @@ impl Default for Transfers {
 impl Transfers {
     /// Takes in a part of the list; an older revision never takes a newer one's place.
     pub(crate) fn take(self, part: Part<TransferView>) {
-        if matches!(part.place, Place::First | Place::Whole) {
-            let all = self.rows.with_untracked(|rows| rows.keys().copied().collect());
-            self.stale.set_value(all);
+        for view in &part.rows {
+            self.note(view);
         }
-        for view in part.rows {
-            self.stale.update_value(|stale| stale.retain(|id| *id != view.id));
-            self.put(view);
-        }
-        if matches!(part.place, Place::Last | Place::Whole) {
-            let gone = self.stale.try_update_value(std::mem::take).unwrap_or_default();
-            if !gone.is_empty() {
-                self.rows.update(|rows| rows.retain(|id, _| !gone.contains(id)));
-            }
-            self.known.set(true);
-        }
+        self.rows.take(part);
     }
 
     /// Takes in one transfer, as the reply to an order brings it.
     pub(crate) fn put(self, view: TransferView) {
         self.note(&view);
-        let row = self.rows.with_untracked(|rows| rows.get(&view.id).copied());
-        match row {
-            Some(row) if row.with_untracked(|old| old.revision >= view.revision) => {}
-            Some(row) => row.set(view),
-            None => self.rows.update(|rows| {
-                rows.insert(view.id, RwSignal::new(view));
-            }),
-        }
+        self.rows.put(view);
+    }
+
+    /// Whether a whole snapshot has come since the page was opened.
+    pub(crate) fn known(self) -> RwSignal<bool> {
+        self.rows.known
     }
 
     fn note(self, view: &TransferView) {
@@ -125,26 +120,23 @@ impl Transfers {
 
     /// The row of a transfer; tracks only whether it is there.
     pub(crate) fn row(self, id: TransferId) -> Option<RwSignal<TransferView>> {
-        self.rows.with(|rows| rows.get(&id).copied())
+        self.rows.get(id)
     }
 
     /// All of them as they are now, newest first; tracks every row.
     pub(crate) fn all(self) -> Vec<TransferView> {
-        let rows: Vec<_> = self.rows.with(|rows| rows.values().rev().copied().collect());
-        rows.into_iter().map(|row| row.get()).collect()
+        self.rows.all().into_iter().rev().map(|row| row.get()).collect()
     }
 
     /// Looks at all of them as they are now, newest first, without a copy; tracks every row.
     pub(crate) fn each(self, mut look: impl FnMut(&TransferView)) {
-        let rows: Vec<_> = self.rows.with(|rows| rows.values().rev().copied().collect());
-        for row in rows {
+        for row in self.rows.all().into_iter().rev() {
             row.with(&mut look);
         }
     }
 
     pub(super) fn forget(self) {
-        self.rows.update(BTreeMap::clear);
+        self.rows.forget();
         self.seen.update_value(HashMap::clear);
-        self.known.set(false);
     }
 }

@@ -3,6 +3,7 @@
 use beckon_shared::{
     chunk::CHUNK_MIN,
     entry::{EntryKind, SourceStamp},
+    id::Hash,
 };
 use proptest::prelude::*;
 
@@ -59,7 +60,7 @@ fn noise(len: usize, seed: u8) -> Vec<u8> {
 }
 
 /// Reads all contents on a thread; takes the batches as they come.
-fn batches_of(contents: Vec<Vec<u8>>, most: usize) -> (Vec<Content>, Vec<Batch>) {
+fn batches_of(contents: Vec<Vec<u8>>, most: usize) -> (Vec<ContentSum>, Vec<Batch>) {
     let (out, mut batches) = mpsc::channel(1);
     let reading = std::thread::spawn(move || {
         let mut all = Batches::new(KEY, Arc::default(), out);

@@ -30,7 +30,7 @@ pub(super) fn Waiting(code: Code, joined: RwSignal<Option<DeviceId>>) -> impl In
 /// The first machine that was not in the list when the wait began.
 fn watch(stores: Stores, joined: RwSignal<Option<DeviceId>>) {
     Effect::new(move |before: Option<Option<BTreeSet<DeviceId>>>| {
-        if !stores.devices.known.get() {
+        if !stores.devices.known().get() {
             return None;
         }
         let ids: BTreeSet<DeviceId> = stores.devices.ids().into_iter().collect();

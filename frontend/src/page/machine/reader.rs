@@ -28,7 +28,7 @@ const QUIET_MAX: usize = 2_000;
 /// Reads the folder, again when the machine comes back, the order changes or somebody asks.
 pub(super) fn follow(folder: Folder) {
     let run = StoredValue::new(0_u64);
-    let known = folder.stores.devices.known;
+    let known = folder.stores.devices.known();
     Effect::new(move || {
         folder.again.track();
         let (online, _) = (folder.online.get(), folder.habits.sort.get());

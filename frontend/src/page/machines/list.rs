@@ -124,7 +124,7 @@ fn matches(view: &DeviceView, filter: &str) -> bool {
 /// under the hand; what comes later stands at the end.
 pub(super) fn order(stores: Stores) -> Memo<Vec<DeviceId>> {
     Memo::new(move |before: Option<&Vec<DeviceId>>| {
-        if !stores.devices.known.get() {
+        if !stores.devices.known().get() {
             return Vec::new();
         }
         let mut ids = stores.devices.ids();

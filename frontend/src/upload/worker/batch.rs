@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use beckon_shared::{
     bulk::{ChunkHeader, Encoding},
-    chunk::{self, CHUNK_MAX, ChunkKey, ChunkRef},
+    chunk::{self, CHUNK_MAX, ChunkKey},
     commit::CHANGES_MAX,
-    id::{ChunkId, Hash},
+    id::ChunkId,
+    manifest::{ContentHasher, ContentSum},
     path::RootPath,
 };
 
@@ -73,22 +74,13 @@ impl Piece {
     }
 }
 
-/// What a whole file holds.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Content {
-    pub(super) hash: Hash,
-    pub(super) crc32: u32,
-    pub(super) chunks: Vec<ChunkRef>,
-    pub(super) size: u64,
-}
-
 /// Fills one batch after the other with files that are read one after the other.
 pub(super) struct Filler {
     key: ChunkKey,
     batch: Batch,
     /// Bytes of the batch before this are cut into pieces.
     cut: usize,
-    whole: Whole,
+    whole: ContentHasher,
 }
 
 impl Filler {
@@ -98,7 +90,7 @@ impl Filler {
             key,
             batch: Batch::default(),
             cut: 0,
-            whole: Whole::default(),
+            whole: ContentHasher::default(),
         }
     }
 
@@ -111,7 +103,7 @@ impl Filler {
     }
 
     /// The file has ended.
-    pub(super) fn end(&mut self) -> Content {
+    pub(super) fn end(&mut self) -> ContentSum {
         while self.uncut() > 0 {
             self.cut();
         }
@@ -121,7 +113,7 @@ impl Filler {
     /// The file could not be read to its end. Chunks of it that are cut already do no harm.
     pub(super) fn abandon(&mut self) {
         self.batch.bytes.truncate(self.cut);
-        self.whole = Whole::default();
+        self.whole = ContentHasher::default();
     }
 
     /// Adds an entry whose chunks are all in this batch and those before it.
@@ -165,37 +157,9 @@ impl Filler {
     }
 }
 
-#[derive(Default)]
-struct Whole {
-    hash: blake3::Hasher,
-    crc32: crc32fast::Hasher,
-    chunks: Vec<ChunkRef>,
-    size: u64,
-}
-
-impl Whole {
-    fn add(&mut self, id: ChunkId, bytes: &[u8]) {
-        self.hash.update(bytes);
-        self.crc32.update(bytes);
-        self.chunks.push(ChunkRef {
-            id,
-            len: bytes.len() as u32,
-        });
-        self.size += bytes.len() as u64;
-    }
-
-    fn finish(self) -> Content {
-        Content {
-            hash: Hash(*self.hash.finalize().as_bytes()),
-            crc32: self.crc32.finalize(),
-            chunks: self.chunks,
-            size: self.size,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use beckon_shared::id::Hash;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;

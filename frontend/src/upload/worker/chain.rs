@@ -3,12 +3,11 @@
 use std::collections::{HashSet, VecDeque};
 
 use beckon_shared::{
-    bulk::{CommitReply, CommitUpload},
-    commit::{CHANGES_MAX, ChainHead, Change, Commit},
+    bulk::{CommitDraft, CommitReply, CommitUpload},
+    commit::{CHANGES_MAX, ChainHead},
     error::{ErrorCode, Refusal},
-    id::{ChunkId, DeviceId, Hash, RootId, SpaceId},
+    id::{ChunkId, DeviceId, RootId, SpaceId},
     manifest::{Content, Manifest},
-    wire,
 };
 use futures_channel::mpsc;
 use futures_util::StreamExt;
@@ -90,34 +89,11 @@ impl Chain<'_> {
     }
 
     async fn sign(&self, group: &[Finished]) -> Result<CommitUpload, Refusal> {
-        let mut named = HashSet::new();
-        let mut manifests = Vec::new();
-        let mut changes = Vec::new();
-        for one in group {
-            let manifest = Hash::of(&one.manifest);
-            let path = one.path.clone();
-            changes.push(Change::Put { path, manifest });
-            if named.insert(manifest) {
-                manifests.push(one.manifest.clone());
-            }
-        }
-        let changes = wire::encode(&changes);
-        let commit = Commit {
-            suite: 0,
-            space: self.space,
-            device: self.device,
-            root: self.root,
-            number: self.head.number + 1,
-            parent: self.head.hash,
-            changes: Hash::of(&changes),
-            at: dom::now(),
-        };
+        let entries = group.iter().map(|one| (one.path.clone(), one.manifest.as_slice()));
+        let draft = CommitDraft::of(entries);
+        let commit = draft.commit(self.space, self.device, self.root, self.head, dom::now());
         match self.remote.page.ask(Ask::Sign(commit)).await? {
-            Answer::Signed(commit) => Ok(CommitUpload {
-                commit: *commit,
-                changes,
-                manifests,
-            }),
+            Answer::Signed(commit) => Ok(draft.signed(*commit)),
             _ => Err(misunderstood()),
         }
     }

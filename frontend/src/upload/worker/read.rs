@@ -4,7 +4,7 @@ use beckon_shared::{
     entry::SourceStamp,
     error::ErrorCode,
     id::Hash,
-    manifest::{Content, FileContent, Manifest},
+    manifest::{Content, ContentSum, FileContent, Manifest},
     transfer::Problem,
     wire,
 };
@@ -17,7 +17,7 @@ use web_sys::{DomException, File};
 
 use super::{
     Item,
-    batch::{self, Batch, Filler, Finished},
+    batch::{Batch, Filler, Finished},
     remote::Remote,
 };
 use crate::{dom, upload::message::Facts};
@@ -99,7 +99,7 @@ impl Reader<'_> {
         facts: Facts,
         first: Result<Vec<u8>, JsValue>,
         filler: &mut Filler,
-    ) -> Result<Result<batch::Content, (ErrorCode, &'static str)>, Stopped> {
+    ) -> Result<Result<ContentSum, (ErrorCode, &'static str)>, Stopped> {
         let (mut read, mut next) = (0, first);
         let mut ends = Vec::new();
         loop {
@@ -170,7 +170,7 @@ async fn is_same(file: &File, slices: &[(u64, Hash)]) -> bool {
     true
 }
 
-fn manifest(facts: Facts, read_at: i64, content: batch::Content) -> Manifest {
+fn manifest(facts: Facts, read_at: i64, content: ContentSum) -> Manifest {
     let mtime_ns = facts.modified.saturating_mul(1_000_000);
     let file = FileContent {
         stamp: SourceStamp {
