@@ -139,7 +139,8 @@ pub(crate) async fn open(
             dead_after: DEAD_AFTER,
         },
     )?;
-    actix_web::rt::spawn(visit(app, socket, Visitor { from, origin, version }));
+    let visits = app.hub.visits().clone();
+    actix_web::rt::spawn(visits.track_future(visit(app, socket, Visitor { from, origin, version })));
     Ok(response)
 }
 

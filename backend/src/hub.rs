@@ -15,7 +15,7 @@ use beckon_shared::{
 };
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Frames that may wait for a slow reader before its socket is dropped; at most 4 MiB.
 const QUEUE: usize = 256;
@@ -26,6 +26,7 @@ pub(crate) struct Hub {
     accounts: Mutex<HashMap<AccountId, Account>>,
     epochs: AtomicU64,
     stopping: CancellationToken,
+    visits: TaskTracker,
 }
 
 #[derive(Debug, Default)]
@@ -122,12 +123,9 @@ impl Hub {
             .collect()
     }
 
-    /// Whether any control socket is open.
-    pub(crate) fn has_guests(&self) -> bool {
-        self.lock()
-            .values()
-            .flat_map(|account| account.devices.values())
-            .any(|device| !device.lines.is_empty())
+    /// The tasks that serve control sockets, each until its visit is recorded and its last word said.
+    pub(crate) fn visits(&self) -> &TaskTracker {
+        &self.visits
     }
 
     /// Fires when the device is revoked or its session ends: whatever is done for it stops then.

@@ -309,18 +309,16 @@ fn hints(public: Option<&Origin>, main: &Origin, address: SocketAddr) -> Vec<Str
     hints
 }
 
-/// Sends devices away, lets bodies finish, and waits until the visits are recorded.
+/// Sends devices away, waits until their visits are recorded, and lets bodies finish.
 async fn end(app: &App, handle: &ServerHandle) {
+    handle.pause().await;
     app.hub.stopping().cancel();
-    let visits = async {
-        while app.hub.has_guests() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let (_, left) = tokio::join!(handle.stop(true), tokio::time::timeout(LAST_WORDS, visits));
-    if left.is_err() {
+    // Before the first worker goes: a connection to PostgreSQL lives on the worker that opened it, and others use it too.
+    app.hub.visits().close();
+    if tokio::time::timeout(LAST_WORDS, app.hub.visits().wait()).await.is_err() {
         tracing::warn!("some control sockets did not end in time");
     }
+    handle.stop(true).await;
 }
 
 async fn tell_drive_changes(app: web::Data<App>) {

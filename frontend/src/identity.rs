@@ -8,6 +8,7 @@ use std::{cell::RefCell, rc::Rc};
 use beckon_shared::{
     api::account::SignedIn,
     certificate::Chain,
+    device::DeviceView,
     id::{AccountId, DeviceId},
     keys::{DeviceKeys, account_id},
     signature::PublicKey,
@@ -40,6 +41,12 @@ impl Identity {
     /// The device.
     pub(crate) fn device(&self) -> DeviceId {
         self.keys.id()
+    }
+
+    /// Whether the account key itself certified a device, rather than a join code or nobody.
+    pub(crate) fn vouches_for(&self, device: &DeviceView) -> bool {
+        let certificate = device.certificate.device.verify(&self.account_key);
+        certificate.is_ok_and(|certificate| certificate.keys.id() == device.id)
     }
 }
 

@@ -264,7 +264,10 @@ async fn next(wire: &mut wire::Wire, me: DeviceId) -> Option<Vec<u8>> {
 
 fn take(stores: Stores, frame: FromServer) {
     match frame {
-        FromServer::Devices(part) => stores.devices.take(part),
+        FromServer::Devices(part) => {
+            stores.devices.take(part);
+            account::listed(stores);
+        }
         FromServer::Transfers(part) => stores.transfers.take(part),
         FromServer::DriveChanged { .. } => stores.drive.update(|revision| *revision += 1),
         FromServer::Steer { transfer, act } => upload::steer(stores, transfer, act),

@@ -7,8 +7,11 @@ mod rows;
 mod toast;
 mod transfer;
 
+use std::collections::BTreeSet;
+
 use beckon_shared::{
     api::account::{SignedIn, Usage},
+    id::DeviceId,
     time::Timestamp,
 };
 use leptos::prelude::*;
@@ -17,7 +20,7 @@ pub(crate) use device::Devices;
 pub(crate) use download::{Download, Downloads};
 pub(crate) use link::Link;
 pub(crate) use toast::{Toast, Toasts};
-pub(crate) use transfer::Transfers;
+pub(crate) use transfer::{LISTED, Transfers};
 
 use crate::{dom, prefs::Prefs};
 
@@ -30,6 +33,9 @@ pub(crate) struct Stores {
     pub(crate) link: RwSignal<Link>,
     /// The control list.
     pub(crate) devices: Devices,
+    /// Machines of which this browser knows that they are the account's own, though a join code vouches for them; nothing
+    /// until the control list was seen.
+    pub(crate) confirmed: RwSignal<Option<BTreeSet<DeviceId>>>,
     /// Transfers of the account.
     pub(crate) transfers: Transfers,
     /// Downloads straight from machines.
@@ -57,6 +63,7 @@ impl Stores {
             me: RwSignal::new(None),
             link: RwSignal::new(Link::Connecting),
             devices: Devices::default(),
+            confirmed: RwSignal::new(None),
             transfers: Transfers::default(),
             downloads: Downloads::default(),
             drive: RwSignal::new(0),
@@ -71,6 +78,7 @@ impl Stores {
     pub(crate) fn forget(self) {
         self.me.set(None);
         self.devices.forget();
+        self.confirmed.set(None);
         self.transfers.forget();
         self.downloads.forget();
         self.usage.set(None);

@@ -3,8 +3,8 @@
 use std::{env, path::Path, process::Command, time::Duration};
 
 use beckon_tests::{
-    Process, Server, binary,
-    page::{Options, Page, button, field, heading, link, role, text},
+    Account, Machine, Process, Server, binary,
+    page::{Options, Page, button, css, field, heading, link, role, text},
     sample,
 };
 use tempfile::TempDir;
@@ -80,6 +80,30 @@ fn the_line_on_the_page_makes_a_machine_that_appears_by_itself() {
     page.click(link(&name));
     page.see(text("My documents"));
     drop(shell);
+}
+
+#[test]
+fn a_machine_that_another_terminal_confirmed_is_marked_until_it_is_confirmed_here() {
+    let server = Server::start();
+    let ann = Account::sign_up(&server, "ann");
+    let page = scene::sign_in(&server, "ann");
+    page.see(heading("No machines yet"));
+    let machine = Machine::join(&ann, "desk").start();
+    page.see(text("joined by code"));
+    ann.cli().run(["device", "confirm", "desk"]).expect_ok();
+    page.see(css(".badge.warn[title*='which this browser cannot check']"));
+    page.go(&format!("/device/{}", machine.id()));
+    page.see(text("The server says that it was confirmed on another terminal"));
+    page.expect_accessible();
+    page.click(button("Confirm"));
+    page.see_gone(button("Confirm"));
+    page.go("/machines");
+    page.see(link("desk"));
+    assert!(!page.has(text("joined by code")), "it is marked again");
+    // Who sees the list for the first time has the server's word only.
+    let other = scene::sign_in(&server, "ann");
+    other.see(link("desk"));
+    assert!(!other.has(text("joined by code")));
 }
 
 #[test]

@@ -18,8 +18,6 @@ fn all_works_over_plain_http_and_the_way_in_says_that_it_is_not_private() {
     let server = Server::start();
     let wire = Wire::to(&ip, server.address());
     let page = Page::open(&format!("{}/setup#{}", wire.url(), server.set_up_code()));
-    // Chromium says on its console that this header of the server counts for nothing here.
-    page.expect_error("Cross-Origin-Opener-Policy header has been ignored");
     page.see(heading("Set up Beckon"));
     assert_eq!(page.script("return isSecureContext", &[]), false);
     page.see(text("This connection is not private"));

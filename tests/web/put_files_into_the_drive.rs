@@ -10,6 +10,8 @@ use beckon_tests::{
     wait_until,
 };
 
+use tempfile::TempDir;
+
 use crate::scene;
 
 const MIB: u64 = 1 << 20;
@@ -29,6 +31,50 @@ fn fetched(cli: &Cli, place: &str, into: &Path) {
     cli.with_limit(LONG)
         .run(["get", place, "-o", into.to_str().unwrap()])
         .expect_ok();
+}
+
+/// A file that is on its way into the drive, and stands still in the middle.
+struct HeldUp {
+    page: Page,
+    proxy: Proxy,
+    ann: Account,
+    source: TempDir,
+    _server: Server,
+}
+
+impl HeldUp {
+    /// Of `size` bytes, of which the proxy lets about `passed` through.
+    fn new(size: u64, passed: u64) -> Self {
+        let server = Server::start();
+        let ann = Account::sign_up(&server, "ann");
+        let proxy = Proxy::to(server.address());
+        let source = tempfile::tempdir().unwrap();
+        let file = source.path().join("film.bin");
+        sample::random_file(&file, size, 5);
+        let page = Page::open(&format!("{}/sign-in", proxy.url()));
+        scene::sign_in_here(&page, "ann", &scene::password_of("ann"));
+        page.see_path("/machines");
+        page.go("/drive/Files");
+        page.see(text("This folder is empty"));
+        proxy.allow(Way::Up, passed);
+        choose(&page, "Choose files …", &[&file]);
+        proxy.wait_held_up(Way::Up, LONG);
+        page.set_limit(LONG);
+        Self {
+            page,
+            proxy,
+            ann,
+            source,
+            _server: server,
+        }
+    }
+
+    /// What came into the drive is the file.
+    fn expect_whole(&self) {
+        let back = tempfile::tempdir().unwrap();
+        fetched(self.ann.cli(), "Files/film.bin", &back.path().join("film.bin"));
+        assert_same_tree(self.source.path(), back.path());
+    }
 }
 
 #[test]
@@ -88,36 +134,21 @@ fn a_folder_comes_with_all_that_is_in_it() {
 
 #[test]
 fn an_upload_goes_on_after_a_reload_and_sends_nothing_twice_that_was_stored() {
-    let server = Server::start();
-    let ann = Account::sign_up(&server, "ann");
-    let proxy = Proxy::to(server.address());
-    let source = tempfile::tempdir().unwrap();
-    let file = source.path().join("film.bin");
-    sample::random_file(&file, 64 * MIB, 5);
-    let page = Page::open(&format!("{}/sign-in", proxy.url()));
-    scene::sign_in_here(&page, "ann", &scene::password_of("ann"));
-    page.see_path("/machines");
-    page.go("/drive/Files");
-    page.see(text("This folder is empty"));
-    proxy.allow(Way::Up, 32 * MIB);
-    choose(&page, "Choose files …", &[&file]);
-    proxy.wait_held_up(Way::Up, LONG);
+    let film = HeldUp::new(64 * MIB, 32 * MIB);
+    let (page, proxy) = (&film.page, &film.proxy);
     proxy.cut();
     proxy.open();
     // What was cut off by this story itself is no fault of the page.
     page.expect_error("net::ERR");
     page.expect_error("WebSocket");
     page.reload();
-    page.set_limit(LONG);
     page.see(role("row", "film.bin"));
     let passed = proxy.passed(Way::Up);
     assert!(
         (64 * MIB..64 * MIB + IN_FLIGHT).contains(&passed),
         "{passed} bytes went up for 64 MiB"
     );
-    let back = tempfile::tempdir().unwrap();
-    fetched(ann.cli(), "Files/film.bin", &back.path().join("film.bin"));
-    assert!(fs::read(&file).unwrap() == fs::read(back.path().join("film.bin")).unwrap());
+    film.expect_whole();
 }
 
 #[test]
@@ -187,32 +218,17 @@ fn what_is_dropped_goes_where_it_is_dropped() {
 
 #[test]
 fn another_terminal_pauses_an_upload_and_lets_it_go_on() {
-    let server = Server::start();
-    let ann = Account::sign_up(&server, "ann");
-    let proxy = Proxy::to(server.address());
-    let source = tempfile::tempdir().unwrap();
-    let file = source.path().join("film.bin");
-    sample::random_file(&file, 48 * MIB, 6);
-    let page = Page::open(&format!("{}/sign-in", proxy.url()));
-    scene::sign_in_here(&page, "ann", &scene::password_of("ann"));
-    page.see_path("/machines");
-    page.go("/drive/Files");
-    page.see(text("This folder is empty"));
-    proxy.allow(Way::Up, 16 * MIB);
-    choose(&page, "Choose files …", &[&file]);
-    proxy.wait_held_up(Way::Up, LONG);
+    let film = HeldUp::new(48 * MIB, 16 * MIB);
+    let (page, ann) = (&film.page, &film.ann);
     let transfers = ann.cli().run(["transfers", "--json"]).expect_ok().json();
     let id = transfers[0]["id"].as_str().unwrap().to_owned();
     ann.cli().run(["pause", &id]).expect_ok();
-    proxy.open();
+    film.proxy.open();
     page.go("/transfers");
     page.see(button("Resume"));
     page.click(button("Resume"));
-    page.set_limit(LONG);
     page.see(text("1 file · 50.3 MB, safe"));
-    let back = tempfile::tempdir().unwrap();
-    fetched(ann.cli(), "Files/film.bin", &back.path().join("film.bin"));
-    assert!(fs::read(&file).unwrap() == fs::read(back.path().join("film.bin")).unwrap());
+    film.expect_whole();
 }
 
 /// Answers what is asked of transfers by a fault of the server, after a while in which the page shows what it expects.
@@ -224,30 +240,15 @@ const REFUSE_TO_STEER: &str = "const real = window.fetch;
 
 #[test]
 fn a_cancel_that_the_server_refuses_leaves_the_upload_whole() {
-    let server = Server::start();
-    let ann = Account::sign_up(&server, "ann");
-    let proxy = Proxy::to(server.address());
-    let source = tempfile::tempdir().unwrap();
-    let file = source.path().join("film.bin");
-    sample::random_file(&file, 48 * MIB, 7);
-    let page = Page::open(&format!("{}/sign-in", proxy.url()));
-    scene::sign_in_here(&page, "ann", &scene::password_of("ann"));
-    page.see_path("/machines");
-    page.go("/drive/Files");
-    page.see(text("This folder is empty"));
-    proxy.allow(Way::Up, 16 * MIB);
-    choose(&page, "Choose files …", &[&file]);
-    proxy.wait_held_up(Way::Up, LONG);
+    let film = HeldUp::new(48 * MIB, 16 * MIB);
+    let page = &film.page;
     page.script(REFUSE_TO_STEER, &[]);
     page.click(link("Transfers"));
     page.click(css(".main .transfer button[aria-label='Cancel']"));
     wait_until("the server has refused", LONG, || {
         page.script("return window.refused === true", &[]) == true
     });
-    proxy.open();
-    page.set_limit(LONG);
+    film.proxy.open();
     page.see(text("1 file · 50.3 MB, safe"));
-    let back = tempfile::tempdir().unwrap();
-    fetched(ann.cli(), "Files/film.bin", &back.path().join("film.bin"));
-    assert!(fs::read(&file).unwrap() == fs::read(back.path().join("film.bin")).unwrap());
+    film.expect_whole();
 }

@@ -20,15 +20,15 @@ fn pages(machine: &Machine, away: &Machine) -> Vec<Shot> {
     vec![
         ("machines", "/machines".to_owned(), ".device .dot.on"),
         ("machines-add", "/machines#add".to_owned(), ".device .dot.on"),
-        ("machine", format!("/machine/{}", machine.id()), ".main [role=row]"),
-        ("machine-away", format!("/machine/{}", away.id()), ".main h1"),
-        ("device", format!("/device/{}", machine.id()), ".visits tr"),
-        ("drive", "/drive".to_owned(), ".main [role=row]"),
-        ("drive-folder", "/drive/desk/Documents".to_owned(), ".main [role=row]"),
+        ("machine", format!("/machine/{}", machine.id()), ".file .stored.safe"),
+        ("machine-away", format!("/machine/{}", away.id()), ".file .label"),
+        ("device", format!("/device/{}", machine.id()), ".visits tbody tr"),
+        ("drive", "/drive".to_owned(), ".file .label"),
+        ("drive-folder", "/drive/desk/Documents".to_owned(), ".file .label"),
         ("transfers", "/transfers".to_owned(), ".main .transfer"),
-        ("search", "/search".to_owned(), ".main h1"),
-        ("settings", "/settings".to_owned(), ".main h1"),
-        ("admin", "/admin".to_owned(), ".main h1"),
+        ("search", "/search".to_owned(), ".main .empty"),
+        ("settings", "/settings".to_owned(), ".main .card li"),
+        ("admin", "/admin".to_owned(), ".main .table tbody tr"),
     ]
 }
 
@@ -44,7 +44,7 @@ fn take(page: &mut Page, pages: &[Shot]) {
                 page.press(Key::Enter);
                 page.see(css(".command"));
             }
-            page.see_gone(css(".main [aria-busy=true]"));
+            page.see_gone(css(".main [aria-busy=true], .main .bone"));
             page.screenshot(name);
         }
     }

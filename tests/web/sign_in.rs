@@ -107,6 +107,28 @@ fn on_somebody_elses_computer_nothing_outlives_the_tab() {
 }
 
 #[test]
+fn a_guests_tab_that_does_not_answer_keeps_its_session_while_it_lives() {
+    let server = Server::start();
+    drop(scene::sign_up(&server, "mei"));
+    let page = Page::open(&format!("{}/sign-in", server.url()));
+    page.click(role("checkbox", "This is not my computer"));
+    scene::sign_in_here(&page, "mei", &scene::password_of("mei"));
+    page.see_path("/machines");
+    page.see(button("Account: mei"));
+    // As a tab that the browser froze, it says nothing to others.
+    page.script("BroadcastChannel.prototype.postMessage = () => {}", &[]);
+    page.open_tab("/sign-in");
+    page.see(heading("Sign in"));
+    page.switch_to_tab(0);
+    let open = "return (await fetch('/api/sessions/current')).status";
+    let status = page.script_async(
+        &format!("const done = arguments[0]; (async () => {{ {open} }})().then(done)"),
+        &[],
+    );
+    assert_eq!(status, 200, "another tab ended the session");
+}
+
+#[test]
 fn another_page_than_ours_is_never_the_way_back() {
     let server = Server::start();
     drop(scene::sign_up(&server, "mei"));

@@ -89,6 +89,12 @@ fn a_second_browser_sees_it_run_pauses_it_and_resumes_it() {
     far.here.expect_accessible();
     far.here.click(link("Show"));
     far.here.see_path("/drive/desk/Documents");
+    // The folder is found by what it is and not by what it was called.
+    let move_to = ["drive", "mv", "desk/Documents", "desk/Papers"];
+    far.ann.cli().run(move_to).expect_ok();
+    far.there.click(link("Show"));
+    far.there.see_path("/drive/desk/Papers");
+    far.there.see(text("file-15"));
 }
 
 #[test]

@@ -79,9 +79,9 @@ pub(crate) async fn run(here: &Here, command: Command) -> Result<Exit, Failure> 
         Command::Invite(args) => invite(here, &api, &args, &controller.server.to_string()).await?,
         Command::Invitations => invitations(here, &api).await?,
         Command::Withdraw { id } => withdraw(here, &api, id).await?,
-        Command::Disable { name } => change(here, &api, &name, |body| body.disabled = true).await?,
-        Command::Enable { name } => change(here, &api, &name, |body| body.disabled = false).await?,
-        Command::Quota { name, size } => change(here, &api, &name, |body| body.quota = size.0).await?,
+        Command::Disable { name } => change(here, &api, &name, &disabled(true)).await?,
+        Command::Enable { name } => change(here, &api, &name, &disabled(false)).await?,
+        Command::Quota { name, size } => change(here, &api, &name, &with_quota(size)).await?,
         Command::Stats => stats::show(here, &api).await?,
     }
     Ok(Exit::Done)
@@ -182,17 +182,26 @@ async fn withdraw(here: &Here, api: &Api, id: InvitationId) -> Result<(), Failur
     })
 }
 
-/// Reads an account, changes what is to change, and leaves the rest as it is.
-async fn change(here: &Here, api: &Api, name: &str, set: impl FnOnce(&mut ChangeAccount)) -> Result<(), Failure> {
-    let mut account = find(api, name).await?;
-    let mut body = ChangeAccount {
-        disabled: account.disabled,
-        quota: account.quota,
-    };
-    set(&mut body);
-    api.tell(Method::PUT, &format!("/api/admin/accounts/{}", account.id), &body)
+fn disabled(disabled: bool) -> ChangeAccount {
+    ChangeAccount {
+        disabled: Some(disabled),
+        ..ChangeAccount::default()
+    }
+}
+
+fn with_quota(size: Quota) -> ChangeAccount {
+    ChangeAccount {
+        quota: Some(size.0),
+        ..ChangeAccount::default()
+    }
+}
+
+/// Changes an account, and shows how it stands then.
+async fn change(here: &Here, api: &Api, name: &str, body: &ChangeAccount) -> Result<(), Failure> {
+    let id = find(api, name).await?.id;
+    api.tell(Method::PUT, &format!("/api/admin/accounts/{id}"), body)
         .await?;
-    (account.disabled, account.quota) = (body.disabled, body.quota);
+    let account = find(api, name).await?;
     here.out.one(&account, || describe(&account))
 }
 

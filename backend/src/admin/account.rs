@@ -25,32 +25,36 @@ pub(crate) async fn list(app: &App) -> Result<Vec<AccountRow>, Error> {
     Ok(rows)
 }
 
-/// Changes an account on behalf of the administrator `by`. Nothing of a disabled account goes on when this returns.
+/// Changes what is given of an account, on behalf of the administrator `by`. Nothing of one that is to be disabled goes on
+/// when this returns.
 pub(crate) async fn change(app: &App, by: &AccountId, id: &AccountId, wanted: &ChangeAccount) -> Result<(), Failure> {
     let now = app.clock.now();
     let txn = begin(app, by).await?;
     let account = meta::account::by_id(&txn, id).await?.ok_or_else(Failure::not_found)?;
-    if wanted.disabled && id == by {
+    let disable = wanted.disabled == Some(true);
+    if disable && id == by {
         return Err(Failure::new(
             ErrorCode::NotAllowed,
             "nobody can disable their own account; let another administrator do it",
         ));
     }
-    if wanted.quota.is_some_and(|quota| i64::try_from(quota).is_err()) {
-        return Err(too_large().into());
+    if let Some(quota) = wanted.quota {
+        if quota.is_some_and(|quota| i64::try_from(quota).is_err()) {
+            return Err(too_large().into());
+        }
+        meta::space::set_quota(&txn, account.space, quota).await?;
     }
-    meta::space::set_quota(&txn, account.space, wanted.quota).await?;
-    if wanted.disabled != account.disabled {
-        meta::account::set_disabled(&txn, id, wanted.disabled.then_some(now)).await?;
+    if let Some(disabled) = wanted.disabled.filter(|disabled| *disabled != account.disabled) {
+        meta::account::set_disabled(&txn, id, disabled.then_some(now)).await?;
     }
-    if wanted.disabled {
+    if disable {
         end_all(&txn, &account).await?;
     }
     txn.commit().await.map_err(Error::from)?;
-    if wanted.disabled {
+    if disable {
         app.hub.cut_account(id);
     }
-    tracing::info!(disabled = wanted.disabled, "an administrator changed an account");
+    tracing::info!(disabled = ?wanted.disabled, quota = ?wanted.quota, "an administrator changed an account");
     Ok(())
 }
 

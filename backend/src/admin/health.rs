@@ -1,6 +1,6 @@
 //! How the server is: what was looked at, and what to do about it.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use beckon_shared::api::admin::{Finding, Level, Topic};
 
@@ -97,23 +97,13 @@ fn tls(main: &Origin, listen: &Origin) -> Finding {
     if main.is_secure() {
         return finding(Topic::Tls, Level::Well, "Browsers come by TLS.");
     }
-    if [main, listen].into_iter().all(is_this_machine) {
+    if [main, listen].into_iter().all(Origin::is_this_machine) {
         let text = "Only this very machine reaches the server, so it needs no TLS.";
         return finding(Topic::Tls, Level::Well, text);
     }
     let text = "Browsers come without TLS, so whoever is on the way can read and change what travels: give --tls-cert and \
         --tls-key, or put a TLS proxy before the server and give --public-url https://...";
     finding(Topic::Tls, Level::Look, text)
-}
-
-fn is_this_machine(origin: &Origin) -> bool {
-    let authority = origin.as_str().split_once("://").map_or("", |(_, authority)| authority);
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn transfers(failed: u32) -> Finding {

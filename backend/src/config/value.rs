@@ -106,6 +106,17 @@ impl Origin {
     pub fn is_secure(&self) -> bool {
         self.secure
     }
+
+    /// Whether it is this very machine: browsers trust the way to it without TLS, since nobody stands on it.
+    pub fn is_this_machine(&self) -> bool {
+        let authority = self.text.split_once("://").map_or("", |(_, authority)| authority);
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => host,
+            _ => authority,
+        };
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
 }
 
 impl FromStr for Origin {

@@ -41,7 +41,8 @@ pub(super) async fn accounts(app: web::Data<App>, _: Admin) -> Answer<web::Json<
     Ok(web::Json(admin::account::list(&app).await?))
 }
 
-/// Shuts an account out or lets it in again, and sets its quota. Answered when everything of a disabled one is closed.
+/// Shuts an account out or lets it in again, sets its quota, or both; what is left out stays. Answered when everything of a
+/// disabled one is closed.
 #[utoipa::path(put, path = "/api/admin/accounts/{id}", params(("id" = String, Path)), request_body = ChangeAccount, responses((status = 204)))]
 pub(super) async fn change_account(
     app: web::Data<App>,

@@ -92,10 +92,11 @@ impl Meta {
 
 #[cfg(test)]
 impl Meta {
-    /// Carries out what a test wrote, such as rows that are older than the test.
+    /// Carries out what a test wrote in the words of SQLite, such as rows that are older than the test.
     pub(crate) async fn run(&self, text: &str) {
         let txn = self.write().await.unwrap();
-        txn.execute_raw(sql(text, &txn, [])).await.unwrap();
+        let text = migration::testing::in_words_of(txn.get_database_backend(), text);
+        txn.execute_raw(sql(&text, &txn, [])).await.unwrap();
         txn.commit().await.unwrap();
     }
 

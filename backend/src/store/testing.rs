@@ -35,7 +35,7 @@ use crate::{
 /// Bytes that the store leaves free.
 pub(crate) const RESERVE: u64 = 1000;
 
-/// A store in a folder of its own, on SQLite; or on PostgreSQL, if `BECKON_TEST_POSTGRES` is a server's URL without a database.
+/// A store in a folder of its own, on SQLite; or on PostgreSQL, see [`meta::check::new_postgres`].
 pub(crate) struct Fixture {
     pub(crate) folder: tempfile::TempDir,
     /// URL of the database.
@@ -50,9 +50,9 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(FakeClock::new());
         let blobs = Arc::new(TestBlobs::new(DiskBlobs::open(folder.path()).unwrap()));
-        let database = match std::env::var("BECKON_TEST_POSTGRES") {
-            Ok(server) => meta::check::new_postgres(&server).await.unwrap(),
-            Err(_) => format!("sqlite:{}", folder.path().join("meta.db").display()),
+        let database = match meta::check::new_postgres().await.unwrap() {
+            Some(url) => url,
+            None => format!("sqlite:{}", folder.path().join("meta.db").display()),
         };
         let meta = Meta::open(&database).await.unwrap();
         let store = Store::over(Parts {

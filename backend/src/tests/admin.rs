@@ -31,9 +31,16 @@ async fn invited(ann: &Person, name: &str, admin: bool) -> Person {
 }
 
 async fn change(by: &Person, id: AccountId, disabled: bool, quota: Option<u64>) -> Response {
+    let body = ChangeAccount {
+        disabled: Some(disabled),
+        quota: Some(quota),
+    };
+    put(by, id, &body).await
+}
+
+async fn put(by: &Person, id: AccountId, body: &ChangeAccount) -> Response {
     let path = format!("/api/admin/accounts/{id}");
-    let body = ChangeAccount { disabled, quota };
-    by.request(Method::PUT, &path).json(&body).send().await.unwrap()
+    by.request(Method::PUT, &path).json(body).send().await.unwrap()
 }
 
 async fn code_of(response: Response) -> ErrorCode {
@@ -203,6 +210,38 @@ async fn a_disabled_account_is_out_at_once_and_back_when_it_is_enabled() {
     let _here = Control::open(&server.url, &machine).await;
     let rows: Vec<AccountRow> = ann.read("/api/admin/accounts").await;
     assert_eq!((rows[1].devices, rows[1].online, rows[1].quota), (3, 1, Some(MIB)));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_change_leaves_out_stays_as_another_administrator_set_it() {
+    let server = TestServer::start().await;
+    let ann = Person::sign_up(&server).await;
+    let bob = invited(&ann, "Bob", false).await;
+    let stands = async || {
+        let rows: Vec<AccountRow> = ann.read("/api/admin/accounts").await;
+        (rows[1].disabled, rows[1].quota)
+    };
+    let disabled = |disabled| ChangeAccount {
+        disabled: Some(disabled),
+        quota: None,
+    };
+    let quota = |quota| ChangeAccount {
+        disabled: None,
+        quota: Some(quota),
+    };
+    let steps = [
+        (quota(Some(MIB)), (false, Some(MIB))),
+        (disabled(true), (true, Some(MIB))),
+        (quota(Some(2 * MIB)), (true, Some(2 * MIB))),
+        (ChangeAccount::default(), (true, Some(2 * MIB))),
+        (quota(None), (true, None)),
+        (disabled(false), (false, None)),
+    ];
+    for (body, after) in steps {
+        assert_eq!(put(&ann, bob.id(), &body).await.status(), StatusCode::NO_CONTENT);
+        assert_eq!(stands().await, after, "after {body:?}");
+    }
     server.stop().await;
 }
 

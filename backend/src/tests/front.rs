@@ -71,6 +71,27 @@ async fn every_answer_carries_the_security_headers_and_every_error_is_a_refusal(
 }
 
 #[tokio::test]
+async fn the_policy_for_openers_goes_only_where_browsers_heed_it() {
+    let server = TestServer::with(&["--public-url", "https://beckon.example"]).await;
+    let beside = TestServer::start().await;
+    let own = server.url.trim_start_matches("http://");
+    for (url, host, is_told) in [
+        (&server.url, "beckon.example", true),
+        (&server.url, own, true),
+        (&beside.url, "localhost", true),
+        (&beside.url, "[::1]:8440", true),
+        (&beside.url, "192.0.2.1:8440", false),
+    ] {
+        let request = bare(Method::GET, &format!("{url}/")).header("host", host);
+        let answer = request.send().await.unwrap();
+        let told = answer.headers().contains_key("cross-origin-opener-policy");
+        assert_eq!(told, is_told, "{host}");
+    }
+    server.stop().await;
+    beside.stop().await;
+}
+
+#[tokio::test]
 async fn with_a_public_url_another_host_is_not_answered() {
     let server = TestServer::with(&["--public-url", "https://beckon.example"]).await;
     let ask = |host: &'static str| {

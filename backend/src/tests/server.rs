@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::App,
     config::{Cli, Config},
+    store::meta,
 };
 
 /// A running server.
@@ -32,7 +33,9 @@ impl TestServer {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let data = tempfile::tempdir().unwrap();
         let path = data.path().display().to_string();
-        let args = ["beckon-server", "--data", &path, "--listen", "127.0.0.1:0"];
+        let mut args = vec!["beckon-server", "--data", &path, "--listen", "127.0.0.1:0"];
+        let postgres = meta::check::new_postgres().await.unwrap();
+        args.extend(postgres.iter().flat_map(|url| ["--database", url.as_str()]));
         let config = Cli::load(args.iter().chain(options).collect::<Vec<_>>())
             .unwrap()
             .config;

@@ -110,10 +110,12 @@ pub(crate) async fn end_session(id: SignInId) -> Result<(), Refusal> {
 }
 
 /// Puts a new password in the place of the old one. All other sessions end.
-pub(crate) async fn change_password(old: &str, new: &str) -> Result<(), Problem> {
+pub(crate) async fn change_password(stores: Stores, old: &str, new: &str) -> Result<(), Problem> {
     beckon_shared::password::check_new(new)?;
     let run = key::run();
-    let opened = open_again(&*current()?, old).await?;
+    let opened = open_again(stores, &*current()?, old).await?;
+    // What was said meanwhile may have revoked this browser.
+    current()?;
     let chosen = proof::choose(new, &opened.key).await?;
     let request = ChangePassword {
         ticket: opened.ticket.clone(),
@@ -132,10 +134,7 @@ pub(crate) async fn change_password(old: &str, new: &str) -> Result<(), Problem>
 pub(super) async fn reopen(stores: Stores, password: &str) -> Result<Option<AccountKey>, Problem> {
     let run = key::run();
     let identity = current()?;
-    let opened = open_again(&identity, password).await?;
-    if let Some(newest) = opened.standing.newest() {
-        super::heard(stores, newest).await;
-    }
+    let opened = open_again(stores, &identity, password).await?;
     if key::run() == run && ends_soon(&identity) {
         // The old one still counts for a while, so this may fail.
         let _ = renew(stores, &identity, &opened).await;
@@ -143,10 +142,16 @@ pub(super) async fn reopen(stores: Stores, password: &str) -> Result<Option<Acco
     Ok((key::run() == run).then_some(opened.key))
 }
 
-async fn open_again(identity: &Identity, password: &str) -> Result<proof::Opened, Problem> {
+/// What the server then says of the account is taken into what is known here, which goes on meanwhile, and is never put in
+/// its place.
+async fn open_again(stores: Stores, identity: &Identity, password: &str) -> Result<proof::Opened, Problem> {
     let standing = identity.standing.borrow().clone();
     let pinned = Some((&identity.account_key, &standing));
-    proof::open(&identity.signed_in.account_name, password, pinned).await
+    let opened = proof::open(&identity.signed_in.account_name, password, pinned).await?;
+    if let Some(newest) = opened.standing.newest() {
+        super::heard(stores, newest).await;
+    }
+    Ok(opened)
 }
 
 fn ends_soon(identity: &Identity) -> bool {

@@ -257,7 +257,7 @@ async fn settle(stores: Stores, account_key: AccountKey, pass: Pass, signed_in: 
     }
     key::hold(account_key);
     let device = identity.device();
-    take_up(stores, identity);
+    take_up(stores, identity).await;
     tabs::tell(tabs::Word::SignedIn(device));
 }
 
@@ -269,8 +269,10 @@ async fn clear_of_others(name: &str) {
     }
 }
 
-fn take_up(stores: Stores, identity: Rc<Identity>) {
+async fn take_up(stores: Stores, identity: Rc<Identity>) {
     let signed_in = identity.signed_in.clone();
+    let confirmed = kept::confirmed(&identity).await;
+    stores.confirmed.set(confirmed);
     identity::set_current(Some(identity));
     stores.me.set(Some(signed_in));
     socket::start(stores);
@@ -308,7 +310,7 @@ pub(crate) async fn resume(stores: Stores) {
         // Nobody can be asked now; the banner says so, and what was known is shown.
         Err(_) => {}
     }
-    take_up(stores, Rc::new(identity));
+    take_up(stores, Rc::new(identity)).await;
 }
 
 /// Whether the certificate is worth showing, by this browser's own clock and what it knows of revocations.

@@ -1,5 +1,7 @@
 //! A computer that is somebody else's: keys stay in memory, and the session ends with the tab.
 
+mod hold;
+
 use std::cell::Cell;
 
 use beckon_shared::route;
@@ -41,12 +43,14 @@ pub(super) fn begin() {
     if let Some(storage) = dom::local_storage() {
         let _ = storage.set_item(MARK, "1");
     }
+    hold::take();
     if LISTENS.replace(true) {
         return;
     }
     let gone = Closure::<dyn FnMut()>::new(|| {
         if is_here() {
             sign_out_behind();
+            hold::let_go();
         }
     });
     let listening = dom::window().add_event_listener_with_callback("pagehide", gone.as_ref().unchecked_ref());
@@ -72,10 +76,16 @@ pub(super) fn end() {
     }
 }
 
-/// At the start: ends the session of a guest whose tab ended without a word.
+/// This tab is a guest's no more.
+pub(super) fn let_go() {
+    hold::let_go();
+}
+
+/// At the start: ends the session of a guest whose tab ended without a word. A tab that lives has the lock; where the browser
+/// has none for the page, it answers when asked, unless it is frozen.
 pub(super) async fn clean_up() {
     let mark = dom::local_storage().and_then(|storage| storage.get_item(MARK).ok()?);
-    if mark.is_none() || tabs::is_any_signed_in().await {
+    if mark.is_none() || hold::is_taken().await || tabs::is_any_signed_in().await {
         return;
     }
     if api::tell("/api/sign-out", &())

@@ -10,7 +10,7 @@ use beckon_shared::{
 };
 use leptos::task::spawn_local;
 
-use super::{guest, key, tabs};
+use super::{confirm, guest, key, tabs};
 use crate::{
     api,
     identity::{self, Identity, kept},
@@ -82,6 +82,7 @@ pub(super) fn listen(stores: Stores) {
             Some(me) if me.device() != device => spawn_local(async move { leave(stores, Left::Ended).await }),
             Some(_) => {}
         },
+        tabs::Word::Confirmed(device) if identity::current().is_some() => confirm::heard(stores, device),
         _ => {}
     });
 }
@@ -165,6 +166,7 @@ async fn leave(stores: Stores, left: Left) {
     session::close_all();
     key::forget();
     identity::set_current(None);
+    guest::let_go();
     stores.forget();
     clear_up(&identity, left).await;
 }

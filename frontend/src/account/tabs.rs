@@ -20,6 +20,8 @@ pub(super) enum Word {
     SignedIn(DeviceId),
     /// Somebody signed out.
     SignedOut,
+    /// The person confirmed a machine.
+    Confirmed(DeviceId),
     /// Is anybody signed in?
     Asking,
     /// Yes.
@@ -28,11 +30,14 @@ pub(super) enum Word {
 
 /// Before the device in [`Word::SignedIn`].
 const SIGNED_IN: &str = "signed-in ";
+/// Before the device in [`Word::Confirmed`].
+const CONFIRMED: &str = "confirmed ";
 
 impl Word {
     fn text(self) -> String {
         match self {
             Self::SignedIn(device) => format!("{SIGNED_IN}{device}"),
+            Self::Confirmed(device) => format!("{CONFIRMED}{device}"),
             Self::SignedOut => "signed-out".to_owned(),
             Self::Asking => "asking".to_owned(),
             Self::Here => "here".to_owned(),
@@ -42,6 +47,9 @@ impl Word {
     fn read(text: &str) -> Option<Self> {
         if let Some(device) = text.strip_prefix(SIGNED_IN) {
             return device.parse().ok().map(Self::SignedIn);
+        }
+        if let Some(device) = text.strip_prefix(CONFIRMED) {
+            return device.parse().ok().map(Self::Confirmed);
         }
         [Self::SignedOut, Self::Asking, Self::Here]
             .into_iter()
@@ -98,6 +106,7 @@ mod tests {
     fn a_word_is_heard_as_it_was_said() {
         let words = [
             Word::SignedIn(DeviceId([7; DeviceId::LEN])),
+            Word::Confirmed(DeviceId([8; DeviceId::LEN])),
             Word::SignedOut,
             Word::Asking,
             Word::Here,

@@ -31,11 +31,6 @@ pub(crate) fn DeviceDialogs(asked: RwSignal<Option<Asked>>) -> impl IntoView {
     view! { <RenameDialog asked/><RemoveDialog asked/> }
 }
 
-/// Says that a machine which joined by a code is the person's own.
-pub(crate) async fn confirm(device: DeviceId) -> Result<(), Refusal> {
-    api::tell(&format!("/api/devices/{device}/confirm"), &()).await
-}
-
 #[component]
 fn RenameDialog(asked: RwSignal<Option<Asked>>) -> impl IntoView {
     let stores = stores();

@@ -3,6 +3,7 @@
 mod ask;
 mod dismissed;
 mod figure;
+mod place;
 mod problem;
 mod row;
 mod stand;

@@ -1,8 +1,16 @@
 //! What a browser keeps of an identity: its device keys outlive sign-out, so that it is the same row of the control list
 //! the next time; the certificate does not.
 
+use std::collections::BTreeSet;
+
 use beckon_shared::{
-    api::account::SignedIn, certificate::Chain, keys::DeviceKeys, signature::PublicKey, statement::Standing, wire,
+    api::account::SignedIn,
+    certificate::Chain,
+    id::DeviceId,
+    keys::{DeviceKeys, account_id},
+    signature::PublicKey,
+    statement::Standing,
+    wire,
 };
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
@@ -97,7 +105,30 @@ async fn catch_up(identity: &Identity) {
 
 /// Forgets all that is known of the account of this name.
 pub(crate) async fn forget(name: &str) {
+    if let Some(known) = known(name).await {
+        vault::delete(Store::Identity, &confirmed_place(&known.account_key)).await;
+    }
     vault::delete(Store::Identity, &place(name)).await;
+}
+
+/// The machines that are known to be the account's own though a join code vouches for them; nothing before the first control
+/// list was seen.
+pub(crate) async fn confirmed(identity: &Identity) -> Option<BTreeSet<DeviceId>> {
+    let bytes = vault::get(Store::Identity, &confirmed_place(&identity.account_key)).await?;
+    wire::decode(&bytes).ok()
+}
+
+/// Keeps them beside those that another tab kept.
+pub(crate) async fn keep_confirmed(identity: &Identity, mut ids: BTreeSet<DeviceId>) {
+    if identity.kept {
+        ids.extend(confirmed(identity).await.unwrap_or_default());
+        vault::put(
+            Store::Identity,
+            &confirmed_place(&identity.account_key),
+            &wire::encode(&ids),
+        )
+        .await;
+    }
 }
 
 fn record(identity: &Identity, with_entry: bool) -> Record {
@@ -136,6 +167,11 @@ fn decode(bytes: &[u8]) -> Option<Known> {
     })
 }
 
+/// Of the account and not of its name: one that is made anew under the name has other machines.
+fn confirmed_place(account_key: &PublicKey) -> String {
+    format!("confirmed:{}", account_id(account_key))
+}
+
 /// Names are unique without case.
 fn place(name: &str) -> String {
     format!("account:{}", name.to_lowercase())
@@ -148,7 +184,7 @@ mod tests {
     use beckon_shared::{
         certificate::{DeviceCertificate, Role, SUITE},
         device::DeviceKind,
-        id::{DeviceId, SignInId, SpaceId},
+        id::{SignInId, SpaceId},
         keys::AccountKey,
         signature::Signed,
         statement::Statement,
@@ -244,5 +280,20 @@ mod tests {
             .map(|known| (known.account_key, known.keys.id() == behind.device()));
         assert_eq!(left, Some((account.public(), false)));
         forget("ann").await;
+    }
+
+    #[wasm_bindgen_test]
+    async fn machines_that_were_confirmed_are_kept_together_and_forgotten_with_the_account() {
+        let me = identity(&AccountKey::from_bytes(&[4; AccountKey::LEN]));
+        let [one, other] = [8, 9].map(|seed| DeviceId([seed; DeviceId::LEN]));
+        assert_eq!(confirmed(&me).await, None);
+        keep_confirmed(&me, BTreeSet::new()).await;
+        assert_eq!(confirmed(&me).await, Some(BTreeSet::new()));
+        keep_keys(&me).await;
+        keep_confirmed(&me, [one].into()).await;
+        keep_confirmed(&me, [other].into()).await;
+        assert_eq!(confirmed(&me).await, Some([one, other].into()));
+        forget("ann").await;
+        assert_eq!(confirmed(&me).await, None);
     }
 }

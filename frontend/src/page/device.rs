@@ -12,8 +12,9 @@ use leptos_router::hooks::use_params_map;
 
 use self::{fact::Facts, visit::Visits};
 use crate::{
+    account,
     component::{
-        device_dialog::{self, Asked, DeviceDialogs, Renaming},
+        device_dialog::{Asked, DeviceDialogs, Renaming},
         dialog::ProblemLine,
         empty_state::EmptyState,
         frame,
@@ -178,27 +179,33 @@ fn NameField(row: Row, ended: impl Fn() + Copy + Send + Sync + 'static) -> impl 
 /// What wants saying above the facts: it was removed, or nobody has confirmed it.
 #[component]
 fn Notice(row: Row) -> impl IntoView {
+    let stores = stores();
     let id = row.with_untracked(|view| view.id);
     let (busy, problem) = (RwSignal::new(false), RwSignal::new(None::<String>));
     let confirm = move |_| {
         busy.set(true);
         leptos::task::spawn_local(async move {
-            let told = device_dialog::confirm(id).await;
+            let told = account::confirm(stores, id).await;
             let _ = busy.try_set(false);
             let _ = problem.try_set(told.err().map(|refusal| text::error::of(&refusal)));
         });
     };
-    let state = Memo::new(move |_| row.with(|view| (view.revoked, view.joined_by_code)));
+    let state = Memo::new(move |_| {
+        row.with(|view| {
+            let doubt = account::is_doubtful(stores, view).then(|| machines::by_code_why(view));
+            (view.revoked, doubt)
+        })
+    });
     move || {
         match state.get() {
         (true, _) => Some(
             view! { <div class="banner card-like"><Icon name="info"/><span class="grow">{words::is_removed()}</span></div> }.into_any(),
         ),
-        (false, true) => Some(
+        (false, Some(says)) => Some(
             view! {
                 <div>
                     <div class="banner warn card-like">
-                        <Icon name="alert"/><span class="grow">{machines::by_code_says()}</span>
+                        <Icon name="alert"/><span class="grow">{says}</span>
                         <button type="button" class="button sm" aria-busy=move || busy.get().then_some("true") on:click=confirm>
                             {machines::confirm()}
                         </button>
@@ -208,7 +215,7 @@ fn Notice(row: Row) -> impl IntoView {
             }
             .into_any(),
         ),
-        (false, false) => None,
+        (false, None) => None,
     }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         transfer::{Group, TransferRows, grouped, steer_all},
     },
     dom, format, route,
-    store::{Stores, stores},
+    store::{LISTED, Stores, stores},
     text::{common, transfer as words},
 };
 
@@ -43,6 +43,9 @@ pub(crate) fn Transfers() -> impl IntoView {
             <Show when=move || stores.transfers.known().get() || !all.read().is_empty() fallback=|| view! { <LineBones/> }>
                 <Views all only_done/>
                 {move || if only_done.get() { done(all).into_any() } else { open(stores, all).into_any() }}
+                <Show when=move || { all.read().len() >= LISTED }>
+                    <p class="quiet below-list">{words::newest(&format::count(LISTED as u64))}</p>
+                </Show>
             </Show>
         </div>
     }

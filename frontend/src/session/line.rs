@@ -153,7 +153,7 @@ impl Line {
 impl Line {
     /// The machine's own words are not shown as if they were the app's.
     fn named(&self, refusal: Refusal) -> Refusal {
-        let says = text::error::machine_says(&format::name(&self.name), &refusal.message);
+        let says = text::error::of_machine(&format::name(&self.name), &refusal);
         Refusal::new(refusal.code, says)
     }
 }

@@ -13,6 +13,8 @@ use leptos::prelude::*;
 use super::rows::{Row, Rows};
 use crate::{component, dom};
 
+/// The server tells of no more transfers at once: those that were ordered last.
+pub(crate) const LISTED: usize = 500;
 /// A rate is measured over this many milliseconds.
 const WINDOW_MS: u128 = 5_000;
 

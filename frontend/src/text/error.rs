@@ -1,4 +1,5 @@
-//! What went wrong, for people: the server's own sentence in English, a sentence for each code in Chinese.
+//! What went wrong, for people. Programs tell it in English, and that is the sentence; in Chinese a sentence for its code
+//! stands before the program's own words.
 
 use beckon_shared::{
     error::{ErrorCode, Refusal},
@@ -23,6 +24,8 @@ texts! {
     machine_cut = "The private channel to the machine broke. Nothing was changed. Check that it is online, then try again." | "与机器的专用通道已中断，未做任何更改。请确认机器在线后重试。";
     /// A machine did not answer.
     machine_silent = "The machine did not answer in two minutes. Try again; if it stays so, look whether its disk is busy." | "机器在两分钟内没有响应。请重试；若仍无响应，请检查其磁盘是否繁忙。";
+    /// Words of another program, behind a sentence of the app.
+    original(words) = "({words})" | "（原文：{words}）";
     /// A machine gives a reason of its own.
     machine_says(machine, words) = "The machine {machine} says: {words}" | "机器 {machine}：{words}";
     /// A file was written while it was being read from a machine.
@@ -40,17 +43,55 @@ const LONGEST: usize = 300;
 
 /// The sentence to show.
 pub(crate) fn of(refusal: &Refusal) -> String {
+    let told = shown(&refusal.message);
     match super::lang() {
-        Lang::En => sentence(&shown(&refusal.message)),
-        Lang::Zh => chinese(refusal.code).to_owned(),
+        Lang::En => sentence(&told),
+        Lang::Zh if is_chinese(&told) => told,
+        Lang::Zh => beside(chinese(refusal.code), refusal.code, &told),
     }
+}
+
+/// What a machine refused, as its own words and not the app's.
+pub(crate) fn of_machine(machine: &str, refusal: &Refusal) -> String {
+    let told = shown(&refusal.message);
+    let words = match super::lang() {
+        Lang::En => told,
+        Lang::Zh => beside(chinese_of_machine(refusal.code), refusal.code, &told),
+    };
+    machine_says(&machine, &words)
 }
 
 /// The sentence for an entry that was not stored.
 pub(crate) fn of_entry(problem: &Problem) -> String {
+    let told = shown(&problem.message);
     match super::lang() {
-        Lang::En => sentence(&shown(&problem.message)),
-        Lang::Zh => chinese_of_entry(problem.code).to_owned(),
+        Lang::En => sentence(&told),
+        Lang::Zh => beside(chinese_of_entry(problem.code), problem.code, &told),
+    }
+}
+
+/// Whether a text is one of the app's own: those of other programs begin in English.
+fn is_chinese(text: &str) -> bool {
+    text.starts_with(|c| matches!(c, '\u{4e00}'..='\u{9fff}'))
+}
+
+/// A sentence for a code with the program's own words behind it, where the code alone does not tell what is to be done.
+fn beside(says: &str, code: ErrorCode, told: &str) -> String {
+    match tells_all(code) || told.is_empty() {
+        true => says.to_owned(),
+        false => format!("{says}{}", original(&told)),
+    }
+}
+
+fn tells_all(code: ErrorCode) -> bool {
+    use ErrorCode as Code;
+    match code {
+        Code::NotSignedIn | Code::WrongPassword | Code::Revoked | Code::CodeSpent | Code::BadSetupCode => true,
+        Code::NotFound | Code::NameTaken | Code::NotAFile | Code::Changing => true,
+        Code::NoRoom | Code::Away | Code::GoingAway => true,
+        Code::BadRequest | Code::NotAllowed | Code::Conflict | Code::TooLarge | Code::TooMany => false,
+        Code::Damaged | Code::NotReadable | Code::BadOrder | Code::BadVersion | Code::BadClock => false,
+        Code::Internal => false,
     }
 }
 
@@ -88,6 +129,16 @@ fn chinese_of_entry(code: ErrorCode) -> &'static str {
     }
 }
 
+fn chinese_of_machine(code: ErrorCode) -> &'static str {
+    use ErrorCode as Code;
+    match code {
+        Code::Damaged => "数据已损坏，无法读取。请检查机器的磁盘。",
+        Code::BadVersion => "程序版本不匹配。请更新机器或服务器上较旧的 Beckon。",
+        Code::Internal => "机器发生错误。请稍后重试；若仍有问题，请查看机器的日志。",
+        other => chinese(other),
+    }
+}
+
 fn chinese(code: ErrorCode) -> &'static str {
     use ErrorCode as Code;
     match code {
@@ -121,7 +172,10 @@ fn chinese(code: ErrorCode) -> &'static str {
 mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    use super::{LONGEST, shown};
+    use beckon_shared::error::{ErrorCode, Refusal};
+
+    use super::{LONGEST, of, of_machine, shown};
+    use crate::text::{Lang, error, set_lang};
 
     #[wasm_bindgen_test]
     fn words_of_other_programs_neither_hide_nor_fill_the_page() {
@@ -129,5 +183,22 @@ mod tests {
         assert_eq!(shown("a\u{202e}b\nc"), "a\u{fffd}b\u{fffd}c");
         let long = shown(&"图".repeat(LONGEST + 1));
         assert_eq!((long.chars().count(), long.ends_with('…')), (LONGEST + 1, true));
+    }
+
+    #[wasm_bindgen_test]
+    fn in_chinese_problems_of_one_code_read_apart_and_the_apps_own_words_stay() {
+        set_lang(Lang::Zh);
+        let told = |message: &str| of(&Refusal::new(ErrorCode::BadRequest, message));
+        let (one, other) = (told("the range is empty"), told("the name is too long"));
+        let cut = of(&Refusal::new(ErrorCode::Away, error::machine_cut()));
+        let refusal = Refusal::new(ErrorCode::Internal, "the disk is gone");
+        let machine = of(&Refusal::new(refusal.code, of_machine("desk", &refusal)));
+        set_lang(Lang::En);
+        assert!(one.starts_with("请求无效") && one.contains("the range is empty") && one != other);
+        assert!(cut.starts_with("与机器的专用通道已中断"), "{cut}");
+        assert!(
+            machine.starts_with("机器 desk：机器发生错误") && machine.ends_with("（原文：the disk is gone）"),
+            "{machine}"
+        );
     }
 }

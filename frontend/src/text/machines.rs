@@ -1,5 +1,7 @@
 //! Texts of the control list and of adding a machine.
 
+use beckon_shared::device::DeviceView;
+
 texts! {
     add = "Add machine" | "添加机器";
     add_title = "Add a machine" | "添加机器";
@@ -25,6 +27,7 @@ texts! {
     uploading_first = "Uploading, looking for files" | "正在上传，正在查找文件";
     waits(count, word) = "{count} {word} for it" | "有 {count} 项传输在等它上线";
     by_code = "joined by code" | "通过代码加入";
+    by_code_elsewhere = "It joined by a join code. The server says that it was confirmed on another terminal, which this browser cannot check. Confirm it here if it is yours; remove it if it is not." | "它通过加入代码加入。服务器称它已在其他终端上确认，但此浏览器无法核实。若是你的机器请在此确认，否则请移除。";
     by_code_says = "It joined by a join code. Confirm it if it is yours; remove it if it is not." | "它通过加入代码加入。若是你的机器请确认，否则请移除。";
     confirm = "Confirm" | "确认";
     remove_more = "Remove …" | "移除…";
@@ -65,4 +68,13 @@ texts! {
     joined_says = "Its folders can be opened now." | "现在可以打开它的文件夹。";
     joined_away_says = "It is in the list, and online as soon as “beckon run” runs there." | "它已在列表中，运行 beckon run 后即会上线。";
     open_it = "Open" | "打开";
+}
+
+/// Why a machine is marked as one that joined by a code.
+pub(crate) fn by_code_why(view: &DeviceView) -> &'static str {
+    if view.joined_by_code {
+        by_code_says()
+    } else {
+        by_code_elsewhere()
+    }
 }

@@ -49,12 +49,14 @@ texts! {
     why_partly(count, word) = "{count} {word} could not be stored. All others are safe." | "{count} 个文件未能存入，其余均已安全存入。";
     why_torn(count, word) = "{count} {word} changed while being read and kept as marked versions. Close the program that writes there, then retry." | "{count} 个文件在读取时有改动，已另存为带标记的版本。请关闭正在写入的程序，然后重试。";
     problems = "Files that were not stored as they are" | "未能原样存入的文件";
+    problems_by(machine) = "The reasons are those that the machine {machine} gives." | "以下原因由机器 {machine} 给出。";
     problems_more(count) = "{count} more" | "还有 {count} 个";
     problems_none = "No file is listed. Retry the upload to see it again." | "没有列出文件。可重试上传后再查看。";
     ask_cancel(what) = "Cancel {what}?" | "取消 {what}？";
     ask_cancel_says(kept) = "{kept} already arrived and stays in the drive. The rest is not sent." | "已收到的 {kept} 会保留在云盘中，其余内容不再发送。";
     keep_on = "Go on" | "继续传输";
     cancel_verb = "Cancel transfer" | "取消传输";
+    newest(count) = "Only the newest {count} are shown." | "仅显示最新的 {count} 项。";
     empty = "No transfers" | "没有传输";
     empty_says = "Open a machine, choose files and upload them to the drive. What moves is shown here, in every browser." | "打开一台机器，选择文件并上传到云盘。所有浏览器都会在这里显示进度。";
     empty_done = "Nothing is done yet" | "暂无已完成的传输";

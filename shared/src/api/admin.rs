@@ -1,6 +1,6 @@
 //! `/api/admin/...`: what administrators see and do. Never a name of a file, and nothing of any content.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
@@ -34,15 +34,23 @@ pub struct AccountRow {
     pub quota: Option<u64>,
 }
 
-/// `PUT /api/admin/accounts/{id}`: both at once. Answered by 204 once everything of a disabled account is closed.
-/// Nobody can disable themselves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// `PUT /api/admin/accounts/{id}`: what is absent stays as it is, whoever else changes it meanwhile. Answered by 204 once
+/// everything of a disabled account is closed. Nobody can disable themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeAccount {
-    /// Shuts the account out: no sign-in, no socket, nothing deleted.
-    pub disabled: bool,
-    /// The most bytes that its drive may hold; absent is as much as there is.
-    pub quota: Option<u64>,
+    /// Shuts the account out (no sign-in, no socket, nothing deleted), or lets it in again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<bool>,
+    /// The most bytes that its drive may hold; `null` is as much as there is.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[schema(value_type = Option<u64>)]
+    pub quota: Option<Option<u64>>,
+}
+
+/// A field that is there, so that `null` is not taken for absent.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(field).map(Some)
 }
 
 /// `POST /api/admin/invitations`: lets one person make an account. Answered by [`Invitation`].
@@ -229,4 +237,22 @@ pub struct Sample {
     pub sent: u64,
     /// Devices online.
     pub online: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_quota_stays_and_null_takes_it_away() {
+        for (json, quota) in [
+            ("{}", None),
+            (r#"{"quota":null}"#, Some(None)),
+            (r#"{"quota":5}"#, Some(Some(5))),
+        ] {
+            let change = ChangeAccount { disabled: None, quota };
+            assert_eq!(serde_json::to_string(&change).unwrap(), json);
+            assert_eq!(serde_json::from_str::<ChangeAccount>(json).unwrap(), change);
+        }
+    }
 }

@@ -36,7 +36,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wa
     worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Set on every answer that does not say otherwise.
-const HEADERS: [(&str, &str); 6] = [
+const HEADERS: [(&str, &str); 5] = [
     ("content-security-policy", CONTENT_SECURITY_POLICY),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
@@ -44,7 +44,6 @@ const HEADERS: [(&str, &str); 6] = [
         "permissions-policy",
         "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     ),
-    ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
@@ -54,10 +53,10 @@ pub(crate) async fn front(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let is_private = ["/api", "/bulk"].iter().any(|part| request.path().starts_with(part));
-    let mut secure = false;
+    let mut origin = None;
     let mut response = match admit(&request) {
-        Ok(origin) => {
-            secure = origin.is_some_and(|origin| origin.is_secure());
+        Ok(own) => {
+            origin = own;
             limit_body(&mut request);
             let traffic = app(request.request())?.watch.traffic.clone();
             let body = traffic.clone().incoming(request.take_payload());
@@ -74,10 +73,20 @@ pub(crate) async fn front(
     if is_private {
         set(headers, "cache-control", "no-store");
     }
-    if secure {
-        set(headers, "strict-transport-security", "max-age=31536000");
+    if let Some(origin) = origin {
+        set_by_way(headers, &origin);
     }
     Ok(response)
+}
+
+/// Sets what browsers heed only where they trust the way that an answer comes; Chromium logs an error for it elsewhere.
+fn set_by_way(headers: &mut HeaderMap, origin: &Origin) {
+    if origin.is_secure() {
+        set(headers, "strict-transport-security", "max-age=31536000");
+    }
+    if origin.is_secure() || origin.is_this_machine() {
+        set(headers, "cross-origin-opener-policy", "same-origin");
+    }
 }
 
 /// Bulk bodies have limits of their own, and what comes over an upgraded connection has none.

@@ -212,7 +212,9 @@ impl Application<'_> {
         let mut tree = Tree::new(self.txn, self.clock, self.source, binding, first_node);
         tree.find(&wanted).await?;
         tree.make_missing(&wanted).await?;
-        let written = self.decide(&mut tree, Written::new(binding), first_version).await?;
+        let written = self
+            .decide(&mut tree, Written::new(binding, self.access.device), first_version)
+            .await?;
         let made = tree.made();
         tree.write().await?;
         self.record(commit).await?;

@@ -6,6 +6,8 @@ mod m0003_administration;
 mod m0004_transfer_unheard;
 mod m0005_search;
 mod m0006_accounting;
+#[cfg(test)]
+pub(super) mod testing;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use beckon_shared::{
     error::ErrorCode,
-    id::{ChunkId, Hash, NodeId, VersionId},
+    id::{ChunkId, DeviceId, Hash, NodeId, VersionId},
     manifest::{Content, FileContent, Manifest},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
-    sea_query::OnConflict,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    Select, sea_query::OnConflict,
 };
 
 use super::{
@@ -40,6 +40,8 @@ pub(crate) fn kind_of(manifest: &Manifest) -> Kind {
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub(crate) struct Head {
     no: i64,
+    /// Nothing where a person made an older version the newest again.
+    root_commit: Option<i64>,
     manifest_hash: Vec<u8>,
     kind: Kind,
     mode: i64,
@@ -52,13 +54,9 @@ pub(crate) struct Head {
 
 /// The heads with these row numbers.
 pub(crate) async fn heads(txn: &Txn, nos: Vec<i64>) -> Result<BTreeMap<i64, Head>, Error> {
-    use version::Column::{Crc32, Hash, Kind, ManifestHash, Mode, MtimeNs, No, Size, Torn};
     let mut heads = BTreeMap::new();
     for nos in nos.chunks(BATCH) {
-        let found = version::Entity::find()
-            .select_only()
-            .columns([No, ManifestHash, Kind, Mode, MtimeNs, Size, Hash, Crc32, Torn])
-            .filter(No.is_in(nos.iter().copied()));
+        let found = compared().filter(version::Column::No.is_in(nos.iter().copied()));
         heads.extend(
             found
                 .into_model::<Head>()
@@ -69,6 +67,23 @@ pub(crate) async fn heads(txn: &Txn, nos: Vec<i64>) -> Result<BTreeMap<i64, Head
         );
     }
     Ok(heads)
+}
+
+fn compared() -> Select<version::Entity> {
+    use version::Column::{Crc32, Hash, Kind, ManifestHash, Mode, MtimeNs, No, RootCommit, Size, Torn};
+    let columns = [
+        No,
+        RootCommit,
+        ManifestHash,
+        Kind,
+        Mode,
+        MtimeNs,
+        Size,
+        Hash,
+        Crc32,
+        Torn,
+    ];
+    version::Entity::find().select_only().columns(columns)
 }
 
 /// A version that may be new.
@@ -90,11 +105,12 @@ pub(crate) struct Fresh<'a> {
 #[derive(Debug)]
 pub(crate) struct Written<'a> {
     binding: Binding,
+    device: DeviceId,
     /// New versions.
     new: Vec<Fresh<'a>>,
     /// Heads whose content stays while their stamp changes: `no` is the head's own.
     restamped: Vec<Fresh<'a>>,
-    /// Heads that stay as they are: `no` is the head's own.
+    /// Versions that stay as they are, heads nearly all: `no` is the version's own.
     confirmed: Vec<Fresh<'a>>,
     /// Nodes that were there before and whose head moves to their newest version.
     moved: Vec<(i64, Kind)>,
@@ -110,10 +126,11 @@ enum Verdict {
 }
 
 impl<'a> Written<'a> {
-    /// Nothing yet, of a root whose paths find their nodes in this way.
-    pub(crate) fn new(binding: Binding) -> Self {
+    /// Nothing yet, of a root of this device whose paths find their nodes in this way.
+    pub(crate) fn new(binding: Binding, device: DeviceId) -> Self {
         Self {
             binding,
+            device,
             new: Vec::new(),
             restamped: Vec::new(),
             confirmed: Vec::new(),
@@ -131,15 +148,12 @@ impl<'a> Written<'a> {
         head: Option<&Head>,
     ) -> Result<bool, Error> {
         let manifest = &fresh.put.manifest;
-        let (verdict, head_no) = match head {
-            Some(head) => (verdict(txn, &fresh, head).await?, head.no),
-            None => (Verdict::New, fresh.no),
-        };
+        let (verdict, same_as) = self.judge(txn, &fresh, head).await?;
         match verdict {
             // The stamp of a version is its device's own, and by name a path may find what came from another one.
-            Verdict::Restamp if self.binding == Binding::Name => self.confirmed.push(Fresh { no: head_no, ..fresh }),
-            Verdict::Nothing => self.confirmed.push(Fresh { no: head_no, ..fresh }),
-            Verdict::Restamp => self.restamped.push(Fresh { no: head_no, ..fresh }),
+            Verdict::Restamp if self.binding == Binding::Name => self.confirmed.push(Fresh { no: same_as, ..fresh }),
+            Verdict::Nothing => self.confirmed.push(Fresh { no: same_as, ..fresh }),
+            Verdict::Restamp => self.restamped.push(Fresh { no: same_as, ..fresh }),
             Verdict::New => {
                 self.new.push(fresh);
                 self.by_seq.insert(fresh.seq, fresh.no);
@@ -151,8 +165,29 @@ impl<'a> Written<'a> {
                 return Ok(moves && bound.is_new);
             }
         }
-        self.by_seq.insert(fresh.seq, head_no);
+        self.by_seq.insert(fresh.seq, same_as);
         Ok(false)
+    }
+
+    /// What is to be done with a version, and the row number of the one that says the same; its own where it is new.
+    async fn judge(&self, txn: &Txn, fresh: &Fresh<'a>, head: Option<&Head>) -> Result<(Verdict, i64), Error> {
+        let Some(head) = head else {
+            return Ok((Verdict::New, fresh.no));
+        };
+        let by_head = verdict(txn, fresh, head).await?;
+        if !matches!(by_head, Verdict::New) {
+            return Ok((by_head, head.no));
+        }
+        // A person chose this head: it stays until something changes at the machine. What is put in by hand was chosen later.
+        if head.root_commit.is_none() && self.binding == Binding::Entry {
+            let last = last_from(txn, fresh.node, self.device).await?;
+            if let Some(last) = last
+                && !matches!(verdict(txn, fresh, &last).await?, Verdict::New)
+            {
+                return Ok((Verdict::Nothing, last.no));
+            }
+        }
+        Ok((Verdict::New, fresh.no))
     }
 
     /// The version that a change made or confirmed.
@@ -248,6 +283,16 @@ impl<'a> Written<'a> {
         }
         Ok(())
     }
+}
+
+/// The newest version of a node that a commit of a device brought.
+async fn last_from(txn: &Txn, node: i64, device: DeviceId) -> Result<Option<Head>, Error> {
+    let found = compared()
+        .filter(version::Column::Node.eq(node))
+        .filter(version::Column::Device.eq(device.as_bytes()))
+        .filter(version::Column::RootCommit.is_not_null())
+        .order_by_desc(version::Column::No);
+    Ok(found.into_model::<Head>().one(txn).await?)
 }
 
 async fn verdict(txn: &Txn, fresh: &Fresh<'_>, head: &Head) -> Result<Verdict, Error> {

@@ -4,7 +4,8 @@ use beckon_shared::{
     api::drive::{MakeCurrent, Move, NewFolder},
     bulk::CommitReply,
     error::ErrorCode,
-    id::NodeId,
+    id::{NodeId, VersionId},
+    manifest::Content,
     path::{Name, PATH_MAX},
 };
 
@@ -51,6 +52,20 @@ async fn sizes(machine: &Machine, path: &str) -> Vec<u64> {
         .iter()
         .map(|version| version_view(version, None).unwrap().size)
         .collect()
+}
+
+async fn newest(machine: &Machine, path: &str) -> VersionId {
+    let versions = versions(machine.store.meta.read(), &at(machine, path).await).await;
+    version_view(&versions.unwrap()[0], None).unwrap().id
+}
+
+async fn choose(fixture: &Fixture, machine: &Machine, path: &str, version: VersionId) {
+    let asked = MakeCurrent {
+        node: at(machine, path).await.id().unwrap(),
+        version,
+    };
+    let made = make_current(&machine.store.meta, &*fixture.clock, &machine.space(), &asked).await;
+    assert!(made.unwrap().is_some());
 }
 
 async fn rename(machine: &Machine, node: NodeId, name: &str) {
@@ -300,6 +315,48 @@ async fn an_older_version_becomes_the_newest_as_a_version_of_its_own() {
         .await
         .unwrap_err();
     assert_eq!(error.refusal().code, ErrorCode::BadRequest);
+}
+
+#[tokio::test]
+async fn what_was_made_current_stays_so_until_the_machine_has_something_new() {
+    let (fixture, access, _, _) = two_browsers().await;
+    let mut laptop = fixture.machine(&access, 3).await;
+    laptop.upload(&[("letter", b"one")]).await;
+    let old = newest(&laptop, "laptop/home/letter").await;
+    laptop.upload(&[("letter", b"second")]).await;
+    let second = newest(&laptop, "laptop/home/letter").await;
+    for version in [old, second, old] {
+        choose(&fixture, &laptop, "laptop/home/letter", version).await;
+    }
+    laptop.begin().await;
+    laptop.upload(&[("letter", b"second")]).await;
+    // The machine reads the file again, later than the first time.
+    let mut read_again = laptop.file(b"second");
+    if let Content::File(file) = &mut read_again.content {
+        file.read_ns += 1;
+        file.stamp.ctime_ns += 1;
+    }
+    laptop
+        .commit(laptop.sign(&[("letter", Some(read_again))]))
+        .await
+        .unwrap();
+    assert_eq!(sizes(&laptop, "laptop/home/letter").await, [3, 6, 3, 6, 3]);
+    assert_eq!(laptop.read("letter").await.unwrap(), b"one");
+    laptop.upload(&[("letter", b"the third")]).await;
+    assert_eq!(laptop.read("letter").await.unwrap(), b"the third");
+    laptop.upload(&[("letter", b"second")]).await;
+    assert_eq!(sizes(&laptop, "laptop/home/letter").await, [6, 9, 3, 6, 3, 6, 3]);
+}
+
+#[tokio::test]
+async fn what_is_put_in_by_hand_comes_on_top_of_what_was_made_current() {
+    let (fixture, _, mut one, _) = two_browsers().await;
+    one.upload(&[("letter", b"one")]).await;
+    let old = newest(&one, "Files/letter").await;
+    one.upload(&[("letter", b"second")]).await;
+    choose(&fixture, &one, "Files/letter", old).await;
+    one.upload(&[("letter", b"second")]).await;
+    assert_eq!(sizes(&one, "Files/letter").await, [6, 3, 6, 3]);
 }
 
 #[tokio::test]

@@ -8,11 +8,13 @@ use beckon_shared::{
 };
 use leptos::prelude::*;
 
-use super::{ask::Asked, row::said};
+use super::{ask::Asked, row::said, why};
 use crate::{
     api,
     component::{dialog::Dialog, dialog::ProblemLine, skeleton::LineBones},
-    format, text,
+    format,
+    store::stores,
+    text,
     text::transfer as words,
 };
 
@@ -33,6 +35,7 @@ pub(super) fn ProblemDialog(asked: RwSignal<Option<Asked>>) -> impl IntoView {
 
 #[component]
 fn ProblemList(view: TransferView) -> impl IntoView {
+    let machine = why::is_of_machine(stores(), &view).then(|| format::name(&view.machine));
     let found = RwSignal::new(Vec::<Problem>::new());
     let total = RwSignal::new(None::<u64>);
     let refused = RwSignal::new(None::<String>);
@@ -59,6 +62,10 @@ fn ProblemList(view: TransferView) -> impl IntoView {
     view! {
         <ProblemLine problem=refused/>
         <Show when=move || total.read().is_none() && refused.read().is_none()><LineBones/></Show>
+        {move || {
+            let machine = machine.clone().filter(|_| total.get().is_some_and(|total| total > 0));
+            machine.map(|machine| view! { <p class="quiet">{words::problems_by(&machine)}</p> })
+        }}
         <Show when=move || total.get() == Some(0)><p class="quiet">{words::problems_none()}</p></Show>
         <ul class="problems">{move || found.get().into_iter().map(row).collect_view()}</ul>
         <Show when=move || { rest() > 0 }>

@@ -2,10 +2,8 @@
 
 use beckon_shared::{
     api::transfer::Act,
-    device::DeviceKind,
     error::Refusal,
     id::TransferId,
-    path::{Name, RootPath},
     transfer::{Hold, TransferState, TransferView},
 };
 use leptos::prelude::*;
@@ -13,7 +11,7 @@ use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{
     ask::{Asked, CancelDialog},
-    dismissed, figure,
+    dismissed, figure, place,
     problem::ProblemDialog,
     stand, steer,
     why::{self, Remedy, Why},
@@ -167,33 +165,22 @@ fn acts(row: Row, state: &'static str, is_over: bool) -> AnyView {
 /// Where it lies in the drive.
 fn show(row: Row) -> impl IntoView {
     let go = StoredValue::new_local(use_navigate());
-    let href = row.view.with_untracked(|view| place(row.stores, view));
+    let href = row.view.with_untracked(|view| place::by_names(row.stores, view));
     href.map(|href| {
-        let target = href.clone();
+        let named = href.clone();
         // The router's own way with links decodes the address, and a name may hold a percent sign.
         let open = move |event: web_sys::MouseEvent| {
             if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
                 event.prevent_default();
-                go.with_value(|go| go(&target, NavigateOptions::default()));
+                let named = named.clone();
+                leptos::task::spawn_local(async move {
+                    let found = place::find(row.stores, &row.view.get_untracked()).await;
+                    let _ = go.try_with_value(|go| go(&found.unwrap_or(named), NavigateOptions::default()));
+                });
             }
         };
         view! { <a class="button sm ghost first" href=href on:click=open>{text::common::show()}</a> }
     })
-}
-
-fn place(stores: Stores, view: &TransferView) -> Option<String> {
-    let kind = stores.devices.peek(view.device).map(|device| device.kind);
-    let is_machine = !matches!(kind, Some(DeviceKind::Browser | DeviceKind::Cli));
-    let names = if is_machine {
-        vec![&view.machine, &view.root]
-    } else {
-        vec![&view.root]
-    };
-    let join = |path: RootPath, name: &String| path.join(&Name::new(name.as_bytes()).ok()?).ok();
-    names
-        .into_iter()
-        .try_fold(RootPath::root(), join)
-        .map(|path| route::drive(&path))
 }
 
 #[component]

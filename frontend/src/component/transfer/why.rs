@@ -154,18 +154,28 @@ fn reason(stores: Stores, view: &TransferView) -> String {
     if told.starts_with("the machine was revoked") {
         return words::why_revoked().to_owned();
     }
+    if told.is_empty() {
+        return words::why_failed().to_owned();
+    }
+    let told = by_whom(stores, view, &text::error::shown(told));
     match text::lang() {
-        Lang::En if !told.is_empty() => text::error::sentence(&text::error::shown(&by_whom(stores, view, told))),
-        _ => words::why_failed().to_owned(),
+        Lang::En => text::error::sentence(&told),
+        Lang::Zh => format!("{}{}", words::why_failed(), text::error::original(&told)),
     }
 }
 
 /// A machine's own words are not shown as if they were the app's.
 fn by_whom(stores: Stores, view: &TransferView, told: &str) -> String {
-    match stores.devices.peek(view.device).map(|device| device.kind) {
-        Some(DeviceKind::Browser | DeviceKind::Cli) => told.to_owned(),
-        _ => text::error::machine_says(&view.machine, &told),
+    match is_of_machine(stores, view) {
+        true => text::error::machine_says(&format::name(&view.machine), &told),
+        false => told.to_owned(),
     }
+}
+
+/// Whether a machine does the work, rather than a browser or a command line with files of its own.
+pub(super) fn is_of_machine(stores: Stores, view: &TransferView) -> bool {
+    let kind = stores.devices.peek(view.device).map(|device| device.kind);
+    !matches!(kind, Some(DeviceKind::Browser | DeviceKind::Cli))
 }
 
 /// What its button says.

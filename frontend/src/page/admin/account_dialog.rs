@@ -86,11 +86,13 @@ fn QuotaForm(watch: Watch, id: AccountId, open: RwSignal<bool>) -> impl IntoView
         let Some(quota) = size.read().filter(|_| !busy.get_untracked()) else {
             return;
         };
-        // As it stands now: another administrator may have disabled the account meanwhile.
-        let disabled = untrack(|| row(watch, id)).is_some_and(|row| row.disabled);
+        let change = ChangeAccount {
+            quota: Some(quota),
+            ..ChangeAccount::default()
+        };
         busy.set(true);
         spawn_local(async move {
-            let changed = watch.change(id, ChangeAccount { disabled, quota }).await;
+            let changed = watch.change(id, change).await;
             let _ = busy.try_set(false);
             match changed {
                 Ok(()) => {
@@ -138,8 +140,11 @@ fn DisableDialog(watch: Watch, asked: RwSignal<Option<Asked>>) -> impl IntoView 
         };
         busy.set(true);
         spawn_local(async move {
-            let (disabled, quota) = (true, row.quota);
-            let changed = watch.change(row.id, ChangeAccount { disabled, quota }).await;
+            let change = ChangeAccount {
+                disabled: Some(true),
+                ..ChangeAccount::default()
+            };
+            let changed = watch.change(row.id, change).await;
             let _ = busy.try_set(false);
             match changed {
                 Ok(()) => {

@@ -174,10 +174,14 @@ fn entries(
 }
 
 fn enable(watch: Watch, row: &AccountRow, problem: RwSignal<Option<String>>) {
-    let (id, name, quota) = (row.id, format::name(&row.name), row.quota);
+    let (id, name) = (row.id, format::name(&row.name));
+    let change = ChangeAccount {
+        disabled: Some(false),
+        ..ChangeAccount::default()
+    };
     let toasts = stores().toasts;
     spawn_local(async move {
-        match watch.change(id, ChangeAccount { disabled: false, quota }).await {
+        match watch.change(id, change).await {
             Ok(()) => toasts.say(words::enabled(&name), None),
             Err(refusal) => {
                 let _ = problem.try_set(Some(text::error::of(&refusal)));

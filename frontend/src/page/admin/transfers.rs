@@ -11,6 +11,7 @@ use super::watch::Watch;
 use crate::{
     component::progress::Progress,
     format,
+    store::LISTED,
     text::{admin as words, transfer},
 };
 
@@ -25,6 +26,8 @@ pub(super) fn Transfers(watch: Watch) -> impl IntoView {
             .map(|transfer| transfer.id)
             .collect::<Vec<_>>()
     });
+    let is_cut = Memo::new(move |_| ids.read().len() >= LISTED);
+    let count = move || format::count(ids.read().len() as u64);
     let table = move || {
         view! {
             <table class="table" aria-labelledby="transfers">
@@ -44,10 +47,13 @@ pub(super) fn Transfers(watch: Watch) -> impl IntoView {
         <section class="card table-card" aria-labelledby="transfers">
             <div class="card-head">
                 <h2 class="grow" id="transfers">{words::transfers()}</h2>
-                <span class="count-pill">{move || format::count(ids.read().len() as u64)}</span>
+                <span class="count-pill">{count}{move || is_cut.get().then_some("+")}</span>
             </div>
             <Show when=move || !ids.read().is_empty() fallback=|| view! { <p class="nothing">{words::no_transfers()}</p> }>
                 {table()}
+                <Show when=move || is_cut.get()>
+                    <p class="nothing">{transfer::newest(&format::count(LISTED as u64))}</p>
+                </Show>
             </Show>
         </section>
     }

@@ -14,14 +14,14 @@ use super::{reach::Reach, work::Work};
 use crate::{
     account,
     component::{
-        device_dialog::{self, Asked},
+        device_dialog::Asked,
         icon::Icon,
         menu::{Entry, MenuButton},
         presence::{self, Dot, Presence},
         time::Ago,
     },
     format, route,
-    store::stores,
+    store::{Stores, stores},
     text::{self, common, machines as words},
 };
 
@@ -98,9 +98,11 @@ const FRESH: u64 = 20;
 
 #[component]
 fn Marks(row: RwSignal<DeviceView>) -> impl IntoView {
-    let me = stores().me;
+    let stores = stores();
+    let me = stores.me;
     let is_me = Memo::new(move |_| row.with(|view| me.with(|me| me.as_ref().is_some_and(|me| me.device == view.id))));
-    let by_code = Memo::new(move |_| row.with(|view| view.joined_by_code && !view.revoked));
+    let by_code =
+        Memo::new(move |_| row.with(|view| account::is_doubtful(stores, view).then(|| words::by_code_why(view))));
     let mine = move || {
         is_me
             .get()
@@ -109,7 +111,7 @@ fn Marks(row: RwSignal<DeviceView>) -> impl IntoView {
     let code = move || {
         by_code
             .get()
-            .then(|| view! { <span class="badge warn" title=words::by_code_says()>{words::by_code()}</span> })
+            .map(|why| view! { <span class="badge warn" title=why>{words::by_code()}</span> })
     };
     view! { {mine}{code} }
 }
@@ -191,8 +193,8 @@ fn Acts(
         let open = (kind == DeviceKind::Agent && !view.revoked)
             .then(|| Entry::new("machines", common::open(), to(route::machine(id))));
         let details = Entry::new("info", common::details(), to(route::device(id)));
-        let confirm =
-            (view.joined_by_code && !view.revoked).then(|| Entry::new("check", words::confirm(), move || confirm(id)));
+        let confirm = untrack(|| account::is_doubtful(stores, &view))
+            .then(|| Entry::new("check", words::confirm(), move || confirm(stores, id)));
         let rename = (!view.revoked)
             .then(|| Entry::new("text", common::rename_more(), move || asked.set(Some(Asked::Name(id)))));
         let remove = (!view.revoked && !untrack(is_me)).then(|| {
@@ -212,13 +214,13 @@ fn Acts(
         let has_session = sessions.with(|all| all.iter().any(|session| session.device == id));
         row.with(|view| match kind {
             _ if view.revoked => First::Nothing,
-            _ if view.joined_by_code => First::Confirm,
+            _ if account::is_doubtful(stores, view) => First::Confirm,
             DeviceKind::Agent if view.online => First::Open,
             DeviceKind::Browser | DeviceKind::Cli if has_session && !is_me() => First::SignOut,
             _ => First::Nothing,
         })
     });
-    let first = move || first.get().button(id, sessions);
+    let first = move || first.get().button(stores, id, sessions);
     view! {
         {first}
         <MenuButton label=Signal::derive(move || words::more_for(&name.get())) items/>
@@ -235,10 +237,10 @@ enum First {
 }
 
 impl First {
-    fn button(self, id: DeviceId, sessions: Sessions) -> Option<AnyView> {
+    fn button(self, stores: Stores, id: DeviceId, sessions: Sessions) -> Option<AnyView> {
         let view = match self {
             Self::Nothing => return None,
-            Self::Confirm => view! { <button type="button" class="button sm" on:click=move |_| confirm(id)>{words::confirm()}</button> }.into_any(),
+            Self::Confirm => view! { <button type="button" class="button sm" on:click=move |_| confirm(stores, id)>{words::confirm()}</button> }.into_any(),
             // The name is the same link; this one is for the pointer.
             Self::Open => view! {
                 <a class="button sm ghost go" href=route::machine(id) aria-hidden="true" tabindex="-1"><span class="word">{common::open()}</span></a>
@@ -254,9 +256,9 @@ impl First {
 }
 
 /// The row itself tells once the server has recorded it; refused, it stays unconfirmed and can be asked again.
-fn confirm(id: DeviceId) {
+fn confirm(stores: Stores, id: DeviceId) {
     leptos::task::spawn_local(async move {
-        let _ = device_dialog::confirm(id).await;
+        let _ = account::confirm(stores, id).await;
     });
 }
 

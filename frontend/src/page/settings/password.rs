@@ -45,7 +45,7 @@ fn ChangePassword(open: RwSignal<bool>) -> impl IntoView {
         }
         busy.set(true);
         spawn_local(async move {
-            let changed = account::change_password(&old, &new).await;
+            let changed = account::change_password(stores, &old, &new).await;
             let _ = busy.try_set(false);
             match changed {
                 Ok(()) => {

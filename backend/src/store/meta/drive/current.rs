@@ -1,4 +1,5 @@
-//! Making an older version of a file the newest again. The versions between stay what they are.
+//! Making an older version of a file the newest again. The versions between stay what they are, and a machine that has the
+//! last of them still does not put it on top again: see `Written::judge`.
 
 use beckon_shared::{api::drive::MakeCurrent, error::ErrorCode, id::VersionId};
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};

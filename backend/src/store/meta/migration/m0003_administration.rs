@@ -65,17 +65,20 @@ const STATEMENTS: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use sea_orm_migration::{MigratorTrait, sea_orm::Database};
+    use sea_orm_migration::{MigrationName, MigratorTrait};
 
-    use super::{super::Migrator, ConnectionTrait};
+    use super::{
+        super::{
+            Migrator,
+            testing::{before, run},
+        },
+        ConnectionTrait, Migration,
+    };
     use crate::store::meta::sql;
 
     #[tokio::test]
     async fn what_was_stored_before_quotas_were_kept_counts() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}?mode=rwc", folder.path().join("old.sqlite").display());
-        let database = Database::connect(url).await.unwrap();
-        Migrator::up(&database, Some(2)).await.unwrap();
+        let database = before(Migration.name()).await;
         for statement in [
             "INSERT INTO space (id, account, name, suite, key_epoch, chunk_key, top, created, revision)
                 VALUES (x'01', x'02', 'Drive', 0, 0, x'03', 1, 0, 0)",
@@ -83,7 +86,7 @@ mod tests {
             "INSERT INTO chunk (no, space, id, pack, start, stored_len, len, encoding, suite, key_epoch)
                 VALUES (2, x'01', x'05', 1, 0, 4, 100, 0, 0, 0), (3, x'01', x'06', 1, 4, 5, 23, 0, 0, 0)",
         ] {
-            database.execute_unprepared(statement).await.unwrap();
+            run(&database, statement).await;
         }
         Migrator::up(&database, Some(1)).await.unwrap();
         let question = sql("SELECT used FROM space_usage", &database, []);

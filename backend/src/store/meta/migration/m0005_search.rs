@@ -71,21 +71,22 @@ const INDEXES: [&str; 2] = [
 
 #[cfg(test)]
 mod tests {
-    use sea_orm_migration::{MigratorTrait, sea_orm::Database};
+    use sea_orm_migration::MigratorTrait;
 
-    use super::{super::Migrator, *};
+    use super::{
+        super::{
+            Migrator,
+            testing::{before, run},
+        },
+        *,
+    };
 
     #[tokio::test]
     async fn names_that_were_there_before_are_folded() {
-        let migrations = Migrator::migrations();
-        let before = migrations.iter().position(|step| step.name() == Migration.name());
-        let database = Database::connect("sqlite::memory:").await.unwrap();
-        Migrator::up(&database, Some(u32::try_from(before.unwrap()).unwrap()))
-            .await
-            .unwrap();
+        let database = before(Migration.name()).await;
         let rows = "INSERT INTO space VALUES (x'01', x'02', 'Drive', 0, 0, x'03', 1, 0, 0, NULL);
-            INSERT INTO node VALUES (7, x'04', x'01', NULL, CAST('ÜBER' AS BLOB), 1, NULL, NULL, NULL, NULL, 0, NULL)";
-        database.execute_unprepared(rows).await.unwrap();
+            INSERT INTO node VALUES (7, x'04', x'01', NULL, x'c39c424552', 1, NULL, NULL, NULL, NULL, 0, NULL)";
+        run(&database, rows).await;
         Migrator::up(&database, None).await.unwrap();
         let row = database
             .query_one_raw(sql("SELECT folded FROM node WHERE no = 7", &database, []))

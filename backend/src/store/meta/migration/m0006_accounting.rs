@@ -46,30 +46,38 @@ const STATEMENTS: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use sea_orm_migration::{MigratorTrait, sea_orm::Database};
+    use sea_orm_migration::MigratorTrait;
 
-    use super::{super::Migrator, *};
+    use super::{
+        super::{
+            Migrator,
+            testing::{before, run},
+        },
+        *,
+    };
     use crate::store::meta::sql;
 
     #[tokio::test]
     async fn what_was_kept_before_counts() {
-        let migrations = Migrator::migrations();
-        let before = migrations.iter().position(|step| step.name() == Migration.name());
-        let database = Database::connect("sqlite::memory:").await.unwrap();
-        Migrator::up(&database, Some(u32::try_from(before.unwrap()).unwrap()))
-            .await
-            .unwrap();
+        let database = before(Migration.name()).await;
         let rows = "INSERT INTO space VALUES (x'01', x'02', 'Drive', 0, 0, x'03', 1, 0, 0, NULL);
             INSERT INTO node (no, id, space, parent, name, folded, kind, created)
-                VALUES (1, x'04', x'01', NULL, x'', '', 0, 0), (2, x'05', x'01', 1, x'61', 'a', 1, 0)";
-        database.execute_unprepared(rows).await.unwrap();
+                VALUES (1, x'04', x'01', NULL, x'', '', 0, 0), (2, x'05', x'01', 1, x'61', 'a', 1, 0);
+            INSERT INTO version (no, id, node, created, suite, key_epoch, manifest_hash, kind, mode, size, mtime_ns, torn)
+                VALUES (3, x'06', 2, 0, 0, 0, x'07', 1, 0, 0, 0, FALSE);
+            INSERT INTO manifest VALUES (3, x'010203');
+            INSERT INTO source VALUES (4, x'01', x'08', x'09', 1, 1, 1, x'0a');
+            INSERT INTO root_commit VALUES (5, 4, 1, x'0b', x'0c', x'0d', 0);
+            INSERT INTO commit_change VALUES (5, 0, x'0e0f', 3);
+            INSERT INTO space_usage VALUES (x'01', 7)";
+        run(&database, rows).await;
         Migrator::up(&database, None).await.unwrap();
         let row = database
             .query_one_raw(sql("SELECT used, records FROM space_usage", &database, []))
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(row.try_get::<i64>("", "used").unwrap(), 0);
-        assert_eq!(row.try_get::<i64>("", "records").unwrap(), 512);
+        assert_eq!(row.try_get::<i64>("", "used").unwrap(), 7);
+        assert_eq!(row.try_get::<i64>("", "records").unwrap(), 512 + 512 + 3 + 2);
     }
 }
