@@ -19,6 +19,9 @@ pub const PAGE_MAX: u32 = 256 * 1024;
 /// One read returns at most this many bytes.
 pub const READ_MAX: u32 = 512 << 10;
 
+/// An ask to wake names at most this many hardware addresses.
+pub const WAKE_MAX: usize = 16;
+
 /// From the controller. Numbers of variants are never used again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToMachine {
@@ -70,6 +73,9 @@ pub enum Ask {
     },
     /// An order given directly; answered by [`Answer::Done`] once it is in the journal.
     Order(Box<SignedOrder>),
+    /// Wake a sleeping neighbour by Wake-on-LAN packets to these hardware addresses, at most [`WAKE_MAX`], on the networks of
+    /// this machine; answered by [`Answer::Done`] once they are sent.
+    Wake(Vec<[u8; 6]>),
 }
 
 /// A page of a folder.

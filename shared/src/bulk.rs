@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     chunk::{CHUNK_MAX, ChunkKey},
     commit::{CHANGES_MAX, ChainHead, Change, Commit},
+    entry::SourceStamp,
+    error::Refusal,
     id::{ChunkId, DeviceId, Hash, RootId, SpaceId},
     path::RootPath,
     signature::Signed,
@@ -26,6 +28,39 @@ pub const CHUNKS_CONTENT_MAX: usize = 64 << 20;
 
 /// A commit's body has at most this many bytes: one manifest of the largest kind with its commit.
 pub const COMMIT_BODY_MAX: usize = 80 << 20;
+
+/// A frame of the body of `POST /bulk/live/TICKET`: bytes of a file that is still uploading. Each stands behind its length, a
+/// little-endian `u32` of at most [`SEGMENT_MAX`]; the first one is [`Segment::File`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Segment {
+    /// What the file is; the bytes from the asked offset on follow in order.
+    File {
+        /// Its size.
+        size: u64,
+        /// How it stood when the upload began with it.
+        stamp: SourceStamp,
+    },
+    /// These bytes are in the store already: `skip` bytes into the chunk, `len` of them.
+    Stored {
+        /// The chunk, durable and pinned for the transfer.
+        chunk: ChunkId,
+        /// Its length.
+        chunk_len: u32,
+        /// From here in it.
+        skip: u32,
+        /// So many.
+        len: u32,
+    },
+    /// These are not: read from the machine's disk.
+    Bytes(Vec<u8>),
+    /// All that was asked for has been sent.
+    End,
+    /// There is no more to come.
+    Refused(Refusal),
+}
+
+/// No frame of a live answer is larger. Bytes.
+pub const SEGMENT_MAX: usize = 256 << 10;
 
 /// "Which of these are missing?" The answer is a [`Bitmap`]; what it calls present is pinned for the transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::{
     certificate::Chain,
     id::{DeviceId, RootId},
+    limits::Limits,
     path::Label,
     time::Timestamp,
 };
@@ -160,4 +161,6 @@ pub struct DeviceView {
     pub joined_by_code: bool,
     /// Proof of its keys; a controller believes nothing else about them.
     pub certificate: Chain,
+    /// How fast it may send.
+    pub limits: Limits,
 }

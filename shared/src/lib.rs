@@ -15,6 +15,7 @@ pub mod id;
 pub mod in_drive;
 pub mod join;
 pub mod keys;
+pub mod limits;
 pub mod manifest;
 pub mod order;
 pub mod password;

@@ -54,6 +54,19 @@ pub enum Hold {
     Question,
 }
 
+/// Which of the transfers of a machine goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Priority {
+    /// After all others.
+    Low,
+    /// In the order in which they were given.
+    #[default]
+    Normal,
+    /// Before all others.
+    High,
+}
+
 /// How far a transfer is; sent at most four times a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
@@ -73,6 +86,10 @@ pub struct Progress {
     pub torn: u64,
     /// Whether the totals are final.
     pub walked: bool,
+    /// Files of `files_done` that were not read, because nothing changed since they were committed.
+    pub files_unchanged: u64,
+    /// Bytes of `bytes_done` that were not sent, because the server had them.
+    pub bytes_present: u64,
 }
 
 /// A transfer.
@@ -104,6 +121,8 @@ pub struct TransferView {
     pub ended: Option<Timestamp>,
     /// Grows with every change; a lower revision is old news.
     pub revision: u64,
+    /// Which of its machine's transfers goes first.
+    pub priority: Priority,
 }
 
 /// An entry that a transfer could not store as it was.

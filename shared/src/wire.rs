@@ -9,12 +9,13 @@ use crate::{
     device::{DeviceView, Hello},
     error::Refusal,
     id::{AccountId, DeviceId, SpaceId, TransferId},
+    limits::Limits,
     order::SignedOrder,
-    path::Label,
+    path::{Label, RootPath},
     signature::{Context, PublicKey, Signable, Signed},
     statement::Statement,
     time::Timestamp,
-    transfer::{Hold, Problem, Progress, TransferState, TransferView},
+    transfer::{Hold, Priority, Problem, Progress, TransferState, TransferView},
 };
 
 /// The versions of the control protocol that this program speaks, best first, as WebSocket sub-protocols (RFC 6455, 1.9).
@@ -212,6 +213,32 @@ pub enum FromServer {
         /// What to do.
         act: Act,
     },
+    /// Which of its transfers a machine is to do first.
+    Priority {
+        /// The transfer.
+        transfer: TransferId,
+        /// Where it stands among the others.
+        priority: Priority,
+    },
+    /// How fast this machine may send, from now on. Follows [`FromServer::Welcome`] and each change.
+    Limits(Limits),
+    /// Somebody reads a file that is still uploading; the machine answers by `POST /bulk/live/TICKET`.
+    ReadLive(Box<ReadLive>),
+}
+
+/// Bytes of a file, wanted of the machine that is uploading it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadLive {
+    /// For the answer, once, within 30 s.
+    pub ticket: [u8; 32],
+    /// The order within which it is read.
+    pub transfer: TransferId,
+    /// The file below the order's root.
+    pub path: RootPath,
+    /// From here.
+    pub offset: u64,
+    /// So many bytes at most; 0 asks for the file's size alone.
+    pub len: u64,
 }
 
 /// Part of a list.

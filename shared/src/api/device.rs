@@ -32,6 +32,9 @@ pub struct Rename {
     pub name: Label,
 }
 
+/// `PUT /api/devices/{id}/limits`: how fast a machine may send. Answered by 204; the machine obeys at once or when it is back.
+pub type SetLimits = crate::limits::Limits;
+
 /// `POST /api/statements`: a revocation, numbered one above the last. Answered by 204 once everything of the revoked devices is closed.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -3,7 +3,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::transfer::Problem;
+use crate::{
+    id::NodeId,
+    path::RootPath,
+    time::Timestamp,
+    transfer::{Hold, Priority, Problem, TransferState, TransferView},
+};
 
 /// `GET /api/transfers/{id}/problems?after=N`: at most 1,000 problems after the first N.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -12,6 +17,47 @@ pub struct Problems {
     pub problems: Vec<Problem>,
     /// How many there are in all.
     pub total: u64,
+}
+
+/// `GET /api/transfers/{id}`: a transfer's whole story.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TransferDetail {
+    /// How it stands.
+    #[schema(value_type = Object)]
+    pub transfer: TransferView,
+    /// Name of the terminal that ordered it.
+    pub ordered_by: String,
+    /// The first of what was selected, below the root.
+    pub selected: Vec<RootPath>,
+    /// How many were selected, where that is known.
+    pub selected_total: Option<u64>,
+    /// Where in the drive its root lies, once something of it is stored.
+    pub node: Option<NodeId>,
+    /// How it came to stand so, oldest first; at most the newest 200.
+    pub events: Vec<TransferEvent>,
+}
+
+/// A change of how a transfer stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TransferEvent {
+    /// When.
+    pub at: Timestamp,
+    /// Where it stood from then on.
+    pub state: TransferState,
+    /// Why it stood still from then on.
+    pub hold: Hold,
+    /// Content bytes that were done.
+    pub bytes_done: u64,
+    /// Stored-chunk bytes that had been put on the wire.
+    pub bytes_sent: u64,
+}
+
+/// `POST /api/transfers/{id}/priority`: answered by 204 once recorded; all terminals see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prioritise {
+    /// Where it is to stand among the machine's transfers.
+    pub priority: Priority,
 }
 
 /// What a terminal does with a transfer. None of these needs a signature: they narrow an order and never widen it.

@@ -16,6 +16,7 @@ use crate::{
     error::ErrorCode,
     id::{ChunkId, Hash, RootId},
     keys::{AccountKey, DeviceKeys},
+    limits::{Hours, Limits},
     manifest::{Content, FileContent, Manifest},
     order::{Order, OrderBody, Selection, UploadOrder},
     path::{Name, RootPath},
@@ -178,6 +179,25 @@ macro_rules! for_each_sample {
                 folders: vec![path()]
             })
         );
+        $visit!(
+            "FromServer::Priority",
+            FromServer::Priority {
+                transfer: transfer(),
+                priority: Priority::Low
+            }
+        );
+        $visit!("FromServer::Limits", FromServer::Limits(limits()));
+        $visit!(
+            "FromServer::ReadLive",
+            FromServer::ReadLive(Box::new(ReadLive {
+                ticket: [4; 32],
+                transfer: transfer(),
+                path: path(),
+                offset: 5,
+                len: 6
+            }))
+        );
+        $visit!("ToMachine::Ask Wake", ask(Ask::Wake(vec![[1, 2, 3, 4, 5, 6]])));
         $visit!("ToMachine::Ask Order", ask(Ask::Order(Box::new(signed_order()))));
         $visit!(
             "FromMachine::Opened",
@@ -428,6 +448,8 @@ fn progress() -> Progress {
         failed: 6,
         torn: 7,
         walked: true,
+        files_unchanged: 8,
+        bytes_present: 9,
     }
 }
 
@@ -537,6 +559,7 @@ fn transfer_view() -> TransferView {
         expires: Timestamp(2),
         ended: None,
         revision: 9,
+        priority: Priority::High,
     }
 }
 
@@ -569,6 +592,14 @@ fn device_view() -> DeviceView {
         revoked: false,
         joined_by_code: true,
         certificate: chain(&machine(), DeviceKind::Agent, Role::Source),
+        limits: limits(),
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        rate: Some(1 << 20),
+        full_speed: Some(Hours { from: 1320, to: 420 }),
     }
 }
 
