@@ -432,6 +432,7 @@ mod tests {
             revoked,
             joined_by_code: false,
             certificate: family.machine.chain,
+            limits: beckon_shared::limits::Limits::default(),
         }
     }
 

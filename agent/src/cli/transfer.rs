@@ -423,6 +423,7 @@ mod tests {
             expires: Timestamp(1),
             ended: None,
             revision: 1,
+            priority: beckon_shared::transfer::Priority::default(),
         }
     }
 

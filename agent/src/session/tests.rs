@@ -59,6 +59,7 @@ impl Scene {
             revoked: false,
             joined_by_code: false,
             certificate: self.family.machine.chain.clone(),
+            limits: beckon_shared::limits::Limits::default(),
         }
     }
 

@@ -109,6 +109,8 @@ impl Counters {
             failed: self.failed.load(Relaxed),
             torn: self.torn.load(Relaxed),
             walked: self.walked.load(Relaxed),
+            files_unchanged: 0,
+            bytes_present: 0,
         }
     }
 

@@ -274,6 +274,7 @@ mod tests {
             expires: Timestamp(2),
             ended: None,
             revision: 1,
+            priority: beckon_shared::transfer::Priority::default(),
         }
     }
 

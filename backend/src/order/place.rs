@@ -7,7 +7,7 @@ use beckon_shared::{
     id::{AccountId, DeviceId, Hash, RootId},
     order::{BadOrder, Order, OrderBody, Selection, SignedOrder},
     signature::PublicKey,
-    transfer::{Hold, Progress, TransferState, TransferView},
+    transfer::{Hold, Priority, Progress, TransferState, TransferView},
 };
 
 use super::{next_revision, push::push, record, tell, with_hold};
@@ -145,6 +145,7 @@ fn new_transfer(
         expires: order.expires,
         ended: None,
         revision: next_revision(0, now),
+        priority: Priority::default(),
     };
     let selection = match &upload.selection {
         Selection::Detached(hash) => Some(*hash),

@@ -45,6 +45,8 @@ const HALF: Progress = Progress {
     failed: 0,
     torn: 0,
     walked: true,
+    files_unchanged: 0,
+    bytes_present: 0,
 };
 
 impl Scene {

@@ -25,6 +25,10 @@ pub(super) fn answer(agent: &Agent, listings: &Listings, ask: Ask) -> Result<Ans
             len,
         } => read(agent, &root, &path, offset, len),
         Ask::States { root, folders } => drive_state::states(agent, &root, &folders).map(Answer::States),
+        Ask::Wake(_) => Err(Refusal::new(
+            ErrorCode::BadVersion,
+            "this machine cannot wake others yet",
+        )),
         Ask::Order(_) => Err(Refusal::new(ErrorCode::Internal, "orders are taken elsewhere")),
     }
 }

@@ -27,6 +27,7 @@ fn view(state: TransferState, hold: Hold) -> TransferView {
         expires: Timestamp(NOW.0 + 1000),
         ended: state.is_over().then_some(NOW),
         revision: 1,
+        priority: beckon_shared::transfer::Priority::default(),
     }
 }
 

@@ -6,6 +6,7 @@ use beckon_shared::{
     device::{DeviceKind, DeviceView, Hello, NetAddress, Platform, RootView},
     error::{ErrorCode, Refusal},
     id::{AccountId, DeviceId, RootId},
+    limits::Limits,
     path::Label,
     signature::PublicKey,
     time::Timestamp,
@@ -44,6 +45,7 @@ pub(crate) struct Model {
     first_seen: i64,
     last_seen: i64,
     revoked_at: Option<i64>,
+    limits: String,
 }
 
 /// None.
@@ -195,14 +197,15 @@ async fn insert(txn: &Txn, account: &AccountId, arrival: &Arrival<'_>) -> Result
         platform: word(arrival.device.platform),
         certificate: wire::encode(certificate),
         joined_by_code: certificate.enrolment.is_some(),
-        addresses: json::<NetAddress>(&[]),
+        addresses: json::<[NetAddress]>(&[]),
         lan_port: None,
-        roots: json::<RootView>(&[]),
+        roots: json::<[RootView]>(&[]),
         address: arrival.from.ip().to_string(),
         port: arrival.from.port().into(),
         first_seen: arrival.now.0,
         last_seen: arrival.now.0,
         revoked_at: None,
+        limits: json(&Limits::default()),
     };
     Entity::insert(row.into_active_model())
         .exec_without_returning(txn)
@@ -369,6 +372,7 @@ fn parse(row: Model) -> Result<Device, Error> {
         revoked: row.revoked_at.is_some(),
         joined_by_code: row.joined_by_code,
         certificate: certificate.clone(),
+        limits: from_json(&row.limits)?,
     };
     Ok(Device {
         id,

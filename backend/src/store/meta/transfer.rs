@@ -61,6 +61,9 @@ pub(crate) struct Model {
     ended: Option<i64>,
     revision: i64,
     unheard: bool,
+    priority: String,
+    files_unchanged: i64,
+    bytes_present: i64,
 }
 
 /// None.
@@ -249,6 +252,9 @@ async fn set(txn: &Txn, view: &TransferView, which: UpdateMany<Entity>) -> Resul
         failed: Set(column(progress.failed)),
         torn: Set(column(progress.torn)),
         walked: Set(progress.walked),
+        files_unchanged: Set(column(progress.files_unchanged)),
+        bytes_present: Set(column(progress.bytes_present)),
+        priority: Set(word(view.priority)),
         error: Set(view.error.clone()),
         ended: Set(view.ended.map(|at| at.0)),
         revision: Set(column(view.revision)),
@@ -318,6 +324,9 @@ fn model(transfer: &Transfer) -> Model {
         ended: view.ended.map(|at| at.0),
         revision: column(view.revision),
         unheard: transfer.unheard,
+        priority: word(view.priority),
+        files_unchanged: column(progress.files_unchanged),
+        bytes_present: column(progress.bytes_present),
     }
 }
 
@@ -331,6 +340,8 @@ fn parse(row: Model) -> Result<Transfer, Error> {
         failed: number(row.failed)?,
         torn: number(row.torn)?,
         walked: row.walked,
+        files_unchanged: number(row.files_unchanged)?,
+        bytes_present: number(row.bytes_present)?,
     };
     let view = TransferView {
         id: TransferId::from_slice(&row.id).map_err(|_| Error::bad_row("transfer id"))?,
@@ -346,6 +357,7 @@ fn parse(row: Model) -> Result<Transfer, Error> {
         expires: Timestamp(row.expires),
         ended: row.ended.map(Timestamp),
         revision: number(row.revision)?,
+        priority: from_word(row.priority)?,
     };
     Ok(Transfer {
         account: AccountId(array(row.account)?),

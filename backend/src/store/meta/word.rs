@@ -19,15 +19,15 @@ pub(crate) fn from_word<T: DeserializeOwned>(word: String) -> Result<T, Error> {
     serde_json::from_value(Value::String(word)).map_err(|_| Error::bad_row("word"))
 }
 
-/// A list as JSON.
-pub(crate) fn json<T: Serialize>(list: &[T]) -> String {
-    // Lists of plain values always have a JSON form.
-    serde_json::to_string(list).unwrap_or_default()
+/// A value as JSON.
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> String {
+    // Plain values always have a JSON form.
+    serde_json::to_string(value).unwrap_or_default()
 }
 
-/// The list that a JSON text stands for.
-pub(crate) fn from_json<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, Error> {
-    serde_json::from_str(text).map_err(|_| Error::bad_row("list"))
+/// The value that a JSON text stands for.
+pub(crate) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|_| Error::bad_row("JSON"))
 }
 
 /// Bytes of a fixed length.
