@@ -6,6 +6,7 @@ mod m0003_administration;
 mod m0004_transfer_unheard;
 mod m0005_search;
 mod m0006_accounting;
+mod m0007_marked;
 #[cfg(test)]
 pub(super) mod testing;
 
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_transfer_unheard::Migration),
             Box::new(m0005_search::Migration),
             Box::new(m0006_accounting::Migration),
+            Box::new(m0007_marked::Migration),
         ]
     }
 }
