@@ -7,6 +7,7 @@ mod tally;
 use std::sync::Arc;
 
 use beckon_shared::{
+    bulk::{ERA, is_same_era},
     commit::ChainHead,
     error::{ErrorCode, Refusal},
     id::{RootId, SpaceId, TransferId},
@@ -43,8 +44,22 @@ pub(crate) struct Index {
 pub(crate) struct Source {
     key: [u8; 32],
     number: u32,
-    /// What rows must carry to count: another one once the server's side changed, or went back in time.
+    /// What rows must carry to count: another one once the server's side changed, or went back in time. The upper half
+    /// changes where no word of the server can make older rows count again.
     generation: u64,
+    /// The epoch last heard.
+    epoch: u64,
+}
+
+/// What the index says of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// The server confirmed this, and still holds it unless it told otherwise.
+    Held(Row),
+    /// The server confirmed something, and may have lost it since.
+    Stale,
+    /// Nothing.
+    Nothing,
 }
 
 /// Rows that a commit has made true, and that commit.
@@ -114,6 +129,7 @@ impl Index {
                     key,
                     number,
                     generation,
+                    epoch,
                 })
             }
             _ => self.write_source(key, epoch, head).map_err(|cause| unusable(&cause)),
@@ -123,11 +139,12 @@ impl Index {
     /// The source as last heard of; nothing if nothing of the root was ever uploaded to the space.
     pub(crate) fn known_source(&self, space: SpaceId, root: RootId) -> Option<Source> {
         let key = source_key(space, root);
-        let (number, generation, ..) = self.stored(&key)?;
+        let (number, generation, epoch, ..) = self.stored(&key)?;
         Some(Source {
             key,
             number,
             generation,
+            epoch,
         })
     }
 
@@ -190,7 +207,12 @@ impl Index {
                 Some((number, generation, known_epoch, known_number, known_hash)) => {
                     let is_known =
                         head.number > known_number || (head.number, head.hash.0) == (known_number, known_hash);
-                    (number, generation + u64::from(known_epoch != epoch || !is_known))
+                    let next = if !is_known || !is_same_era(known_epoch, epoch) {
+                        (generation / ERA + 1) * ERA
+                    } else {
+                        generation + u64::from(known_epoch != epoch)
+                    };
+                    (number, next)
                 }
                 None => (
                     sources
@@ -204,6 +226,7 @@ impl Index {
                 key,
                 number,
                 generation,
+                epoch,
             }
         };
         write.commit()?;
@@ -214,13 +237,31 @@ impl Index {
 impl View {
     /// What the server confirmed of a path, unless its side of the root changed since.
     pub(crate) fn row(&self, path: &RootPath) -> Option<Row> {
+        let (generation, row) = self.read(path)?;
+        (generation == self.source.generation).then_some(row)
+    }
+
+    /// What is known of a path when the server is in this epoch and has told what it holds no more.
+    pub(crate) fn known(&self, path: &RootPath, epoch: u64) -> Known {
+        match self.read(path) {
+            None => Known::Nothing,
+            Some((generation, row))
+                if generation / ERA == self.source.generation / ERA && is_same_era(self.source.epoch, epoch) =>
+            {
+                Known::Held(row)
+            }
+            Some(_) => Known::Stale,
+        }
+    }
+
+    fn read(&self, path: &RootPath) -> Option<(u64, Row)> {
         let row = self.rows.as_ref()?.get(row_key(self.source.number, path).as_slice());
         let row = row
             .inspect_err(
                 |cause| tracing::warn!(%cause, "the index of uploads could not be read; the server is asked instead"),
             )
             .ok()??;
-        Row::decode(row.value(), self.source.generation)
+        Row::decode(row.value())
     }
 }
 

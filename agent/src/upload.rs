@@ -196,10 +196,12 @@ async fn upload<R: Remote>(
         return Outcome::Stopped;
     }
     let progress = shared.counters.progress();
+    let stored = shared.counters.held.load(Relaxed) + progress.torn;
     let (state, error) = match ended {
         Err(refusal) => (TransferState::Failed, Some(refusal)),
         Ok(None) => (TransferState::Done, None),
-        Ok(Some(_)) if shared.counters.held.load(Relaxed) + progress.torn > 0 => (TransferState::Partly, None),
+        Ok(Some(_)) if stored > 0 && progress.failed + progress.torn == 0 => (TransferState::Done, None),
+        Ok(Some(_)) if stored > 0 => (TransferState::Partly, None),
         Ok(Some(Problem { code, message, .. })) => (TransferState::Failed, Some(Refusal::new(code, message))),
     };
     Outcome::Ended { state, progress, error }

@@ -95,6 +95,7 @@ pub(crate) async fn stats(app: &App) -> Result<Stats, Error> {
         disk_total: disk.total,
         received,
         sent,
+        transfers_total: meta::transfer::count_open(app.meta().read()).await?,
         transfers: running(app).await?,
         workers: app.watch.workers.views(),
         health: health::findings(app, &counts, &disk).await,

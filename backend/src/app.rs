@@ -75,7 +75,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         .configure(http::bulk::routes)
         .route(route::SOCKET, web::get().to(control::open))
         .route(&format!("{}/{{ticket}}", route::RELAY), web::get().to(relay::open))
-        .default_service(web::to(|| async { Err::<&str, _>(Failure::not_found()) }));
+        .default_service(web::to(http::page::nowhere));
 }
 
 /// How JSON is taken from somebody who is not signed in.

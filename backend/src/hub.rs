@@ -10,7 +10,7 @@ use std::{
 
 use beckon_shared::{
     device::DeviceKind,
-    id::{AccountId, DeviceId, SpaceId},
+    id::{AccountId, DeviceId, SpaceId, TransferId},
     wire::{self, FromServer},
 };
 use bytes::Bytes;
@@ -48,6 +48,8 @@ struct Line {
     kind: DeviceKind,
     frames: mpsc::Sender<Bytes>,
     overflow: CancellationToken,
+    /// The transfers that whoever holds the other end has begun.
+    begun: HashSet<TransferId>,
 }
 
 /// A control socket's end of its line to the hub.
@@ -83,6 +85,7 @@ impl Hub {
             kind,
             frames,
             overflow: overflow.clone(),
+            begun: HashSet::new(),
         });
         Connection {
             epoch,
@@ -94,15 +97,39 @@ impl Hub {
         }
     }
 
-    /// Forgets a control socket.
-    pub(crate) fn disconnect(&self, account: &AccountId, device: &DeviceId, epoch: u64) {
-        if let Some(entry) = self
-            .lock()
-            .get_mut(account)
-            .and_then(|account| account.devices.get_mut(device))
-        {
-            entry.lines.retain(|line| line.epoch != epoch);
+    /// Forgets a control socket; the transfers that were begun over it, and over no other since.
+    pub(crate) fn disconnect(&self, account: &AccountId, device: &DeviceId, epoch: u64) -> HashSet<TransferId> {
+        let mut accounts = self.lock();
+        let lines = lines(&mut accounts, account, device);
+        let line = lines.and_then(|lines| {
+            let at = lines.iter().position(|line| line.epoch == epoch)?;
+            Some(lines.remove(at))
+        });
+        line.map(|line| line.begun).unwrap_or_default()
+    }
+
+    /// A transfer is begun over this control socket: no other one of the device, as another tab has it, works on it any more.
+    pub(crate) fn begin(&self, account: &AccountId, device: &DeviceId, epoch: u64, transfer: TransferId) {
+        for line in lines(&mut self.lock(), account, device).into_iter().flatten() {
+            match line.epoch == epoch {
+                true => _ = line.begun.insert(transfer),
+                false => _ = line.begun.remove(&transfer),
+            }
         }
+    }
+
+    /// Nobody works on a transfer any more.
+    pub(crate) fn end(&self, account: &AccountId, device: &DeviceId, transfer: &TransferId) {
+        for line in lines(&mut self.lock(), account, device).into_iter().flatten() {
+            line.begun.remove(transfer);
+        }
+    }
+
+    /// Whether a transfer was begun over a control socket of the device that is open.
+    pub(crate) fn is_begun(&self, account: &AccountId, device: &DeviceId, transfer: &TransferId) -> bool {
+        let mut accounts = self.lock();
+        let mut lines = lines(&mut accounts, account, device).into_iter().flatten();
+        lines.any(|line| line.begun.contains(transfer))
     }
 
     /// Whether a control socket of the device is open.
@@ -228,6 +255,15 @@ impl Hub {
         // No code that can panic runs under this lock.
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn lines<'a>(
+    accounts: &'a mut HashMap<AccountId, Account>,
+    account: &AccountId,
+    device: &DeviceId,
+) -> Option<&'a mut Vec<Line>> {
+    let device = accounts.get_mut(account)?.devices.get_mut(device)?;
+    Some(&mut device.lines)
 }
 
 impl Line {

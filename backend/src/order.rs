@@ -9,7 +9,7 @@ mod work;
 
 pub(crate) use live::{Live, run as tell_progress};
 pub(crate) use place::{Signer, place};
-pub(crate) use presence::{expire, machine_came, machine_went, machines_are_away, withdraw_of_device};
+pub(crate) use presence::{expire, files_are_gone, machine_came, machine_went, machines_are_away, withdraw_of_device};
 pub(crate) use steer::steer;
 pub(crate) use work::{Outcome, begin, end, report};
 

@@ -270,7 +270,7 @@ impl Store {
 
     /// Lets go of the chunks that a transfer has pinned.
     pub(crate) async fn end_transfer(&self, transfer: TransferId) -> Result<(), Error> {
-        meta::chunk::unpin(&self.meta, transfer).await
+        meta::chunk::unpin(&self.meta, &*self.clock, transfer).await
     }
 
     /// How full a space is.

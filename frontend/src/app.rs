@@ -29,7 +29,8 @@ pub(crate) fn App() -> impl IntoView {
 fn Pages() -> impl IntoView {
     view! {
         <Router>
-            <Routes fallback=|| view! { <Redirect path=route::MACHINES/> }>
+            // Every address has a page: the last route takes what no other does.
+            <Routes fallback=|| ()>
                 <Route path=path!("") view=|| view! { <Redirect path=route::MACHINES/> }/>
                 <Route path=path!("/setup") view=page::set_up::SetUp/>
                 <Route path=path!("/invite") view=page::set_up::SetUp/>
@@ -44,6 +45,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/search") view=page::search::Search/>
                     <Route path=path!("/settings") view=page::settings::Settings/>
                     <Route path=path!("/admin") view=page::admin::Admin/>
+                    <Route path=path!("/*rest") view=page::nowhere::Nowhere/>
                 </ParentRoute>
             </Routes>
         </Router>

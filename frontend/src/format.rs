@@ -4,12 +4,34 @@ use beckon_shared::time::Timestamp;
 
 use crate::text::{self, Lang};
 
-/// A name as it is shown: what would move or hide other words of the page stands as U+FFFD.
+/// A name as it is shown: what cannot be seen, or would move other words of the page, stands as U+FFFD, spaces around it
+/// as `␣`; several spaces inside keep their width.
 pub(crate) fn name(text: &str) -> String {
-    let is_hidden = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars()
-        .map(|c| if is_hidden(c) { '\u{fffd}' } else { c })
-        .collect()
+    let inner = text.trim();
+    let start = text.len() - text.trim_start().len();
+    let end = start + inner.len();
+    let mut after_space = false;
+    let shown = |(at, c): (usize, char)| {
+        let repeats = std::mem::replace(&mut after_space, c == ' ') && c == ' ';
+        match c {
+            c if is_hidden(c) => '\u{fffd}',
+            _ if at < start || at >= end => '␣',
+            _ if repeats => '\u{a0}',
+            c => c,
+        }
+    };
+    text.char_indices().map(shown).collect()
+}
+
+/// Whether a character takes no room or turns the direction of others. Joiners are left: scripts and emoji are written
+/// with them.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{e0001}'
+        )
 }
 
 /// Bytes in decimal units, as disks are sold: `8.4 MB`, `96 kB`, `7 bytes`.
@@ -115,7 +137,7 @@ pub(crate) fn date(at: Timestamp, now: Timestamp) -> String {
     if date.get_full_year() != today.get_full_year() {
         set("year", "numeric");
     }
-    String::from(date.to_locale_date_string(locale(), &options))
+    spaced(&String::from(date.to_locale_date_string(locale(), &options)))
 }
 
 /// The month with its year: `Nov 2026`.
@@ -124,7 +146,23 @@ pub(crate) fn month(at: Timestamp) -> String {
     for (key, value) in [("month", "short"), ("year", "numeric")] {
         let _ = js_sys::Reflect::set(&options, &key.into(), &value.into());
     }
-    String::from(js_date(at).to_locale_date_string(locale(), &options))
+    spaced(&String::from(js_date(at).to_locale_date_string(locale(), &options)))
+}
+
+/// A space between figures and Han, which browsers leave out: `12 月 22 日` for `12月22日`.
+fn spaced(date: &str) -> String {
+    let is_han = |c: char| matches!(c, '\u{4e00}'..='\u{9fff}');
+    let mut text = String::with_capacity(date.len() + 4);
+    let mut before = None::<char>;
+    for c in date.chars() {
+        let meets = |before: char| (before.is_ascii_digit() && is_han(c)) || (is_han(before) && c.is_ascii_digit());
+        if before.is_some_and(meets) {
+            text.push(' ');
+        }
+        text.push(c);
+        before = Some(c);
+    }
+    text
 }
 
 /// The exact time, for tooltips: `2026-11-22 13:12:05` in the browser's zone.
@@ -155,5 +193,34 @@ fn locale() -> &'static str {
     match text::lang() {
         Lang::En => "en-GB",
         Lang::Zh => "zh-CN",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::{name, spaced};
+
+    #[wasm_bindgen_test]
+    fn what_cannot_be_seen_in_a_name_is_shown() {
+        assert_eq!(name("Offer 1.txt"), "Offer 1.txt");
+        assert_eq!(name("pay\u{200b}roll.txt"), "pay\u{fffd}roll.txt");
+        assert_eq!(name(" two\u{3000}"), "␣two␣");
+        assert_eq!(name("a  b"), "a \u{a0}b");
+        assert_eq!(name("  "), "␣␣");
+        assert_eq!(name("\u{202e}txt.exe"), "\u{fffd}txt.exe");
+    }
+
+    #[wasm_bindgen_test]
+    fn scripts_and_emoji_keep_their_joiners() {
+        let (persian, family) = ("می\u{200c}خواهم", "👩\u{200d}👧");
+        assert_eq!((name(persian), name(family)), (persian.to_owned(), family.to_owned()));
+    }
+
+    #[wasm_bindgen_test]
+    fn a_chinese_date_has_spaces_between_figures_and_han() {
+        assert_eq!(spaced("2026年12月22日"), "2026 年 12 月 22 日");
+        assert_eq!(spaced("22 Dec 2026"), "22 Dec 2026");
     }
 }

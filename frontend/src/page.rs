@@ -5,6 +5,7 @@ pub(crate) mod device;
 pub(crate) mod drive;
 pub(crate) mod machine;
 pub(crate) mod machines;
+pub(crate) mod nowhere;
 pub(crate) mod recover;
 pub(crate) mod search;
 pub(crate) mod set_up;

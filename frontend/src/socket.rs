@@ -51,6 +51,8 @@ struct State {
     wake: Option<oneshot::Sender<()>>,
     /// Whether the browser's own news of the network are listened to.
     listens: bool,
+    /// Whether the page was left; the browser may keep it, to show it again on going back.
+    left: bool,
 }
 
 thread_local! {
@@ -136,7 +138,24 @@ fn listen() {
     // For as long as the page lives.
     let _ = window_event_listener(ev::online, |_| try_now());
     let _ = window_event_listener_untyped("visibilitychange", |_| wake_if_seen());
-    let _ = window_event_listener_untyped("pageshow", |_| try_now());
+    let _ = window_event_listener_untyped("pagehide", |_| leave());
+    let _ = window_event_listener_untyped("pageshow", |_| come_back());
+}
+
+/// A page that was left is not there any more, and the server is to know that at once.
+fn leave() {
+    let line = STATE.with_borrow_mut(|state| {
+        state.left = true;
+        state.line.clone()
+    });
+    if let Some(line) = line {
+        line.outgoing.close();
+    }
+}
+
+fn come_back() {
+    STATE.with_borrow_mut(|state| state.left = false);
+    try_now();
 }
 
 fn wake_if_seen() {
@@ -161,6 +180,10 @@ async fn keep(stores: Stores, run: u64) {
         if current_run() != run {
             return;
         }
+        if STATE.with_borrow(|state| state.left) {
+            rest().await;
+            continue;
+        }
         stores.link.set(Link::Lost {
             again: dom::now() + Duration::from_millis(wait.into()),
         });
@@ -178,9 +201,18 @@ async fn refused(stores: Stores, reason: Refusal, statement: Option<Box<Signed<S
 
 /// Waits, unless it is woken.
 async fn pause(millis: u32) {
+    let _ = dom::within(millis, woken()).await;
+}
+
+/// Waits until it is woken.
+async fn rest() {
+    let _ = woken().await;
+}
+
+fn woken() -> oneshot::Receiver<()> {
     let (wake, woken) = oneshot::channel();
     STATE.with_borrow_mut(|state| state.wake = Some(wake));
-    let _ = dom::within(millis, woken).await;
+    woken
 }
 
 /// One connection from its first frame to its last.

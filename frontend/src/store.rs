@@ -74,6 +74,11 @@ impl Stores {
         }
     }
 
+    /// Whether what is on the screen may be old, since the server cannot be reached; tracked.
+    pub(crate) fn is_cut_off(self) -> bool {
+        matches!(*self.link.read(), Link::Lost { .. } | Link::Refused(_))
+    }
+
     /// Forgets what belongs to the account that was signed in.
     pub(crate) fn forget(self) {
         self.me.set(None);

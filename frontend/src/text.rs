@@ -42,6 +42,7 @@ pub(crate) mod error;
 pub(crate) mod keyboard;
 pub(crate) mod machine;
 pub(crate) mod machines;
+pub(crate) mod nowhere;
 pub(crate) mod search;
 pub(crate) mod settings;
 pub(crate) mod transfer;

@@ -36,7 +36,7 @@ use keep::Record;
 
 use crate::{
     component::transfer::steer_all,
-    dom, identity,
+    dom, identity, socket,
     store::{Link, Stores, stores},
     text,
 };
@@ -70,6 +70,19 @@ fn lacking() -> ArcRwSignal<BTreeMap<TransferId, Lack>> {
 
 fn lacks(id: TransferId, lack: Lack) {
     lacking().update(|all| _ = all.insert(id, lack));
+}
+
+/// Whether an upload of this browser stands until a person chooses its files again, or cancels it; tracked.
+pub(crate) fn lacks_files(id: TransferId) -> bool {
+    lacking().with(|all| all.contains_key(&id))
+}
+
+/// Has every terminal show that an upload waits for a person at this browser.
+fn tell_lack(stores: Stores, id: TransferId) {
+    if let Some(row) = untrack(|| stores.transfers.row(id)) {
+        let progress = row.with_untracked(|view| view.progress);
+        socket::tell_progress(id, Hold::Question, progress);
+    }
 }
 
 /// Puts what was chosen into a folder below `Files`. The transfer is in the stores when this returns.
@@ -220,7 +233,12 @@ fn look(stores: Stores, all: &[TransferView]) {
         match view.state {
             TransferState::Done | TransferState::Cancelled if under_way::has(view.id) => forget(stores, view.id),
             state if state.is_over() || view.hold == Hold::User || under_way::has(view.id) => {}
-            _ if lacking().with_untracked(|all| all.contains_key(&view.id)) => {}
+            _ if lacking().with_untracked(|all| all.contains_key(&view.id)) => {
+                // In another tab the files were chosen again.
+                if lease::is_elsewhere(view.id) {
+                    lacking().update(|all| _ = all.remove(&view.id));
+                }
+            }
             _ => leptos::task::spawn_local(take_up(stores, view.id)),
         }
     }
@@ -238,6 +256,7 @@ async fn take_up(stores: Stores, id: TransferId) {
             found => {
                 lease::release(id);
                 lacks(id, found.map_or(Lack::Record, |_| Lack::Files));
+                tell_lack(stores, id);
             }
         }
     }

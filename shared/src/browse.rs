@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    api::drive::Outdated,
     device::{Platform, RootView},
     entry::{Direction, Entry, InDrive, SortKey},
     error::Refusal,
@@ -70,6 +71,8 @@ pub enum Ask {
         root: RootId,
         /// The folders below which the worst state is wanted, at most 1,000.
         folders: Vec<RootPath>,
+        /// What the drive holds no more, of a folder at or above all of these, as the server told it just now.
+        drive: Box<Outdated>,
     },
     /// An order given directly; answered by [`Answer::Done`] once it is in the journal.
     Order(Box<SignedOrder>),

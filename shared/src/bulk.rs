@@ -250,6 +250,15 @@ pub struct UploadGrant {
     pub epoch: u64,
 }
 
+/// Epochs of one era differ in their lower half. While the era stays, the server can still tell all that changed
+/// (`api::drive::Outdated`); it ends when a trace of that is removed for good.
+pub const ERA: u64 = 1 << 32;
+
+/// Whether what was remembered in an earlier epoch counts in a later one, but for what the server tells.
+pub fn is_same_era(earlier: u64, later: u64) -> bool {
+    earlier <= later && earlier / ERA == later / ERA
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -41,14 +41,15 @@ impl RecoveryKey {
         Self(entropy)
     }
 
-    /// Reads the words; case and white space do not matter.
+    /// Reads the words, alone or as the numbered list that people print and save; case and white space do not matter.
     pub fn parse(text: &str) -> Result<Self, BadWords> {
-        let text = Zeroizing::new(text.to_lowercase());
-        let count = text.split_whitespace().count();
-        if count != WORDS {
-            return Err(BadWords::Count(count));
+        let words = words_in(text);
+        if words.len() != WORDS {
+            return Err(BadWords::Count(words.len()));
         }
-        let mnemonic = Mnemonic::parse_in_normalized(Language::English, &text).map_err(|bad| match bad {
+        let typed = Zeroizing::new(words.join(" "));
+        let words = Zeroizing::new(typed.to_lowercase());
+        let mnemonic = Mnemonic::parse_in_normalized(Language::English, &words).map_err(|bad| match bad {
             bip39::Error::UnknownWord(at) => BadWords::Unknown { place: at + 1 },
             _ => BadWords::Checksum,
         })?;
@@ -75,6 +76,47 @@ impl RecoveryKey {
     pub fn kek(&self) -> KeyEncryptionKey {
         KeyEncryptionKey::derive(KEK, &self.0)
     }
+}
+
+/// The words in a text. Of a numbered list (`1. able 2. about`) they are what stands behind the numbers, so that a title
+/// above it does not count.
+pub fn words_in(text: &str) -> Vec<&str> {
+    let parts = || text.split_whitespace();
+    if !parts().any(|part| behind_number(part).is_some()) {
+        // Numbers without a point come from printed pages.
+        return parts().filter(|part| !is_number(part)).collect();
+    }
+    let mut words = Vec::new();
+    let mut is_next = false;
+    for part in parts() {
+        match behind_number(part) {
+            Some((number, rest)) => {
+                if number == "1" {
+                    // The list begins here; what looked like one before belongs to the title.
+                    words.clear();
+                }
+                is_next = rest.is_empty();
+                words.extend((!is_next).then_some(rest));
+            }
+            None if is_next => {
+                words.push(part);
+                is_next = false;
+            }
+            None => {}
+        }
+    }
+    words
+}
+
+/// The number of `12.`, `12)` or `12.able`, and what stands right behind it.
+fn behind_number(part: &str) -> Option<(&str, &str)> {
+    let (number, rest) = part.split_once(['.', ')'])?;
+    let is_word = rest.chars().all(|c| c.is_ascii_alphabetic());
+    (is_number(number) && number.len() <= 2 && is_word).then_some((number, rest))
+}
+
+fn is_number(part: &str) -> bool {
+    !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl fmt::Debug for RecoveryKey {
@@ -119,6 +161,32 @@ mod tests {
         let typed = key().words().join(" \n\t ").to_uppercase();
         let read = RecoveryKey::parse(&format!("  {typed} ")).unwrap();
         assert_eq!(read.0, key().0);
+    }
+
+    #[test]
+    fn a_list_with_numbers_is_read_as_it_was_saved() {
+        let list = |separator: &str, point: &str| {
+            let lines = (1..).zip(key().words());
+            let lines: Vec<_> = lines.map(|(at, word)| format!("{at:2}{point}{word}")).collect();
+            lines.join(separator)
+        };
+        let saved = format!(
+            "Beckon recovery key of 1. ann 7 at http://127.0.0.1:8440\n\n{}\n",
+            list("\n", ". ")
+        );
+        let texts = [
+            saved,
+            list("\r\n", ". "),
+            list(" ", ") "),
+            list("\t", "."),
+            list(" ", " "),
+        ];
+        for text in texts {
+            let read = RecoveryKey::parse(&text).map(|read| read.0);
+            assert_eq!(read, Ok(key().0), "{text}");
+        }
+        let without_one = list("\n", ". ").replace("liar", "");
+        assert_eq!(RecoveryKey::parse(&without_one).map(|_| ()), Err(BadWords::Count(23)));
     }
 
     #[test]

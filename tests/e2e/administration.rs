@@ -171,3 +171,41 @@ fn an_invitation_counts_once_and_not_after_it_was_withdrawn() {
     );
     expect_refusal(&refused, 3, "bad-setup-code");
 }
+
+#[test]
+fn a_full_drive_is_freed_by_deleting_for_good_and_the_upload_goes_on() {
+    let office = Office::open();
+    let bob = office.invite("bob", &["--quota", "5MiB"]);
+    let folder = tempfile::tempdir().unwrap();
+    sample::random_file(&folder.path().join("old"), 4 * MIB, 1);
+    let _machine = Machine::join(&bob, "desk").root("Documents", folder.path()).start();
+    json(&bob.cli().with_limit(LONG), &["upload", "desk:Documents", "--wait"]);
+    sample::random_file(&folder.path().join("new"), 3 * MIB, 2);
+    let id = order(bob.cli(), "desk:Documents/new");
+    wait_until("the transfer waits for room", LONG, || {
+        transfer(bob.cli(), &id)["hold"] == "no-room"
+    });
+    json(bob.cli(), &["drive", "rm", "desk/Documents/old"]);
+    assert!(
+        number(&office.account("bob"), "used") > 4 * MIB,
+        "it can still be restored"
+    );
+    bob.cli()
+        .run(["drive", "rm", "--for-good", "desk/Documents/old"])
+        .expect_ok();
+    assert!(number(&office.account("bob"), "used") < 4 * MIB, "its room is free");
+    let ended = json(&bob.cli().with_limit(LONG), &["wait", &id]);
+    assert_eq!(text(&ended, "state"), "done", "{ended}");
+    let gone = run(bob.cli(), &["drive", "restore", "desk/Documents/old"]);
+    expect_refusal(&gone, 1, "not-found");
+    json(bob.cli(), &["drive", "rm", "desk/Documents/new"]);
+    bob.cli()
+        .run(["drive", "rm", "--for-good", "--all-deleted"])
+        .expect_ok();
+    assert!(rows(&json(bob.cli(), &["drive", "ls", "--deleted"])).is_empty());
+    let used = number(&office.account("bob"), "used");
+    assert!(
+        used < 2 * MIB + 64 * 1024,
+        "{used}: of the 7 MiB of this day no more than the quota is free before it is collected"
+    );
+}

@@ -14,7 +14,7 @@ use std::{
 use beckon_tests::sample;
 use serde_json::Value;
 
-use crate::scene::{Desk, LONG, SOON, expect_refusal, json, make_old, number, old_file, rows, run, text};
+use crate::scene::{Desk, LONG, SOON, expect_refusal, json, make_old, number, old_file, rows, run, text, upload};
 
 /// The bytes of an entry's name.
 fn name_bytes(entry: &Value) -> Vec<u8> {
@@ -271,6 +271,61 @@ fn the_state_in_the_drive_stands_beside_each_entry() {
     );
     assert_ne!(of(&after, "sub"), "safe", "a new file lies in it");
     assert_eq!(of(&desk.in_drive("desk:Documents/sub"), "new"), "no");
+}
+
+/// Three folders of old files: `many` with two of them, `other`, `third`.
+fn three_folders() -> Desk {
+    let desk = Desk::with(|folder| {
+        for file in ["many/a", "many/b", "other/c", "third/d"] {
+            fs::create_dir_all(folder.join(file).parent().unwrap()).unwrap();
+            old_file(&folder.join(file), file);
+        }
+    });
+    desk.upload();
+    expect_states(&desk, ["safe", "safe", "safe"], "uploaded");
+    desk
+}
+
+fn expect_states(desk: &Desk, expected: [&str; 3], when: &str) {
+    let found = desk.in_drive("desk:Documents");
+    let found: Vec<_> = found.iter().map(|(_, state)| state.as_str()).collect();
+    assert_eq!(found, expected, "{when}");
+}
+
+fn drive(desk: &Desk, verb: &str, path: &str) {
+    run(desk.cli(), &["drive", verb, path]).expect_ok();
+}
+
+#[test]
+fn a_folder_is_not_safe_once_a_file_of_it_was_deleted_in_the_drive() {
+    let desk = three_folders();
+    drive(&desk, "rm", "desk/Documents/many/a");
+    expect_states(&desk, ["no", "safe", "safe"], "deleted");
+    drive(&desk, "restore", "desk/Documents/many/a");
+    expect_states(&desk, ["safe", "safe", "safe"], "restored");
+    fs::remove_file(desk.path("many/b")).unwrap();
+    drive(&desk, "rm", "desk/Documents/many/b");
+    expect_states(
+        &desk,
+        ["safe", "safe", "safe"],
+        "what is gone on both sides matters to nobody",
+    );
+    drive(&desk, "rm", "desk/Documents");
+    expect_states(&desk, ["no", "no", "no"], "all of it was deleted");
+}
+
+#[test]
+fn a_folder_stays_safe_when_the_machine_hears_of_what_was_deleted_beside_it() {
+    let desk = three_folders();
+    drive(&desk, "rm", "desk/Documents/many/a");
+    upload(desk.cli(), "desk:Documents/other");
+    expect_states(
+        &desk,
+        ["no", "safe", "safe"],
+        "it heard by the upload of another folder",
+    );
+    upload(desk.cli(), "desk:Documents/many");
+    expect_states(&desk, ["safe", "safe", "safe"], "uploaded again");
 }
 
 #[test]

@@ -112,12 +112,26 @@ fn a_removed_machine_is_cut_off_and_stands_at_the_end() {
 }
 
 #[test]
+fn a_browser_whose_page_was_left_is_away_at_once() {
+    let desk = Desk::new();
+    let other = scene::sign_in(&desk.server, "ann");
+    let online = css(".device.compact .presence.on");
+    desk.page.see_count(online.clone(), 2);
+    other.script("location.href = 'about:blank'", &[]);
+    desk.page.set_limit(SOON);
+    desk.page.see_count(online.clone(), 1);
+    other.back();
+    desk.page.see_count(online, 2);
+}
+
+#[test]
 fn a_lost_connection_is_told_with_a_countdown_and_comes_back() {
     let mut desk = Desk::new();
     desk.server.kill();
     desk.page.expect_error("WebSocket");
     desk.page.expect_error("ERR_CONNECTION_REFUSED");
     desk.page.see(text("No connection to the server."));
+    desk.expect_state("Not known");
     desk.page.screenshot("connection-lost");
     desk.page.expect_accessible();
     desk.page.see(button("Try now"));
@@ -126,5 +140,5 @@ fn a_lost_connection_is_told_with_a_countdown_and_comes_back() {
     let click = "[...document.querySelectorAll('button')].find((one) => one.innerText === 'Try now')?.click()";
     desk.page.script(click, &[]);
     desk.page.see_gone(text("No connection to the server."));
-    desk.page.see(link("desk"));
+    desk.expect_state("Online");
 }

@@ -36,14 +36,15 @@ fn a_name_is_written_in_its_row() {
     page.press(Key::Enter);
     page.see(role("row", "prices.txt"));
     page.see_gone(role("row", "fees.txt"));
-    // A name that is taken is refused, and the old one comes back.
+    // A name that is taken is refused, and without another the old one stays.
     page.click(css(".file .meta"));
     page.see(css(".file[aria-selected=true]"));
     page.press(Key::F2);
     page.press(Key::Control + "a");
     page.press("prices.txt");
     page.press(Key::Enter);
-    page.see(css(".banner.bad"));
+    page.see(css(".rename .problem"));
+    page.press(Key::Escape);
     page.see(role("row", "notes.txt"));
     let listed = ann.cli().run(["drive", "ls", "Files"]).expect_ok().stdout();
     assert!(
@@ -71,6 +72,7 @@ fn rows_are_moved_by_the_dialog_and_by_dragging() {
     page.see(role("row", "one.txt"));
     page.drag(role("row", "two.txt"), role("row", "Tender"));
     page.see_gone(role("row", "two.txt"));
+    page.see(text("two.txt is in Tender now"));
     let listed = ann.cli().run(["drive", "ls", "Files/Tender"]).expect_ok().stdout();
     assert!(listed.contains("two.txt"), "{listed}");
 }

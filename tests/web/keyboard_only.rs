@@ -62,6 +62,7 @@ fn all_keys_are_listed_and_letters_can_be_switched_off() {
     page.press("?");
     page.see(heading("Keys"));
     page.see(text("All keys"));
+    page.see(text("Delete, in the drive"));
     page.screenshot("keys");
     page.expect_accessible();
     page.press(Key::Escape);

@@ -14,6 +14,7 @@ mod control_list_is_live;
 mod download_and_zip;
 mod drive_rename_move_delete_restore;
 mod drive_versions;
+mod hand_and_eye;
 mod hostile_names;
 mod hundred_thousand_entries;
 mod invitation;

@@ -151,6 +151,42 @@ fn an_upload_goes_on_after_a_reload_and_sends_nothing_twice_that_was_stored() {
     film.expect_whole();
 }
 
+/// Takes the kept files of the upload out of the browser, as where they are too large to be kept.
+const LET_GO: &str = "
+    const done = arguments[arguments.length - 1];
+    const opened = indexedDB.open('beckon');
+    opened.onsuccess = () => {
+        const change = opened.result.transaction('upload', 'readwrite');
+        const cursor = change.objectStore('upload').openCursor();
+        cursor.onsuccess = () => cursor.result && cursor.result.update([cursor.result.value[0], null]);
+        change.oncomplete = () => { opened.result.close(); done(true); };
+    };";
+
+#[test]
+fn an_upload_whose_files_are_gone_asks_for_them_and_goes_on_with_them() {
+    let film = HeldUp::new(64 * MIB, 32 * MIB);
+    let (page, proxy) = (&film.page, &film.proxy);
+    page.script_async(LET_GO, &[]);
+    proxy.cut();
+    proxy.open();
+    page.expect_error("net::ERR");
+    page.expect_error("WebSocket");
+    page.go("/transfers");
+    page.see(text("The page was closed before all was sent"));
+    page.see(heading("Needs you"));
+    page.expect_accessible();
+    page.screenshot("transfers-choose-again");
+    page.click(button("Choose files again"));
+    page.choose_files("input.file-field", &[&film.source.path().join("film.bin")]);
+    page.see(heading("Done today"));
+    let passed = proxy.passed(Way::Up);
+    assert!(
+        passed < 64 * MIB + IN_FLIGHT,
+        "{passed} bytes went up for 64 MiB: what had arrived was sent again"
+    );
+    film.expect_whole();
+}
+
 #[test]
 fn where_nothing_can_be_put_the_page_says_where_it_can() {
     let server = Server::start();
@@ -162,7 +198,7 @@ fn where_nothing_can_be_put_the_page_says_where_it_can() {
         page.attribute(css(".page-head .button.primary"), "disabled").as_deref(),
         Some("true")
     );
-    page.click(link("Open Files"));
+    page.click(link("Go to Files"));
     page.see_path("/drive/Files");
     page.click(button("New folder"));
     page.fill(field("Name"), "Photos");
@@ -209,7 +245,7 @@ fn what_is_dropped_goes_where_it_is_dropped() {
         "Files are put into the folder Files. What stands here comes from machines.",
     ));
     page.expect_accessible();
-    page.click(link("Open Files"));
+    page.click(link("Go to Files"));
     page.see(role("row", "above.txt"));
     let back = tempfile::tempdir().unwrap();
     fetched(ann.cli(), "Files/Photos/there.txt", &back.path().join("there.txt"));

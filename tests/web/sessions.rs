@@ -4,6 +4,7 @@ use beckon_tests::{
     Account, Server,
     page::{button, css, field, heading, role, text},
 };
+use thirtyfour::Key;
 
 use crate::scene;
 
@@ -97,21 +98,58 @@ fn theme_and_language_are_kept() {
 }
 
 #[test]
-fn the_password_is_asked_for_again_when_the_key_is_gone() {
+fn the_password_is_asked_for_again_where_the_key_is_needed_and_gone() {
     let server = Server::start();
     let page = scene::sign_up(&server, "mei");
     // With the page the account's key goes, and a join code needs it.
     page.reload();
     page.see(button("Account: mei"));
     page.go("/machines#add");
-    page.see(heading("Type your password"));
-    page.screenshot("password-prompt");
+    page.see(heading("Add a machine"));
+    page.see(text("Your account's key signs it, and only your password opens that."));
+    page.see_count(css("dialog[open]"), 1);
+    page.screenshot("add-machine-password");
     page.expect_accessible();
     page.fill(field("Password"), "wrong horse of mei");
-    page.click(css("form.prompt button[type=submit]"));
-    page.see(text("Name and password do not match."));
+    page.click(button("Make the command"));
+    page.see(text("This is not your current password."));
     page.fill(field("Password"), &scene::password_of("mei"));
-    page.click(css("form.prompt button[type=submit]"));
-    page.see_gone(heading("Type your password"));
+    page.see_gone(text("This is not your current password."));
+    page.press(Key::Enter);
     page.see(css(".command .code"));
+    assert!(page.focus().starts_with("code"), "{}", page.focus());
+}
+
+#[test]
+fn a_device_is_removed_with_the_password_typed_into_the_question() {
+    let server = Server::start();
+    let page = scene::sign_up(&server, "mei");
+    let other = scene::sign_in(&server, "mei");
+    page.reload();
+    page.click(button("More for Chromium on Linux (2)"));
+    page.click(role("menuitem", "Remove …"));
+    page.see(text("This needs your account's key, which only your password opens."));
+    page.expect_accessible();
+    page.fill(field("Password"), &scene::password_of("mei"));
+    page.click(button("Remove browser"));
+    other.see_path("/sign-in");
+    other.see(text("This browser was removed from the account."));
+}
+
+#[test]
+fn a_new_password_is_another_one_and_the_list_shows_who_is_left() {
+    let server = Server::start();
+    let page = scene::sign_up(&server, "mei");
+    let _other = scene::sign_in(&server, "mei");
+    page.go("/settings");
+    page.see_count(css("ul[aria-label='Signed in'] li"), 2);
+    page.click(button("Change password"));
+    page.fill(field("Current password"), &scene::password_of("mei"));
+    page.fill(field("New password"), &scene::password_of("mei"));
+    page.click(css("dialog button[type=submit]"));
+    page.see(text("This is the password that you have. Choose another one."));
+    page.fill(field("New password"), "another horse of mei");
+    page.click(css("dialog button[type=submit]"));
+    page.see(text("The password is changed; all other sessions have ended"));
+    page.see_count(css("ul[aria-label='Signed in'] li"), 1);
 }

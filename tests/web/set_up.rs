@@ -19,6 +19,13 @@ fn the_first_account_is_made_in_the_browser() {
         page.url()
     );
     assert_eq!(page.value(field("Set-up code")), server.set_up_code());
+    page.reload();
+    page.see(heading("Set up Beckon"));
+    assert_eq!(
+        page.value(field("Set-up code")),
+        server.set_up_code(),
+        "a reload lost the code"
+    );
     page.fill(field("Name"), "mei");
     page.fill(field("Password"), &scene::password_of("mei"));
     page.screenshot("set-up");
@@ -79,7 +86,7 @@ fn going_back_to_another_name_leaves_the_words_as_they_were() {
 }
 
 #[test]
-fn saved_words_are_those_on_the_screen() {
+fn saved_words_are_those_on_the_screen_and_recover_the_account() {
     let server = Server::start();
     let page = Page::open(&format!("{}/setup#{}", server.url(), server.set_up_code()));
     page.fill(field("Name"), "mei");
@@ -91,6 +98,16 @@ fn saved_words_are_those_on_the_screen() {
         assert!(file.contains(&word), "{word} is not in {file}");
     }
     assert!(file.contains(server.url()));
+    page.click(role("checkbox", "I have put the words in a safe place"));
+    page.click(button("Create account"));
+    page.see(heading("Add your first machine"));
+    let elsewhere = Page::open(&format!("{}/recover", server.url()));
+    elsewhere.fill(field("Name"), "mei");
+    elsewhere.fill(field("Recovery words"), &file);
+    elsewhere.see(text("24 of 24 words"));
+    elsewhere.fill(field("New password"), "another horse of mei");
+    elsewhere.click(button("Set new password"));
+    elsewhere.see_path("/machines");
 }
 
 #[test]

@@ -121,6 +121,7 @@ fn an_order_to_a_machine_that_is_away_says_what_it_waits_for_and_goes_on_by_itse
     far.here.see(text("1 transfer waits for it"));
     far.here.press("t");
     far.here.see(css(".tray-panel"));
+    far.here.see(css(".tray > summary:focus"));
     far.here.screenshot("tray");
     far.here.expect_accessible();
     far.machine.restart();

@@ -46,11 +46,17 @@ pub(crate) enum Command {
         /// MACHINE/ROOT/PATH or a ref
         place: OsString,
     },
-    /// Delete; what is deleted can be restored for 30 days
+    /// Delete; what is deleted can be restored for 30 days, and takes its room until then
     Rm {
-        /// MACHINE/ROOT/PATH or a ref
-        #[arg(required = true)]
+        /// MACHINE/ROOT/PATH or a ref; what is deleted already, as it was or by its ref
+        #[arg(required_unless_present = "all_deleted")]
         places: Vec<OsString>,
+        /// Delete so that nothing can be restored; its room is free at once
+        #[arg(long)]
+        for_good: bool,
+        /// With --for-good: all that was deleted before
+        #[arg(long, requires = "for_good", conflicts_with = "places")]
+        all_deleted: bool,
     },
     /// Move or rename
     Mv {
@@ -74,7 +80,11 @@ pub(crate) async fn run(here: &Here, command: Command) -> Result<Exit, Failure> 
         Command::Ls { deleted: true, .. } => list_deleted(here, &api).await,
         Command::Ls { place, .. } => list(here, &api, &DrivePlace::parse(&place)?).await,
         Command::Versions { place } => versions(here, &api, &DrivePlace::parse(&place)?).await,
-        Command::Rm { places } => remove(here, &api, &places).await,
+        Command::Rm { all_deleted: true, .. } => empty(here, &api).await,
+        Command::Rm {
+            places, for_good: true, ..
+        } => purge(here, &api, &places).await,
+        Command::Rm { places, .. } => remove(here, &api, &places).await,
         Command::Mv { from, to } => rename(here, &api, &from, &to).await,
         Command::Restore { places } => restore(here, &api, &places).await,
     }
@@ -224,12 +234,8 @@ async fn remove(here: &Here, api: &Api, places: &[OsString]) -> Result<Exit, Fai
     for place in places {
         nodes.push(find_node(api, place).await?);
     }
-    for part in nodes.chunks(NODES_MAX) {
-        let part = Nodes {
-            nodes: part.iter().map(|node| node.id).collect(),
-        };
-        api.tell(Method::POST, "/api/drive/delete", &part).await?;
-    }
+    let ids: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
+    tell_all(api, "/api/drive/delete", &ids).await?;
     let rows: Vec<NodeJson> = nodes.iter().map(NodeJson::from).collect();
     here.out.list(&rows, || {
         let mut table = Table::new(&["DELETED", "TAKE BACK WITH"], &[]);
@@ -237,6 +243,43 @@ async fn remove(here: &Here, api: &Api, places: &[OsString]) -> Result<Exit, Fai
             table.row([shown(node), format!("beckon drive restore {}", node_ref(node.id))]);
         }
         table
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Asks the same for all these nodes, in as many requests as it takes.
+async fn tell_all(api: &Api, path: &str, nodes: &[NodeId]) -> Result<(), Failure> {
+    for part in nodes.chunks(NODES_MAX) {
+        let part = Nodes { nodes: part.to_vec() };
+        api.tell(Method::POST, path, &part).await?;
+    }
+    Ok(())
+}
+
+/// Deletes for good what is there, and what was deleted at these places before where nothing is.
+async fn purge(here: &Here, api: &Api, places: &[OsString]) -> Result<Exit, Failure> {
+    let mut nodes = Vec::new();
+    for place in places {
+        nodes.push(match (find_node(api, place).await, DrivePlace::parse(place)?) {
+            (Ok(node), _) => node.id,
+            (Err(failure), DrivePlace::Path(path)) if failure.is(ErrorCode::NotFound) => deleted_at(api, &path).await?,
+            (Err(failure), _) => return Err(failure),
+        });
+    }
+    // What is in Deleted already stays there.
+    tell_all(api, "/api/drive/delete", &nodes).await?;
+    tell_all(api, "/api/drive/purge", &nodes).await?;
+    let gone = nodes.len() as u64;
+    here.out.one(&serde_json::json!({ "deleted_for_good": nodes }), || {
+        format!("deleted for good: {gone}")
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn empty(here: &Here, api: &Api) -> Result<Exit, Failure> {
+    api.tell(Method::POST, "/api/drive/empty", &()).await?;
+    here.out.one(&serde_json::json!({ "deleted_for_good": "all" }), || {
+        "all that was deleted is deleted for good".to_owned()
     })?;
     Ok(Exit::Done)
 }
@@ -298,10 +341,7 @@ async fn restore(here: &Here, api: &Api, places: &[OsString]) -> Result<Exit, Fa
             DrivePlace::Path(path) => deleted_at(api, &path).await?,
         });
     }
-    for part in nodes.chunks(NODES_MAX) {
-        api.tell(Method::POST, "/api/drive/restore", &Nodes { nodes: part.to_vec() })
-            .await?;
-    }
+    tell_all(api, "/api/drive/restore", &nodes).await?;
     let mut restored = Vec::new();
     for node in &nodes {
         restored.push(Restored {

@@ -34,15 +34,14 @@ pub(crate) enum Standing {
 }
 
 impl Row {
-    /// The encoding, good for this generation of its source only.
+    /// The encoding, with the generation of its source.
     pub(super) fn encode(&self, generation: u64) -> Vec<u8> {
         wire::encode(&(generation, self))
     }
 
-    /// The row, if it is of this generation.
-    pub(super) fn decode(bytes: &[u8], generation: u64) -> Option<Self> {
-        let (of, row) = wire::decode::<(u64, Self)>(bytes).ok()?;
-        (of == generation).then_some(row)
+    /// The generation and the row.
+    pub(super) fn decode(bytes: &[u8]) -> Option<(u64, Self)> {
+        wire::decode(bytes).ok()
     }
 
     /// How an entry stands to this row.

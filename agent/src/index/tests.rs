@@ -90,6 +90,40 @@ fn a_row_comes_back_in_its_own_source_and_epoch_only() {
 }
 
 #[test]
+fn what_was_confirmed_before_the_drive_changed_counts_as_far_as_the_server_can_vouch_for_it() {
+    let (_folder, _state, index) = opened();
+    let source = index.source(SPACE, ROOT, 1, head(6)).unwrap();
+    index.record(source, &committed(7, vec![(path("a"), row())])).unwrap();
+    let known = |epoch| {
+        index
+            .view(index.known_source(SPACE, ROOT).unwrap())
+            .known(&path("a"), epoch)
+    };
+    assert_eq!((known(1), known(2)), (Known::Held(row()), Known::Held(row())));
+    assert_eq!(known(0), Known::Stale, "the server is an older copy of itself");
+    assert_eq!(known(ERA), Known::Stale, "something was removed for good");
+    let source = index.source(SPACE, ROOT, 2, head(7)).unwrap();
+    assert_eq!(
+        index.view(source).row(&path("a")),
+        None,
+        "an upload asks about it again"
+    );
+    assert_eq!((known(2), known(1)), (Known::Held(row()), Known::Stale));
+    assert_eq!(index.view(source).known(&path("b"), 2), Known::Nothing);
+    index.source(SPACE, ROOT, ERA, head(7)).unwrap();
+    assert_eq!(known(ERA), Known::Stale);
+    index
+        .record(
+            index.known_source(SPACE, ROOT).unwrap(),
+            &committed(8, vec![(path("a"), row())]),
+        )
+        .unwrap();
+    assert_eq!(known(ERA), Known::Held(row()));
+    index.source(SPACE, ROOT, ERA, head(6)).unwrap();
+    assert_eq!(known(ERA), Known::Stale, "the server forgot the newest commits");
+}
+
+#[test]
 fn what_the_server_forgot_is_asked_again() {
     let (_folder, _state, index) = opened();
     let source = index.source(SPACE, ROOT, 1, head(6)).unwrap();

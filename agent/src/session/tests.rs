@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use beckon_shared::{
+    api::drive::Outdated,
     browse::{Answer, Ask, ListAsk, READ_MAX},
     certificate::Role,
     device::{DeviceKind, DeviceView, Platform},
@@ -145,6 +146,10 @@ async fn a_controller_looks_into_a_machine() {
     let states = Ask::States {
         root: ROOT,
         folders: vec![RootPath::root(), letter()],
+        drive: Box::new(Outdated {
+            epoch: 0,
+            places: Vec::new(),
+        }),
     };
     assert_eq!(session.ask(states).await.unwrap(), Answer::States(vec![InDrive::No; 2]));
 }

@@ -128,8 +128,11 @@ impl Site {
         })
     }
 
+    /// What is never read, as a pipe, is told, but did not fail: another try would change nothing.
     fn problem(&self, problem: Problem) -> ControlFlow<()> {
-        self.counters.failed.fetch_add(1, Relaxed);
+        if problem.code != ErrorCode::NotAFile {
+            self.counters.failed.fetch_add(1, Relaxed);
+        }
         going(self.problems.blocking_send(problem))
     }
 }

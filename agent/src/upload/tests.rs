@@ -347,7 +347,7 @@ async fn what_is_not_there_fails_and_the_rest_is_stored() {
     let (state, progress, error) = bench.upload(&["there", "away", "pipe"]).await;
     assert_eq!(
         (state, error, progress.failed, progress.files_done),
-        (TransferState::Partly, None, 2, 1)
+        (TransferState::Partly, None, 1, 1)
     );
     let codes: Vec<_> = bench
         .server
@@ -365,6 +365,14 @@ async fn what_is_not_there_fails_and_the_rest_is_stored() {
     );
     let (state, ..) = bench.upload(&[""]).await;
     assert_eq!(state, TransferState::Done, "a pipe in a folder is passed over");
+    let (state, progress, _) = bench.upload(&["there", "pipe"]).await;
+    assert_eq!((state, progress.failed), (TransferState::Done, 0), "it is told of");
+    assert_eq!(bench.server.with(|store| store.problems.len()), 1);
+    let (state, _, error) = bench.upload(&["pipe"]).await;
+    assert_eq!(
+        (state, error.unwrap().code),
+        (TransferState::Failed, ErrorCode::NotAFile)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use beckon_shared::{
     device::DeviceKind,
     error::ErrorCode,
-    id::VisitId,
+    id::{TransferId, VisitId},
     time::Timestamp,
+    transfer::{Hold, Progress},
     wire::{self, FromServer, ToServer, Welcome},
 };
 use bytes::Bytes;
@@ -60,13 +61,13 @@ pub(super) async fn stay(app: &App, socket: &mut Socket, visitor: &Visitor, gues
         Ok(()) => line.serve().await,
         Err(end) => Err(end),
     };
-    app.hub.disconnect(&account, &device, epoch);
+    let begun = app.hub.disconnect(&account, &device, epoch);
     if let Err(error) = left(app, &account, &device, visit).await {
         tracing::error!(cause = %error, "the end of a visit was not recorded");
     }
     publish_device(app, account, &device).await;
-    if !app.hub.is_online(&account, &device) {
-        order::machine_went(app, &account, &device).await;
+    if !begun.is_empty() || !app.hub.is_online(&account, &device) {
+        order::machine_went(app, &account, &device, &begun).await;
     }
     end.err().unwrap_or(End::Gone)
 }
@@ -98,6 +99,11 @@ impl Line<'_> {
     /// Fires when the device of this line is revoked or its session ends.
     pub(super) fn cut(&self) -> CancellationToken {
         self.connection.ends.cut.clone()
+    }
+
+    /// Names this connection among all of this run.
+    pub(super) fn epoch(&self) -> u64 {
+        self.connection.epoch
     }
 
     /// Records the visit, tells the account, and sends what the device is to begin with.
@@ -194,18 +200,21 @@ impl Line<'_> {
                 hold,
                 progress,
             }) => {
-                self.app.live.note(
-                    &self.guest.account.id,
-                    &self.guest.device,
-                    &transfer,
-                    hold,
-                    progress,
-                    self.app.clock.now(),
-                );
+                self.take_progress(&transfer, hold, progress).await;
                 Ok(())
             }
             Ok(ToServer::Hello(hello)) => self.take_hello(*hello).await,
             Ok(ToServer::Auth(_)) | Err(_) => Err(End::broken(Close::Malformed)),
+        }
+    }
+
+    async fn take_progress(&self, transfer: &TransferId, hold: Hold, progress: Progress) {
+        let (app, account, device) = (self.app, &self.guest.account.id, &self.guest.device);
+        match hold {
+            Hold::Question => order::files_are_gone(app, account, device, transfer).await,
+            hold => app
+                .live
+                .note(account, device, transfer, hold, progress, app.clock.now()),
         }
     }
 

@@ -3,7 +3,7 @@
 use beckon_shared::{
     device::DeviceKind,
     error::{ErrorCode, Refusal},
-    id::DeviceId,
+    id::{DeviceId, TransferId},
     wire::{FromServer, Reply, Request},
 };
 
@@ -29,11 +29,7 @@ pub(super) async fn answer(line: &Line<'_>, request: Request) -> Result<Reply, R
                 .await
                 .map(|view| Reply::Transfer(Box::new(view)))
         }
-        Request::BeginTransfer { transfer } => {
-            order::begin(line.app, &line.guest.account.id, &line.guest.device, &transfer)
-                .await
-                .map(|grant| Reply::Grant(Box::new(grant)))
-        }
+        Request::BeginTransfer { transfer } => begin(line, transfer).await,
         Request::ReportProblems {
             transfer,
             offset,
@@ -55,12 +51,24 @@ pub(super) async fn answer(line: &Line<'_>, request: Request) -> Result<Reply, R
             error,
         } => {
             let outcome = order::Outcome { state, progress, error };
+            line.app.hub.end(&line.guest.account.id, &line.guest.device, &transfer);
             order::end(line.app, &line.guest.account.id, &line.guest.device, &transfer, outcome)
                 .await
                 .map(|()| Reply::Done)
         }
     };
     answer.map_err(|error| refusal_of(&error))
+}
+
+/// Noted before it is recorded: a tab that closes at this moment must not leave it waiting for somebody.
+async fn begin(line: &Line<'_>, transfer: TransferId) -> Result<Reply, Error> {
+    let (app, account, device) = (line.app, &line.guest.account.id, &line.guest.device);
+    app.hub.begin(account, device, line.epoch(), transfer);
+    let begun = order::begin(app, account, device, &transfer).await;
+    if begun.is_err() {
+        app.hub.end(account, device, &transfer);
+    }
+    begun.map(|grant| Reply::Grant(Box::new(grant)))
 }
 
 /// Machines command nobody. Controllers may also work, on the orders that they gave to themselves.

@@ -10,7 +10,8 @@ mod turn;
 use actix_web::{HttpRequest, HttpResponse, web};
 use beckon_shared::{
     api::drive::{
-        Deleted, Heads, HeadsOf, Listing, MakeCurrent, Move, NewFolder, NodeView, Nodes, Tree, TreeRow, VersionView,
+        Deleted, Heads, HeadsOf, Listing, MakeCurrent, Move, NewFolder, NodeView, Nodes, Outdated, OutdatedOf, Tree,
+        TreeRow, VersionView,
     },
     error::{ErrorCode, Refusal},
     path::{Name, RootPath},
@@ -20,16 +21,17 @@ use self::query::Query;
 use super::guard::SignedIn;
 use crate::{
     access::{GrantedSpace, Right},
-    app::App,
+    app::{App, to_the_end},
     drive::view::{head_view, node_view, version_view},
     error::{Answer, Failure},
     store::meta::drive::{
         Row,
         change::{delete, move_node, restore},
         children, current,
-        deleted::deleted,
+        deleted::{self, deleted},
         find, folder,
         head::{Origin, heads, heads_of},
+        outdated::outdated,
         versions,
         walk::Walk,
     },
@@ -44,12 +46,15 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/api/drive/tree", web::get().to(list_tree))
         .route("/api/drive/heads", web::get().to(list_heads))
         .route("/api/drive/heads", web::post().to(look_up_heads))
+        .route("/api/drive/outdated", web::post().to(find_outdated))
         .route("/api/drive/contents", web::post().to(download::contents))
         .route("/api/drive/versions", web::get().to(list_versions))
         .route("/api/drive/deleted", web::get().to(list_deleted))
         .route("/api/drive/move", web::post().to(move_one))
         .route("/api/drive/delete", web::post().to(delete_nodes))
         .route("/api/drive/restore", web::post().to(restore_nodes))
+        .route("/api/drive/purge", web::post().to(purge_nodes))
+        .route("/api/drive/empty", web::post().to(empty_deleted))
         .route("/api/drive/search", web::get().to(search::find))
         .route("/api/drive/recent", web::get().to(search::recent))
         .route("/api/drive/folders", web::post().to(make_folder))
@@ -203,6 +208,22 @@ pub(crate) async fn look_up_heads(signed_in: SignedIn, app: web::Data<App>, aske
     Ok(HttpResponse::Ok().json(Heads { heads, next: None }))
 }
 
+/// What at, above and below a folder of a machine the drive holds no more as the machine brought it.
+#[utoipa::path(
+    post, path = "/api/drive/outdated", tag = "drive", request_body = OutdatedOf,
+    responses((status = 200, body = Outdated)),
+)]
+pub(crate) async fn find_outdated(signed_in: SignedIn, app: web::Data<App>, asked: web::Json<OutdatedOf>) -> Answer {
+    let space = signed_in.access.own_space(Right::Read)?;
+    let origin = Origin {
+        device: asked.device,
+        root: asked.root,
+        path: &asked.path,
+    };
+    let told = outdated(app.meta().read(), &space, &origin).await?;
+    Ok(HttpResponse::Ok().json(told))
+}
+
 /// The versions of a node, newest first.
 #[utoipa::path(
     get, path = "/api/drive/versions", tag = "drive",
@@ -273,6 +294,35 @@ pub(crate) async fn restore_nodes(signed_in: SignedIn, app: web::Data<App>, aske
     let space = signed_in.access.own_space(Right::Write)?;
     let revision = restore(app.meta(), &space, &asked.nodes).await?;
     changed(&app, &space, revision)
+}
+
+/// Removes for good what is in Deleted: it cannot be restored, and its room is free.
+#[utoipa::path(
+    post, path = "/api/drive/purge", tag = "drive", request_body = Nodes,
+    responses((status = 204), (status = 404, body = Refusal), (status = 409, body = Refusal)),
+)]
+pub(crate) async fn purge_nodes(signed_in: SignedIn, app: web::Data<App>, asked: web::Json<Nodes>) -> Answer {
+    let space = signed_in.access.own_space(Right::Write)?;
+    to_the_end(async move {
+        let revision = deleted::remove(app.meta(), &*app.clock, &space, &asked.nodes).await?;
+        app.store.changed(&space, revision);
+        Ok(())
+    })
+    .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Removes for good all that is in Deleted at this moment.
+#[utoipa::path(post, path = "/api/drive/empty", tag = "drive", responses((status = 204)))]
+pub(crate) async fn empty_deleted(signed_in: SignedIn, app: web::Data<App>) -> Answer {
+    let space = signed_in.access.own_space(Right::Write)?;
+    to_the_end(async move {
+        let revision = deleted::remove_all(app.meta(), &*app.clock, &space).await?;
+        app.store.changed(&space, revision);
+        Ok(())
+    })
+    .await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Makes a folder below `Files`; the same name twice is one folder.

@@ -2,7 +2,10 @@
 
 use actix_web::{
     HttpRequest, HttpResponse, guard,
-    http::header::{self, AcceptEncoding, Encoding, Header as _, HeaderValue},
+    http::{
+        Method, StatusCode,
+        header::{self, AcceptEncoding, Encoding, Header as _, HeaderValue},
+    },
     web,
 };
 
@@ -11,7 +14,7 @@ use crate::{
     error::{Answer, Failure},
 };
 
-/// The addresses that the web app shows pages at. What stands in them is its own affair.
+/// The addresses that the web app shows pages at. What stands in them is its own affair; at others it says that there is no page.
 const PAGES: &[&str] = &[
     "/",
     "/setup",
@@ -50,6 +53,22 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         cfg.route(path, read().to(fixed));
     }
     cfg.route("/app/{name}", read().to(hashed));
+}
+
+/// What no other route takes. Programs are told so in their own form; a person who mistyped sees the web app say it.
+pub(crate) async fn nowhere(request: HttpRequest) -> HttpResponse {
+    let asks = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !asks || is_for_programs(request.path()) {
+        return HttpResponse::from_error(Failure::not_found());
+    }
+    let mut response = answer(&request, assets::page(), ASK_AGAIN, None);
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+fn is_for_programs(path: &str) -> bool {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    matches!(first, "api" | "bulk" | "app" | "socket" | "relay" | "healthz")
 }
 
 /// `GET`, and `HEAD` for the same without the content.
@@ -125,7 +144,7 @@ fn form(request: &HttpRequest, file: &'static File) -> (Option<&'static str>, &'
 
 #[cfg(test)]
 mod tests {
-    use actix_web::{App, body::MessageBody as _, http::StatusCode, test};
+    use actix_web::{App, body::MessageBody as _, test};
 
     use super::*;
 
@@ -153,7 +172,7 @@ mod tests {
     }
 
     async fn ask(request: test::TestRequest) -> HttpResponse {
-        let app = test::init_service(App::new().configure(routes)).await;
+        let app = test::init_service(App::new().configure(routes).default_service(web::to(nowhere))).await;
         let response = test::call_service(&app, request.to_request()).await;
         response.into_parts().1.map_into_boxed_body()
     }
@@ -172,16 +191,37 @@ mod tests {
             assert_eq!(response.status(), StatusCode::OK, "{path}");
             assert_eq!(response.headers().get("cache-control").unwrap(), "no-cache", "{path}");
         }
+    }
+
+    #[actix_web::test]
+    async fn an_address_of_nothing_is_told_to_people_by_the_web_app_and_to_programs_in_json() {
+        let kind = |response: &HttpResponse| {
+            response
+                .headers()
+                .get("content-type")
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        for path in ["/nothing", "/machinery", "/index.html"] {
+            let response = ask(test::TestRequest::get().uri(path)).await;
+            assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+            assert!(kind(&response).starts_with("text/html"), "{path}");
+        }
         for path in [
-            "/nothing",
-            "/machinery",
             "/app/none-0.js",
             "/app/../index.html",
-            "/index.html",
+            "/api/nothing",
+            "/bulk/nothing",
+            "/api",
         ] {
             let response = ask(test::TestRequest::get().uri(path)).await;
             assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+            assert!(kind(&response).starts_with("application/json"), "{path}");
         }
+        let sent = ask(test::TestRequest::post().uri("/nothing")).await;
+        assert!(kind(&sent).starts_with("application/json"));
     }
 
     #[actix_web::test]

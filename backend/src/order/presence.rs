@@ -1,10 +1,10 @@
 //! Orders wait while their machine is away, are pushed again when it comes, and lapse in the end.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use beckon_shared::{
     error::ErrorCode,
-    id::{AccountId, DeviceId},
+    id::{AccountId, DeviceId, TransferId},
     order::CLOCK_GRACE,
     time::Timestamp,
     transfer::{Hold, TransferState, TransferView},
@@ -46,33 +46,56 @@ pub(crate) async fn machine_came(app: &App, account: &AccountId, device: &Device
     Ok(pushed)
 }
 
-/// A machine is gone: its orders wait.
-pub(crate) async fn machine_went(app: &App, account: &AccountId, device: &DeviceId) {
-    if let Err(error) = hold_away(app, account, device).await {
+/// A control socket of a machine is gone, over which these transfers were begun: its orders wait, unless another one is open.
+/// Of what a browser uploads, those wait too whose tab is gone: another tab, or the same one after a reload, lacks the files
+/// until it begins them itself.
+pub(crate) async fn machine_went(app: &App, account: &AccountId, device: &DeviceId, begun: &HashSet<TransferId>) {
+    if let Err(error) = hold_away(app, account, device, begun).await {
         refusal_of(&error);
     }
 }
 
-async fn hold_away(app: &App, account: &AccountId, device: &DeviceId) -> Result<(), Error> {
+async fn hold_away(
+    app: &App,
+    account: &AccountId,
+    device: &DeviceId,
+    begun: &HashSet<TransferId>,
+) -> Result<(), Error> {
     let open = meta::transfer::open_of(app.meta().read(), account, device).await?;
     for transfer in open {
-        // It may have come back meanwhile.
-        if !app.hub.is_online(account, device) {
-            wait(app, transfer).await?;
+        let (id, left) = (transfer.id(), transfer.is_own_work() && begun.contains(&transfer.id()));
+        // It may have come back, or another tab have begun it, meanwhile.
+        let stands_still = || !app.hub.is_online(account, device) || left && !app.hub.is_begun(account, device, &id);
+        if stands_still() {
+            wait(app, transfer, stands_still).await?;
         }
     }
     Ok(())
 }
 
+/// A page lacks the files of its upload: it waits for somebody to choose them again, unless another tab of the browser has them.
+pub(crate) async fn files_are_gone(app: &App, account: &AccountId, device: &DeviceId, id: &TransferId) {
+    let held = async {
+        let transfer = meta::transfer::find_of(app.meta().read(), account, device, id).await?;
+        match transfer.is_own_work() && !transfer.view.state.is_over() {
+            true => wait(app, transfer, || !app.hub.is_begun(account, device, id)).await,
+            false => Ok(()),
+        }
+    };
+    if let Err(error) = held.await {
+        refusal_of(&error);
+    }
+}
+
 /// When the server starts, no machine is here yet.
 pub(crate) async fn machines_are_away(app: &App) -> Result<(), Error> {
     for transfer in meta::transfer::all_open(app.meta().read()).await? {
-        wait(app, transfer).await?;
+        wait(app, transfer, || true).await?;
     }
     Ok(())
 }
 
-async fn wait(app: &App, transfer: Transfer) -> Result<(), Error> {
+async fn wait(app: &App, transfer: Transfer, stands_still: impl Fn() -> bool) -> Result<(), Error> {
     // What a browser read must be chosen in it again: no machine comes back and goes on by itself.
     let hold = if transfer.is_own_work() {
         Hold::Question
@@ -81,7 +104,8 @@ async fn wait(app: &App, transfer: Transfer) -> Result<(), Error> {
     };
     // What waits for a person goes on waiting for that person.
     let waits = |view: &TransferView| {
-        matches!(view.hold, Hold::None | Hold::NoRoom | Hold::Schedule).then(|| with_hold(view, hold))
+        let waits = matches!(view.hold, Hold::None | Hold::NoRoom | Hold::Schedule) && stands_still();
+        waits.then(|| with_hold(view, hold))
     };
     if waits(&app.live.newest(transfer.view.clone())).is_some() {
         record(app, &transfer.account, &transfer.id(), waits).await?;

@@ -173,12 +173,21 @@ pub(crate) fn quota_is_full(fill: &Fill) -> Error {
     Error::refused(
         ErrorCode::NoRoom,
         format!(
-            "the drive is full: it holds {} of {}; ask the server's administrator for more room, or delete what is not needed \
-             (it counts until it is removed for good, 30 days later); the transfer then goes on by itself",
+            "the drive is full: it holds {} of {}{}; delete what is not needed and then delete it for good (until then it counts), \
+             or ask the server's administrator for more room; the transfer then goes on by itself",
             shown(fill.used()),
-            shown(quota)
+            shown(quota),
+            lacking(fill.used().saturating_sub(quota)),
         ),
     )
+}
+
+/// How much more room what is asked for takes, where that is known.
+fn lacking(bytes: u64) -> String {
+    match bytes {
+        0 => String::new(),
+        bytes => format!(", and {} are missing for this", shown(bytes)),
+    }
 }
 
 /// Bytes as people read them.

@@ -4,5 +4,6 @@ mod collection;
 mod commit;
 mod damage;
 mod files;
+mod outdated;
 mod reading;
 mod speed;

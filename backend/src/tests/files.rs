@@ -8,7 +8,7 @@ use beckon_shared::{
     path::Label,
     signature::Signed,
     transfer::{Hold, Progress, TransferState},
-    wire::{self, FromServer, Reply, Request},
+    wire::{self, FromServer, Reply, Request, ToServer},
 };
 use reqwest::{Method, StatusCode};
 
@@ -159,5 +159,72 @@ async fn a_ticket_of_a_terminal_ends_with_its_sign_in() {
         .body(wire::encode(&HaveRequest { chunks: Vec::new() }))
         .send();
     assert_eq!(late.await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_page_uploads_waits_for_its_files_when_the_page_goes_though_another_one_is_open() {
+    let server = TestServer::start().await;
+    let ann = Person::sign_up(&server).await;
+    let (mut page, _) = Control::open(&server.url, &ann.device).await;
+    let Ok(Reply::Transfer(placed)) = place(&mut page, &own_order(&ann, files_of(&ann))).await else {
+        panic!("placed")
+    };
+    let transfer = placed.id;
+    page.ask(Request::BeginTransfer { transfer }).await.unwrap();
+    let (mut reloaded, _) = Control::open(&server.url, &ann.device).await;
+    let question = ToServer::Progress {
+        transfer,
+        hold: Hold::Question,
+        progress: Progress::default(),
+    };
+    reloaded.send(&question).await;
+    let moved = Progress {
+        files_total: 1,
+        ..Progress::default()
+    };
+    let report = ToServer::Progress {
+        transfer,
+        hold: Hold::None,
+        progress: moved,
+    };
+    page.send(&report).await;
+    let running = reloaded.transfer(|row| row.progress == moved).await;
+    assert_eq!(running.hold, Hold::None, "another page has the files");
+    drop(page);
+    reloaded.transfer(|row| row.hold == Hold::Question).await;
+
+    reloaded.ask(Request::BeginTransfer { transfer }).await.unwrap();
+    reloaded.transfer(|row| row.hold == Hold::None).await;
+    let (third, _) = Control::open(&server.url, &ann.device).await;
+    drop(third);
+    // Asked and answered behind it: the page that works is still the one that counts.
+    let ends = Request::EndTransfer {
+        transfer,
+        state: TransferState::Done,
+        progress: moved,
+        error: None,
+    };
+    reloaded.ask(ends).await.unwrap();
+    let all: Vec<beckon_shared::transfer::TransferView> = ann.read("/api/transfers").await;
+    assert_eq!((all.len(), all[0].state), (1, TransferState::Done));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_that_lacks_the_files_of_its_upload_says_so() {
+    let server = TestServer::start().await;
+    let ann = Person::sign_up(&server).await;
+    let (mut page, _) = Control::open(&server.url, &ann.device).await;
+    let Ok(Reply::Transfer(placed)) = place(&mut page, &own_order(&ann, files_of(&ann))).await else {
+        panic!("placed")
+    };
+    let question = ToServer::Progress {
+        transfer: placed.id,
+        hold: Hold::Question,
+        progress: Progress::default(),
+    };
+    page.send(&question).await;
+    page.transfer(|row| row.hold == Hold::Question).await;
     server.stop().await;
 }

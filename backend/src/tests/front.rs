@@ -44,7 +44,7 @@ async fn every_answer_carries_the_security_headers_and_every_error_is_a_refusal(
     for path in [
         "/",
         "/api/status",
-        "/nowhere",
+        "/api/nowhere",
         "/api/sessions",
         "/api/transfers/no-id",
         "/bulk/x/have",

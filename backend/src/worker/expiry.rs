@@ -32,7 +32,7 @@ pub(crate) async fn run(store: &Store) -> Result<String, Error> {
     let before = now.before(DELETED_KEPT).0;
     let mut removed = 0;
     for node in meta::purge::deleted_before(store.meta.read(), before, ROUND).await? {
-        removed += meta::purge::purge(&store.meta, node, before).await?;
+        removed += meta::purge::purge(&store.meta, &*store.clock, node, before).await?;
     }
     if removed == 0 {
         return Ok("nothing to remove".to_owned());

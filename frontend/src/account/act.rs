@@ -43,15 +43,10 @@ pub(crate) struct MadeCode {
     pub(crate) expires: Timestamp,
 }
 
-/// Makes a code by which machines join. The server learns what it proves, and not the code. `None` if the person did not
-/// give the password.
-pub(crate) async fn join_code(
-    stores: Stores,
-    role: Role,
-    life: Duration,
-    uses: u32,
-) -> Result<Option<MadeCode>, Refusal> {
-    let Some(account) = key::unlocked(stores).await? else {
+/// Makes a code by which machines join. The server learns what it proves, and not the code. `None` if the account key is
+/// not in memory.
+pub(crate) async fn join_code(role: Role, life: Duration, uses: u32) -> Result<Option<MadeCode>, Refusal> {
+    let Some(account) = key::unlocked()? else {
         return Ok(None);
     };
     let identity = current()?;
@@ -79,9 +74,9 @@ pub(crate) async fn join_code(
     }))
 }
 
-/// Revokes a device: locked out for good, everywhere, within seconds. False if the person did not give the password.
+/// Revokes a device: locked out for good, everywhere, within seconds. False if the account key is not in memory.
 pub(crate) async fn revoke(stores: Stores, device: DeviceId) -> Result<bool, Refusal> {
-    let Some(account) = key::unlocked(stores).await? else {
+    let Some(account) = key::unlocked()? else {
         return Ok(false);
     };
     let identity = current()?;

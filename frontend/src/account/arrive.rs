@@ -40,7 +40,7 @@ pub(crate) struct Draft {
     name: Label,
     code: Zeroizing<String>,
     secrets: Rc<Secrets>,
-    chosen: proof::Chosen,
+    chosen: Rc<proof::Chosen>,
     /// Whether an answer of the server was lost, so that the account may exist after all.
     unsure: Cell<bool>,
 }
@@ -71,10 +71,21 @@ impl Draft {
         Ok(Self {
             name,
             code,
-            chosen: proof::choose(password, &secrets.key).await?,
+            chosen: Rc::new(proof::choose(password, &secrets.key).await?),
             secrets,
             unsure: Cell::new(false),
         })
+    }
+
+    /// The same account by another name or code: the password and the words stay.
+    pub(crate) fn renamed(&self, name: Label, code: Zeroizing<String>) -> Self {
+        Self {
+            name,
+            code,
+            secrets: Rc::clone(&self.secrets),
+            chosen: Rc::clone(&self.chosen),
+            unsure: Cell::new(self.unsure.get()),
+        }
     }
 
     /// The account's name.
@@ -110,7 +121,7 @@ async fn try_sign_up(stores: Stores, draft: &Draft) -> Result<(), Problem> {
         password: draft.chosen.password.clone(),
         recovery_auth: Bytes(*words.auth().as_bytes()),
         recovery_wrapped: proof::wrap_by_words(words, key)?,
-        device: proof::new_device(chain.clone())?,
+        device: proof::new_device(chain.clone(), Computer::Own)?,
     };
     let signed_in = api::post("/api/sign-up", &request).await?;
     let signed_in = checked(signed_in, draft.name.as_str(), key.id(), keys.id())?;
@@ -213,7 +224,7 @@ pub(super) async fn finish(
     let chain = proof::certify(&opened.key, keys, opened.standing.lowest_epoch(), computer);
     let request = SignInFinish {
         ticket: opened.ticket.clone(),
-        device: proof::new_device(chain.clone())?,
+        device: proof::new_device(chain.clone(), computer)?,
     };
     let signed_in = api::post("/api/sign-in/finish", &request).await?;
     Ok((chain, checked(signed_in, name, opened.key.id(), keys.id())?))

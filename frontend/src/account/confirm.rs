@@ -14,9 +14,10 @@ use leptos::{prelude::*, task::spawn_local};
 
 use super::tabs;
 use crate::{
-    api,
+    api, format,
     identity::{self, Identity, kept},
     store::Stores,
+    text,
 };
 
 /// Whether a device wants to be confirmed. Tracked.
@@ -30,7 +31,7 @@ pub(crate) fn is_doubtful(stores: Stores, view: &DeviceView) -> bool {
     !view.revoked && (view.joined_by_code || is_new)
 }
 
-/// Says that a machine which joined by a code is the person's own, to the server and to this browser.
+/// Says that a machine which joined by a code is the person's own, to the server and to this browser; and that this was done.
 pub(crate) async fn confirm(stores: Stores, device: DeviceId) -> Result<(), Refusal> {
     let me = identity::current();
     api::tell(&format!("/api/devices/{device}/confirm"), &()).await?;
@@ -39,6 +40,10 @@ pub(crate) async fn confirm(stores: Stores, device: DeviceId) -> Result<(), Refu
         kept::keep_confirmed(&me, [device].into()).await;
     }
     tabs::tell(tabs::Word::Confirmed(device));
+    if let Some(view) = stores.devices.peek(device) {
+        let name = format::name(view.name.as_str());
+        stores.toasts.say(text::machines::confirmed(&name), None);
+    }
     Ok(())
 }
 

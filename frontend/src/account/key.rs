@@ -12,9 +12,7 @@ use beckon_shared::{
     keys::AccountKey,
     time::Timestamp,
 };
-use futures_channel::oneshot;
 use gloo_timers::callback::Interval;
-use leptos::prelude::{ArcRwSignal, RwSignal, Set};
 
 use super::{Problem, act};
 use crate::{dom, identity, store::Stores, text};
@@ -31,60 +29,35 @@ struct Held {
     _look: Interval,
 }
 
-type Waiting = oneshot::Sender<Option<Rc<AccountKey>>>;
-
 thread_local! {
     static HELD: RefCell<Option<Held>> = const { RefCell::new(None) };
-    static WAITING: RefCell<Vec<Waiting>> = const { RefCell::new(Vec::new()) };
-    static ASKED: ArcRwSignal<bool> = ArcRwSignal::new(false);
     static RUN: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Grows when nobody waits for the key any more: who began under an older number takes nothing up.
+/// Grows when somebody signs out: who began under an older number keeps no key.
 pub(super) fn run() -> u64 {
     RUN.get()
 }
 
-/// Whether the password is asked for; the dialog sets it to false when it is closed.
-pub(crate) fn asked() -> RwSignal<bool> {
-    ASKED.with(|asked| RwSignal::from(asked.clone()))
+/// Whether the account key is in memory, so that nobody need be asked for the password.
+pub(crate) fn is_unlocked() -> bool {
+    held(dom::now()).is_some()
 }
 
-/// The account key, for certificates, join codes and revocations: from memory if the password was typed in the last 15
-/// minutes, else the person is asked for the password in a dialog. `None` if the person thinks better of it.
-pub(crate) async fn unlocked(_stores: Stores) -> Result<Option<Rc<AccountKey>>, Refusal> {
-    if let Some(key) = held(dom::now()) {
-        return Ok(Some(key));
-    }
+/// The account key, for certificates, join codes and revocations. `None` if it is not in memory: then [`unlock`] comes first.
+pub(super) fn unlocked() -> Result<Option<Rc<AccountKey>>, Refusal> {
     if identity::current().is_none() {
         return Err(Refusal::new(ErrorCode::NotSignedIn, text::account::ended()));
     }
-    let (answer, answered) = oneshot::channel();
-    WAITING.with_borrow_mut(|waiting| waiting.push(answer));
-    ASKED.with(|asked| asked.set(true));
-    Ok(answered.await.unwrap_or(None))
+    Ok(held(dom::now()))
 }
 
-/// The password was typed into the dialog.
+/// Brings the key into memory by the password.
 pub(crate) async fn unlock(stores: Stores, password: &str) -> Result<(), Problem> {
     if let Some(key) = act::reopen(stores, password).await? {
         hold(key);
-        answer(held(dom::now()));
     }
     Ok(())
-}
-
-/// The dialog was closed without a password, or before the password was checked.
-pub(crate) fn dismiss() {
-    RUN.set(RUN.get() + 1);
-    answer(None);
-}
-
-fn answer(key: Option<Rc<AccountKey>>) {
-    for waiting in WAITING.take() {
-        let _ = waiting.send(key.clone());
-    }
-    ASKED.with(|asked| asked.set(false));
 }
 
 /// Keeps the key for a while.
@@ -113,7 +86,7 @@ fn held(now: Timestamp) -> Option<Rc<AccountKey>> {
 /// Nobody is signed in any more.
 pub(super) fn forget() {
     HELD.take();
-    dismiss();
+    RUN.set(RUN.get() + 1);
 }
 
 #[cfg(test)]

@@ -111,7 +111,8 @@ pub(crate) async fn sign_out(stores: Stores) {
 pub(crate) async fn refused(stores: Stores, refusal: &Refusal) {
     if refusal.code == ErrorCode::Revoked {
         leave(stores, Left::Revoked).await;
-    } else if is_over(refusal) {
+    } else if is_over(refusal) || refusal.code == ErrorCode::NotAllowed {
+        // A disabled account's sockets end with the latter.
         ask(stores).await;
     }
 }

@@ -35,6 +35,14 @@ impl Problem {
         }
     }
 
+    /// The same to somebody who is signed in, whose name is known to be right.
+    pub(crate) fn text_inside(&self) -> String {
+        match self {
+            bad if bad.is(ErrorCode::WrongPassword) => text::settings::wrong_password().to_owned(),
+            bad => bad.text(),
+        }
+    }
+
     /// Whether the server answered with this code.
     pub(crate) fn is(&self, code: ErrorCode) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.code == code)

@@ -19,7 +19,7 @@ use beckon_shared::{
 };
 
 use super::{Computer, Problem};
-use crate::{api, dom, identity::this_browser, worker::kdf};
+use crate::{api, dom, identity::this_browser, text, worker::kdf};
 
 /// The server does not count the wraps of an account key, so each is the first of its kind.
 const WRAP_VERSION: u32 = 1;
@@ -165,12 +165,15 @@ pub(super) fn certify(key: &AccountKey, keys: &DeviceKeys, epoch: u32, computer:
     Chain::by_account(&certificate, key)
 }
 
-/// What this browser tells of itself when it signs in.
-pub(super) fn new_device(chain: Chain) -> Result<NewDevice, Problem> {
+/// What this browser tells of itself when it signs in. One that is somebody else's is told apart in the list of devices.
+pub(super) fn new_device(chain: Chain, computer: Computer) -> Result<NewDevice, Problem> {
     let fallback = || Label::new("Browser").map_err(|bad| Refusal::new(ErrorCode::Internal, bad.to_string()));
+    let name = this_browser::name().map_or_else(fallback, Ok)?;
+    let not_mine = || Label::new(text::account::not_my_device(&name)).ok();
+    let not_mine = (!computer.is_own()).then(not_mine).flatten();
     Ok(NewDevice {
         certificate: Packed(chain),
-        name: this_browser::name().map_or_else(fallback, Ok)?,
+        name: not_mine.unwrap_or(name),
         kind: DeviceKind::Browser,
         os: this_browser::os(),
         version: this_browser::VERSION.to_owned(),

@@ -5,7 +5,7 @@ mod command;
 mod wait;
 
 use beckon_shared::id::DeviceId;
-use leptos::prelude::*;
+use leptos::{html, prelude::*};
 
 use self::{
     code::Code,
@@ -16,8 +16,9 @@ use super::{
     copy_button::CopyButton,
     dialog::{Dialog, ProblemLine, fresh_id},
     icon::Icon,
+    unlock::UnlockField,
 };
-use crate::{dom, store::stores, text::machines as words};
+use crate::{dom, text::machines as words};
 
 /// The dialog of the machines page.
 #[component]
@@ -44,7 +45,7 @@ pub(crate) fn AddMachine(
     let system = RwSignal::new(System::guess());
     let folder = RwSignal::new(system.get_untracked().folder().to_owned());
     let writable = RwSignal::new(false);
-    let code = Code::new(stores());
+    let code = Code::new();
     // A machine that may receive files is another kind of machine, so its code is another one.
     Effect::new(move || code.make(writable.get()));
     let command = Memo::new(move |_| {
@@ -59,16 +60,18 @@ pub(crate) fn AddMachine(
             <Writable writable/>
             <CommandLine code command writable/>
             <p class="hint">{words::get_it()}</p>
-            {is_loopback().then(|| view! { <p class="problem soft"><Icon name="alert"/><span>{words::loopback()}</span></p> })}
+            <LoopbackNote says=words::loopback()/>
         </div>
         <Waiting code joined/>
     }
 }
 
-/// Whether no other computer reaches the address of this page.
-fn is_loopback() -> bool {
+/// Says what comes of it where no other computer reaches the address of this page.
+#[component]
+pub(crate) fn LoopbackNote(says: &'static str) -> impl IntoView {
     let host = dom::window().location().hostname().unwrap_or_default();
-    host == "localhost" || host == "[::1]" || host.starts_with("127.")
+    let is_loopback = host == "localhost" || host == "[::1]" || host.starts_with("127.");
+    is_loopback.then(|| view! { <p class="problem soft"><Icon name="alert"/><span>{says}</span></p> })
 }
 
 #[component]
@@ -127,28 +130,19 @@ fn Writable(writable: RwSignal<bool>) -> impl IntoView {
 fn CommandLine(code: Code, command: Memo<Option<Command>>, writable: RwSignal<bool>) -> impl IntoView {
     let text = Signal::derive(move || command.with(|command| command.as_ref().map(Command::text).unwrap_or_default()));
     let parts = move |command: Command| {
+        let line = NodeRef::<html::Code>::new();
+        line.on_load(move |line| {
+            // The form that made it is gone, and the focus with it.
+            if code.is_asked_for.try_update_value(std::mem::take) == Some(true) {
+                let _ = line.focus();
+            }
+        });
         view! {
             <div class="command">
-                <code aria-label=words::command() tabindex="0">
+                <code node_ref=line aria-label=words::command() tabindex="0">
                     {command.before}" "<span class="code">{command.code}</span>" "<span class="arg">{command.root}</span>{command.after}
                 </code>
                 <CopyButton value=text/>
-            </div>
-        }
-    };
-    let missing = move || {
-        let busy = move || code.busy.get().then_some("true");
-        let word = move || {
-            if code.is_over() {
-                words::again()
-            } else {
-                words::make_code()
-            }
-        };
-        view! {
-            <div class="stack close">
-                <p class="quiet">{move || if code.is_over() { words::expired() } else { words::code_wants_password() }}</p>
-                <p><button type="button" class="button" aria-busy=busy on:click=move |_| code.make(writable.get_untracked())>{word}</button></p>
             </div>
         }
     };
@@ -158,6 +152,36 @@ fn CommandLine(code: Code, command: Memo<Option<Command>>, writable: RwSignal<bo
         (Some(command), _) => parts(command).into_any(),
         // The folder says what is wrong with it.
         (None, true) => ().into_any(),
-        (None, false) => view! { {missing()}<ProblemLine problem=code.problem/> }.into_any(),
+        (None, false) => view! { <NoCode code writable/><ProblemLine problem=code.problem/> }.into_any(),
+    }
+}
+
+/// What stands in the place of the line while there is no code to put into it.
+#[component]
+fn NoCode(code: Code, writable: RwSignal<bool>) -> impl IntoView {
+    let busy = move || code.busy.get().then_some("true");
+    let wants_password = code.unlocking.needed;
+    let says = move || match (code.is_over(), wants_password.get()) {
+        (true, false) => words::expired().to_owned(),
+        (true, true) => format!("{} {}", words::expired(), words::code_wants_password()),
+        (false, _) => words::code_wants_password().to_owned(),
+    };
+    let word = move || {
+        if code.is_over() {
+            words::again()
+        } else {
+            words::make_code()
+        }
+    };
+    let send = move |event: web_sys::SubmitEvent| {
+        event.prevent_default();
+        code.unlock_and_make(writable);
+    };
+    view! {
+        <form class="stack close" on:submit=send>
+            <p class="quiet">{says}</p>
+            <UnlockField unlocking=code.unlocking/>
+            <p><button type="submit" class="button primary" aria-busy=busy>{word}</button></p>
+        </form>
     }
 }

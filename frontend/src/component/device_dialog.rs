@@ -9,7 +9,10 @@ use beckon_shared::{
 };
 use leptos::{html, prelude::*};
 
-use super::dialog::{Confirm, Dialog, ProblemLine, fresh_id};
+use super::{
+    dialog::{Dialog, ProblemLine, fresh_id},
+    unlock::{UnlockField, Unlocking},
+};
 use crate::{
     account, api, format,
     store::{Stores, stores},
@@ -76,7 +79,7 @@ fn RenameForm(device: DeviceId, done: impl Fn() + Copy + Send + Sync + 'static) 
                     <label for=field.clone()>{common::name()}</label>
                     <input
                         id=field class="input" node_ref=node autofocus autocomplete="off" spellcheck="false" maxlength="64"
-                        prop:value=before aria-invalid=is_bad aria-describedby=hint.clone()
+                        prop:value=before aria-invalid=is_bad aria-describedby=hint.clone() on:input=move |_| rename.problem.set(None)
                     />
                     <p class="hint" id=hint>{words::rename_hint()}</p>
                     <ProblemLine problem=rename.problem/>
@@ -159,26 +162,41 @@ async fn rename(stores: Stores, device: DeviceId, name: Label) -> Result<(), Ref
 fn RemoveDialog(asked: RwSignal<Option<Asked>>) -> impl IntoView {
     let stores = stores();
     let open = RwSignal::new(false);
-    let (busy, problem) = (RwSignal::new(false), RwSignal::new(None::<String>));
-    Effect::new(move || {
-        problem.set(None);
-        open.set(matches!(asked.get(), Some(Asked::Removal(_))));
-    });
+    Effect::new(move || open.set(matches!(asked.get(), Some(Asked::Removal(_)))));
     let device = move || match asked.get() {
-        Some(Asked::Removal(device)) => stores.devices.get(device),
+        Some(Asked::Removal(device)) => Some(device),
         _ => None,
     };
-    let of = move |read: fn(Stores, &DeviceView) -> String| {
-        Signal::derive(move || device().map(|device| read(stores, &device)).unwrap_or_default())
-    };
-    let title = of(|_, device| words::remove_title(&format::name(device.name.as_str())));
-    let act = move |()| {
-        let Some(Asked::Removal(device)) = asked.get_untracked() else {
+    let title = Signal::derive(move || words::remove_title(&name_of(stores, device())));
+    view! {
+        <Dialog open title class="small">
+            {move || device().map(|device| view! { <RemoveForm device open/> })}
+        </Dialog>
+    }
+}
+
+/// What removing means, and the password where the account's key must be opened for it.
+#[component]
+fn RemoveForm(device: DeviceId, open: RwSignal<bool>) -> impl IntoView {
+    let stores = stores();
+    let unlocking = Unlocking::new();
+    let (busy, problem) = (RwSignal::new(false), RwSignal::new(None::<String>));
+    let view = Memo::new(move |_| stores.devices.get(device));
+    let says = move || view.with(|view| view.as_ref().map(|view| remove_says(stores, view)));
+    let verb = move || view.with(|view| view.as_ref().map(|view| remove_verb(view.kind)));
+    let submit = move |event: web_sys::SubmitEvent| {
+        event.prevent_default();
+        if busy.get_untracked() {
             return;
-        };
+        }
         busy.set(true);
+        problem.set(None);
         leptos::task::spawn_local(async move {
-            let told = account::revoke(stores, device).await;
+            let told = if unlocking.open().await {
+                account::revoke(stores, device).await
+            } else {
+                Ok(false)
+            };
             let _ = busy.try_set(false);
             match told {
                 Ok(true) => {
@@ -193,8 +211,20 @@ fn RemoveDialog(asked: RwSignal<Option<Asked>>) -> impl IntoView {
             }
         });
     };
-    let (says, verb) = (of(remove_says), of(|_, device| remove_verb(device.kind).to_owned()));
-    view! { <Confirm open title says keep=words::keep().to_owned() verb busy problem act/> }
+    view! {
+        <form on:submit=submit>
+            <div class="body">
+                <p class="quiet">{says}</p>
+                <Show when=move || unlocking.needed.get()><p class="quiet">{words::remove_wants_password()}</p></Show>
+                <UnlockField unlocking/>
+                <ProblemLine problem/>
+            </div>
+            <footer>
+                <button type="button" class="button" autofocus on:click=move |_| open.set(false)>{words::keep()}</button>
+                <button type="submit" class="button danger" aria-busy=move || busy.get().then_some("true")>{verb}</button>
+            </footer>
+        </form>
+    }
 }
 
 fn remove_says(stores: Stores, device: &DeviceView) -> String {

@@ -10,6 +10,17 @@ fn invalid(problem: Signal<Option<String>>) -> impl Fn() -> Option<&'static str>
     move || problem.read().is_some().then_some("true")
 }
 
+/// The problem of a field until somebody types into it, which the other half is told: what was wrong may be right by then.
+pub(crate) fn until_typed(problem: Signal<Option<String>>) -> (Signal<Option<String>>, impl Fn() + Copy) {
+    let is_typed = RwSignal::new(false);
+    Effect::new(move || {
+        problem.track();
+        is_typed.set(false);
+    });
+    let shown = Signal::derive(move || problem.get().filter(|_| !is_typed.get()));
+    (shown, move || is_typed.set(true))
+}
+
 /// The problem of a field, or else its hint.
 #[component]
 pub(crate) fn Below(
@@ -63,7 +74,9 @@ pub(crate) fn TextField(
     on_type: Option<Callback<String>>,
 ) -> impl IntoView {
     let (id, below) = (dialog::fresh_id("field"), dialog::fresh_id("below"));
+    let (problem, has_typed) = until_typed(problem);
     let typed = move |event| {
+        has_typed();
         if let Some(on_type) = on_type {
             on_type.run(event_target_value(&event));
         }
@@ -108,7 +121,9 @@ pub(crate) fn PasswordField(
     let (id, below) = (dialog::fresh_id("field"), dialog::fresh_id("below"));
     let (shown, measured) = (RwSignal::new(false), RwSignal::new(None));
     let is_new = autocomplete == "new-password";
+    let (problem, has_typed) = until_typed(problem);
     let measure = move |event| {
+        has_typed();
         let typed = zeroize::Zeroizing::new(event_target_value(&event));
         measured.set((!typed.is_empty()).then(|| account::strength(&typed)));
     };
@@ -161,7 +176,8 @@ fn Strength(measured: RwSignal<Option<u8>>) -> impl IntoView {
         let class = move || if measured.get().unwrap_or(0) >= step { "on" } else { "" };
         view! { <i class=class></i> }
     });
-    view! { <div class="strength" role="img" aria-label=label>{bars.collect_view()}</div> }
+    let step = move || measured.get().unwrap_or(0).to_string();
+    view! { <div class="strength" role="img" aria-label=label data-state=step>{bars.collect_view()}</div> }
 }
 
 fn word(strength: u8) -> &'static str {

@@ -34,6 +34,8 @@ pub(crate) struct List {
     focus: RwSignal<u32>,
     /// All rows are to be chosen as soon as they are there.
     wants_all: RwSignal<bool>,
+    /// The first rows are to be seen.
+    wants_top: RwSignal<bool>,
 }
 
 impl List {
@@ -46,7 +48,20 @@ impl List {
             wanted: RwSignal::new(None),
             focus: RwSignal::new(0),
             wants_all: RwSignal::new(false),
+            wants_top: RwSignal::new(false),
         }
+    }
+
+    /// Shows the first rows whenever a filter leaves others, and the active one again when it is gone.
+    pub(crate) fn follow_filter(self, filter: RwSignal<String>) {
+        Effect::new(move |before: Option<()>| {
+            let is_empty = filter.with(|filter| filter.trim().is_empty());
+            match self.active.get_untracked() {
+                _ if before.is_none() => {}
+                Some(active) if is_empty => self.reveal(active),
+                _ => self.wants_top.set(true),
+            }
+        });
     }
 
     /// Makes a row the active one, and brings it into view, as soon as it is there.
@@ -327,6 +342,12 @@ impl Grid {
             if list.focus.get() > 0 && rows.count.get() > 0 {
                 list.focus.set(0);
                 self.focus_active();
+            }
+        });
+        Effect::new(move || {
+            if list.wants_top.get() {
+                list.wants_top.set(false);
+                self.port.scroll_to(0.0);
             }
         });
         Effect::new(move || {

@@ -12,7 +12,6 @@ use leptos_router::{
 use super::{
     banner::{DownloadBanner, LinkBanner},
     nav::{self, Nav},
-    password_prompt::PasswordPrompt,
     toast::ToastList,
     transfer_tray::TransferTray,
 };
@@ -46,7 +45,6 @@ pub(crate) fn Frame() -> impl IntoView {
         </div>
         <ToastList/>
         <KeyHelp open=help/>
-        <PasswordPrompt/>
     }
 }
 

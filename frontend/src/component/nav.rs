@@ -145,11 +145,21 @@ fn Mark() -> impl IntoView {
     }
 }
 
-/// Reads anew how full the drive is whenever the drive changed; one question at a time.
+/// Reads anew how full the drive is whenever the drive changed, an upload stored more or a transfer ended; one question at
+/// a time.
 pub(crate) fn keep_usage(stores: Stores) {
     let is_asking = StoredValue::new(false);
+    let stored = Memo::new(move |_| {
+        let (mut open, mut bytes) = (0_u64, 0_u64);
+        stores.transfers.each(|view| {
+            open += u64::from(!view.state.is_over());
+            bytes = bytes.wrapping_add(view.progress.bytes_sent);
+        });
+        (open, bytes)
+    });
+    let news = Memo::new(move |_| (stores.drive.get(), stored.get()));
     Effect::new(move || {
-        let wanted = stores.drive.get();
+        let wanted = news.get();
         if is_asking.get_value() {
             return;
         }
@@ -161,7 +171,7 @@ pub(crate) fn keep_usage(stores: Stores) {
                     let _ = stores.usage.try_set(Some(usage));
                 }
                 crate::dom::sleep(USAGE_PAUSE).await;
-                let now = stores.drive.try_get_untracked().unwrap_or(at);
+                let now = news.try_get_untracked().unwrap_or(at);
                 if now == at {
                     break;
                 }

@@ -14,6 +14,7 @@ use self::{load::Looked, sniff::Kind};
 use super::icon::Icon;
 use crate::{
     dom, format,
+    store::{Link, stores},
     text::{self, machine as words},
 };
 
@@ -75,6 +76,14 @@ pub(crate) fn Preview(
         state.set(State::Waiting);
         load(true, 0);
     };
+    // What failed without a connection is tried again when it is back.
+    let link = stores().link;
+    let is_online = Memo::new(move |_| link.get() == Link::Online);
+    Effect::new(move || {
+        if is_online.get() && state.with_untracked(|state| matches!(state, State::Failed(_))) {
+            load(false, 0);
+        }
+    });
     let shown = move || match state.get() {
         State::Waiting => view! { <i class="bone" aria-hidden="true"></i> }.into_any(),
         State::Large => view! {

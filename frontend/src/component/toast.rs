@@ -16,7 +16,10 @@ const SHOWN: Duration = Duration::from_secs(6);
 /// All messages that are on the screen.
 #[component]
 pub(crate) fn ToastList() -> impl IntoView {
-    let shown = stores().toasts.shown;
+    let toasts = stores().toasts;
+    // The app is drawn anew when its language changes.
+    toasts.drop_foreign();
+    let shown = toasts.shown;
     view! {
         <div class="toasts" role="status" aria-label=text::common::messages()>
             <For each=move || shown.get() key=|toast| toast.id children=|toast| view! { <ToastRow toast/> }/>

@@ -9,7 +9,7 @@ use super::{
     transfer::{Group, Totals, TransferRows, grouped, steer_all},
 };
 use crate::{
-    format, keyboard, route,
+    dom, format, keyboard, route,
     store::{Stores, stores},
     text::{self, keyboard as keys, transfer as words},
 };
@@ -30,20 +30,32 @@ pub(crate) fn TransferTray() -> impl IntoView {
 fn Tray(totals: Memo<Totals>) -> impl IntoView {
     let node = NodeRef::<html::Details>::new();
     let open = RwSignal::new(false);
-    keyboard::bind("t", keys::everywhere, keys::tray, move || {
-        open.update(|open| *open = !*open)
+    let before = StoredValue::new_local(None);
+    let close = move || {
+        open.set(false);
+        give_back(before, ".tray > summary");
+    };
+    keyboard::bind("t", keys::everywhere, keys::tray, move || match open.get_untracked() {
+        true => close(),
+        false => {
+            before.set_value(dom::focused());
+            open.set(true);
+            dom::focus(".tray > summary");
+        }
     });
     keyboard::on_escape(move || {
         let was_open = open.get_untracked();
-        open.set(false);
+        close();
         was_open
     });
+    // It goes when its last transfer is done, whoever is in it.
+    on_cleanup(move || give_back(before, "#content"));
     // The page that is opened from the tray is not covered by it.
     let toggled = move |_| open.set(node.get_untracked().is_some_and(|node| node.open()));
     view! {
         <details class="tray" node_ref=node prop:open=move || open.get() on:toggle=toggled>
             <summary>
-                <span class="sr">{text::common::transfers()}": "</span>
+                <span class="sr">{words::tray_label()}</span>
                 <Bar value=Signal::derive(move || totals.read().percent) class="progress thin"/>
                 <Icon name="up" class="sm turn"/>
                 <Counts totals/>
@@ -52,6 +64,17 @@ fn Tray(totals: Memo<Totals>) -> impl IntoView {
             </summary>
             <Show when=move || open.get()><Panel open/></Show>
         </details>
+    }
+}
+
+/// Who is in the tray goes back to where it was called from by its key, or else to another place.
+fn give_back(before: StoredValue<Option<web_sys::HtmlElement>, LocalStorage>, other: &str) {
+    let before = before.try_update_value(Option::take).flatten();
+    let is_inside = dom::focused().is_some_and(|focused| focused.closest(".tray").ok().flatten().is_some());
+    match before.filter(|before| before.is_connected()) {
+        _ if !is_inside => {}
+        Some(before) => _ = before.focus(),
+        None => dom::focus(other),
     }
 }
 

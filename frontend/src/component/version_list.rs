@@ -2,6 +2,7 @@
 
 use beckon_shared::{api::drive::VersionView, error::Refusal, id::NodeId};
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 
 use super::{badge::Badge, dialog::ProblemLine, skeleton::LineBones};
 use crate::{
@@ -29,8 +30,12 @@ pub(crate) fn VersionList(
         leptos::task::spawn_local(async move {
             let read = remote::versions(node).await;
             // What is on the screen stays when the connection is lost.
-            if read.is_ok() || versions.try_with_untracked(Option::is_none) == Some(true) {
-                versions.try_set(Some(read));
+            let is_first = versions.try_with_untracked(Option::is_none) == Some(true);
+            if let Some(before) = versions.try_get_untracked()
+                && (is_first || read.is_ok())
+                && before.as_ref() != Some(&read)
+            {
+                versions.set(Some(read));
             }
         });
     });
@@ -77,11 +82,18 @@ fn row(
     };
     let when = move || words::at_time(&format::date(at, now.get()), &format::clock(at));
     let download = move |_| dom::download(&remote::download_version(node, id), &name);
-    let make_current = move |_| {
+    let make_current = move |event: web_sys::MouseEvent| {
         problem.set(None);
+        // The button goes when the version is current.
+        let pane = pane_of(&event);
         leptos::task::spawn_local(async move {
             match remote::make_current(node, id).await {
-                Ok(()) => stores.drive.update(|revision| *revision += 1),
+                Ok(()) => {
+                    if let Some(pane) = pane {
+                        let _ = pane.focus();
+                    }
+                    stores.drive.update(|revision| *revision += 1);
+                }
                 Err(refusal) => _ = problem.try_set(Some(text::error::of(&refusal))),
             }
         });
@@ -110,4 +122,10 @@ fn row(
         </li>
     }
     .into_any()
+}
+
+/// The pane that something happened in, which stays when what stands in it is drawn anew.
+fn pane_of(event: &web_sys::MouseEvent) -> Option<web_sys::HtmlElement> {
+    let target: web_sys::Element = event.target()?.dyn_into().ok()?;
+    target.closest(".pane").ok()??.dyn_into().ok()
 }

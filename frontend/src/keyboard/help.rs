@@ -39,7 +39,8 @@ fn shown(key: &str) -> String {
     }
 }
 
-/// The bindings by their groups, in the order in which they were made; then what every list does.
+/// The bindings by their groups, in the order in which they were made; then what is done with files where they are
+/// listed, as far as no binding has the key here; then what every list does.
 fn groups() -> Vec<(&'static str, Vec<Line>)> {
     let mut groups: Vec<(&'static str, Vec<Line>)> = Vec::new();
     for binding in super::bindings() {
@@ -50,8 +51,25 @@ fn groups() -> Vec<(&'static str, Vec<Line>)> {
             None => groups.push((name, vec![line])),
         }
     }
+    let is_free = |(keys, _): &Line| !groups.iter().any(|(_, lines)| lines.iter().any(|line| line.0 == *keys));
+    let files: Vec<Line> = files().into_iter().filter(is_free).collect();
+    if !files.is_empty() {
+        groups.push((words::files(), files));
+    }
     groups.push((words::lists(), lists()));
     groups
+}
+
+fn files() -> Vec<Line> {
+    vec![
+        ("u", words::upload()),
+        ("d", words::download()),
+        ("f", words::filter()),
+        ("i", words::details()),
+        ("r", words::refresh()),
+        ("F2", words::rename()),
+        ("Delete", words::delete()),
+    ]
 }
 
 fn lists() -> Vec<Line> {

@@ -130,7 +130,7 @@ fn Name(row: Row) -> impl IntoView {
                     type="button" class="button icon-only ghost sm rename" aria-label=common::rename() title=common::rename()
                     on:click=move |_| editing.set(true)
                 >
-                    <Icon name="text"/>
+                    <Icon name="edit"/>
                 </button>
             </Show>
         }
@@ -166,7 +166,7 @@ fn NameField(row: Row, ended: impl Fn() + Copy + Send + Sync + 'static) -> impl 
             <div class="field">
                 <input
                     class="input" node_ref=node aria-label=common::name() autocomplete="off" spellcheck="false" maxlength="64"
-                    prop:value=before aria-invalid=is_bad on:keydown=keys
+                    prop:value=before aria-invalid=is_bad on:keydown=keys on:input=move |_| rename.problem.set(None)
                 />
                 <ProblemLine problem=rename.problem/>
             </div>
@@ -187,6 +187,10 @@ fn Notice(row: Row) -> impl IntoView {
         leptos::task::spawn_local(async move {
             let told = account::confirm(stores, id).await;
             let _ = busy.try_set(false);
+            if told.is_ok() {
+                // The button is gone, and the focus with it.
+                dom::focus(".page-head h1");
+            }
             let _ = problem.try_set(told.err().map(|refusal| text::error::of(&refusal)));
         });
     };

@@ -8,6 +8,7 @@ mod list;
 mod move_to;
 mod new_folder;
 mod order;
+mod purge;
 mod put;
 pub(crate) mod remote;
 mod rename;
@@ -17,6 +18,7 @@ mod verbs;
 use std::{collections::HashSet, sync::Arc};
 
 use beckon_shared::{
+    error::ErrorCode,
     id::NodeId,
     path::{Name, RootPath},
 };
@@ -27,24 +29,18 @@ use leptos_router::{
 };
 
 use crate::{
-    component::{drop_zone::DropZone, file_list::List, frame, menu},
+    component::{drop_zone::DropZone, file_list::List, frame, menu, pane::Pane},
     dom, format, keyboard, route,
     store::{Stores, stores},
-    text::{drive as words, keyboard as keys},
+    text::{self, drive as words, keyboard as keys},
 };
 use item::Item;
-use shelf::{Place, Shelf};
+use purge::Purging;
+use rename::Renaming;
+use shelf::{Place, Reading, Shelf};
 
-/// Wider pages show the details from the beginning.
-const WIDE: i32 = 1080;
-
-thread_local! {
-    /// Whether the details are open; the same in every folder.
-    static DETAILS: std::cell::Cell<Option<bool>> = const { std::cell::Cell::new(None) };
-}
-
-/// Goes to an address.
-type Go = Box<dyn Fn(&str) + Send + Sync>;
+/// Goes to an address, in place of the page's own or after it.
+type Go = Box<dyn Fn(&str, bool) + Send + Sync>;
 
 /// What the parts of the page share.
 #[derive(Clone, Copy)]
@@ -53,15 +49,18 @@ struct Page {
     place: StoredValue<Place>,
     shelf: Shelf,
     list: List,
-    /// Whether the details are open.
-    details: RwSignal<bool>,
+    details: Pane,
     /// Whether the field of the filter is there.
     filtering: RwSignal<bool>,
+    /// Whether the keyboard is to be in that field, though rows are chosen.
+    typing: RwSignal<bool>,
     /// The row whose name is being written.
-    renaming: RwSignal<Option<NodeId>>,
+    renaming: RwSignal<Option<Renaming>>,
     /// What is being moved, while its dialog is open.
     moving: RwSignal<Vec<Arc<Item>>>,
     naming_folder: RwSignal<bool>,
+    /// What is to be deleted for good, while the dialog asks.
+    purging: RwSignal<Option<Purging>>,
     menu: RwSignal<Option<menu::Place>>,
     /// Why what was asked for was not done.
     problem: RwSignal<Option<String>>,
@@ -101,17 +100,18 @@ fn Shown(place: Place) -> impl IntoView {
     view! {
         <head::Head page/>
         <div class="page-body flush">
-            <div class="with-pane" class:closed=move || !page.details.get()>
+            <div class="with-pane">
                 <DropZone can=page.takes_files() over=page.over says=page.name() stray=page.stray
                     take=move |dropped| page.put_dropped(None, dropped)>
                     <bar::Bar page/>
                     <list::Body page/>
                 </DropZone>
-                <Show when=move || page.details.get()><details::Details page/></Show>
+                <Show when=move || page.details.is_open()><details::Details page/></Show>
             </div>
         </div>
         <move_to::MoveTo page/>
         <new_folder::NewFolder page/>
+        <purge::Purge page/>
     }
 }
 
@@ -119,18 +119,25 @@ impl Page {
     fn new(place: Place) -> Self {
         let stores = stores();
         let navigate = use_navigate();
-        let go = move |to: &str| navigate(to, NavigateOptions::default());
-        let details = RwSignal::new(DETAILS.get().unwrap_or_else(is_wide));
+        let go = move |to: &str, replace: bool| {
+            let options = NavigateOptions {
+                replace,
+                ..NavigateOptions::default()
+            };
+            navigate(to, options);
+        };
         let page = Self {
             stores,
             place: StoredValue::new(place.clone()),
             shelf: Shelf::new(stores, place),
             list: List::new(),
-            details,
+            details: Pane::new(),
             filtering: RwSignal::new(false),
+            typing: RwSignal::new(false),
             renaming: RwSignal::new(None),
             moving: RwSignal::new(Vec::new()),
             naming_folder: RwSignal::new(false),
+            purging: RwSignal::new(None),
             menu: RwSignal::new(None),
             problem: RwSignal::new(None),
             stray: RwSignal::new(false),
@@ -139,16 +146,37 @@ impl Page {
         };
         page.look_for_focus();
         page.forget_what_is_gone();
+        page.list.follow_filter(page.shelf.filter);
         page
     }
 
     /// An address can name a node to begin at.
     fn look_for_focus(self) {
         let wanted = use_query_map().read_untracked().get("focus");
-        if let Some(node) = wanted.and_then(|wanted| wanted.parse::<NodeId>().ok()) {
-            self.list.reveal(item::key(node));
-            self.list.selection.only(item::key(node));
-            self.list.focus();
+        let Some(node) = wanted.and_then(|wanted| wanted.parse::<NodeId>().ok()) else {
+            return;
+        };
+        self.list.reveal(item::key(node));
+        self.list.selection.only(item::key(node));
+        self.list.focus();
+        Effect::new(move |done: Option<bool>| {
+            let is_read = self.shelf.complete.get() || matches!(*self.shelf.reading.read(), Reading::Failed(_));
+            if is_read && done != Some(true) && untrack(|| self.shelf.of_keys(&[item::key(node)])).is_empty() {
+                leptos::task::spawn_local(self.follow(node));
+            }
+            is_read || done == Some(true)
+        });
+    }
+
+    /// Goes on to the folder that a node was moved to.
+    async fn follow(self, node: NodeId) {
+        let found = remote::folder_of(node).await;
+        match found {
+            _ if self.is_gone() => {}
+            Ok(folder) if Some(&folder) == self.path().as_ref() => {}
+            Ok(folder) => self.go.with_value(|go| go(&address(&folder, Some(node)), true)),
+            Err(refusal) if refusal.code == ErrorCode::NotFound => self.problem.set(Some(words::gone().to_owned())),
+            Err(refusal) => self.problem.set(Some(text::error::of(&refusal))),
         }
     }
 
@@ -195,7 +223,16 @@ impl Page {
     }
 
     fn go(self, to: &str) {
-        self.go.with_value(|go| go(to));
+        self.go.with_value(|go| go(to, false));
+    }
+
+    /// The keyboard goes on in the list, or where that is empty at the page's name, when what had it is gone.
+    fn go_on(self) {
+        request_animation_frame(move || match self.shelf.items_left() {
+            None => {}
+            Some(0) => dom::focus(".main h1"),
+            Some(_) => self.list.focus(),
+        });
     }
 
     /// The folder above.
@@ -213,28 +250,29 @@ impl Page {
     }
 
     fn show_details(self, open: bool) {
-        DETAILS.set(Some(open));
-        self.details.set(open);
+        self.details.show(open);
     }
 
     fn bind_keys(self) {
         let is_folder = self.path().is_some();
-        keyboard::bind("i", keys::here, words::key_details, move || {
-            self.show_details(!self.details.get_untracked())
-        });
+        keyboard::bind("i", keys::here, words::key_details, move || self.details.toggle());
         keyboard::bind("f", keys::here, keys::filter, move || self.open_filter());
         keyboard::bind("d", keys::here, words::key_download, move || self.download());
         if is_folder {
             keyboard::bind("F2", keys::here, words::key_rename, move || self.start_renaming());
         }
-        if !self.is_deleted() {
-            keyboard::bind("Delete", keys::here, words::key_delete, move || self.delete());
-        }
+        keyboard::bind("Delete", keys::here, words::key_delete, move || {
+            match self.is_deleted() {
+                true => self.start_purging(),
+                false => self.delete(),
+            }
+        });
         keyboard::on_escape(move || self.escape());
     }
 
     fn open_filter(self) {
         self.filtering.set(true);
+        self.typing.set(true);
         leptos::task::spawn_local(async {
             leptos::task::tick().await;
             dom::focus(".toolbar input");
@@ -246,9 +284,9 @@ impl Page {
             self.close_filter();
             return true;
         }
-        let closes = self.details.get_untracked() && !is_wide();
+        let closes = self.details.uncover();
         if closes {
-            self.show_details(false);
+            self.list.focus();
         }
         closes
     }
@@ -256,13 +294,9 @@ impl Page {
     fn close_filter(self) {
         self.shelf.filter.set(String::new());
         self.filtering.set(false);
+        self.typing.set(false);
         self.list.focus();
     }
-}
-
-fn is_wide() -> bool {
-    let width = dom::window().inner_width().ok().and_then(|width| width.as_f64());
-    width.is_none_or(|width| width > f64::from(WIDE))
 }
 
 /// The address of a folder of the drive, with one of its nodes to begin at.

@@ -33,15 +33,13 @@ use crate::{
         file_list::MenuAt,
         frame,
         menu::{Menu, Place},
+        pane::Pane,
         selection::Key,
     },
-    dom, format, keyboard, order, route,
+    format, keyboard, order, route,
     store::stores,
     text::{keyboard as keys, machine as words},
 };
-
-/// The details are open from the start in windows at least as wide. Pixels.
-const WIDE: f64 = 1080.0;
 
 thread_local! {
     /// The list is to have the keyboard when the folder is drawn: it was opened from the list above or below. The row
@@ -56,10 +54,9 @@ pub(crate) fn Machine() -> impl IntoView {
     let params = use_params_map();
     let spot =
         Memo::new(move |_| params.with(|params| spot(&params.get("device")?, &params.get("rest").unwrap_or_default())));
-    let width = dom::window().inner_width().ok().and_then(|width| width.as_f64());
     let habits = Habits {
         sort: RwSignal::default(),
-        pane: RwSignal::new(width.unwrap_or(WIDE) > WIDE),
+        pane: Pane::new(),
     };
     let is_listed = Memo::new(move |_| {
         let machine = spot.with(|spot| spot.as_ref().map(|spot| spot.machine));
@@ -102,6 +99,7 @@ fn FolderPage(spot: Spot, habits: Habits) -> impl IntoView {
     let folder = Folder::new(stores(), spot.clone(), habits);
     reader::follow(folder);
     standings::follow(folder);
+    folder.list.follow_filter(folder.filter);
     let here = head::here(folder, &spot);
     let label = title(folder, &spot, &here);
     let said = label.clone();
@@ -132,7 +130,7 @@ fn FolderPage(spot: Spot, habits: Habits) -> impl IntoView {
                     <list::Entries folder ways up place label/>
                     <list::Foot folder/>
                 </div>
-                <Show when=move || habits.pane.get()><details::Details folder/></Show>
+                <Show when=move || habits.pane.is_open()><details::Details folder/></Show>
             </div>
         </div>
         <Menu open=menu_at label=words::selection() items=move || entries.run(())/>
@@ -172,7 +170,13 @@ fn opener(folder: Folder) -> impl Fn(&Item) + Clone + Send + Sync + 'static {
             ARRIVES.set(Some(None));
             navigate.with_value(|navigate| navigate(&href, NavigateOptions::default()));
         }
-        None => folder.habits.pane.set(true),
+        None => {
+            // What is chosen and what the details are of are not to be two files.
+            if !folder.list.selection.peek().is_empty() {
+                folder.list.selection.only(item.key.clone());
+            }
+            folder.habits.pane.show(true);
+        }
     }
 }
 
@@ -200,14 +204,11 @@ fn bind_keys(folder: Folder) {
         folder.download(&folder.targets())
     });
     keyboard::bind("r", keys::here, words::key_refresh, move || folder.read_again());
+    keyboard::bind("f", keys::here, keys::filter, move || folder.open_filter());
     let pane = folder.habits.pane;
-    keyboard::bind("i", keys::here, words::key_details, move || {
-        pane.update(|pane| *pane = !*pane)
-    });
+    keyboard::bind("i", keys::here, words::key_details, move || pane.toggle());
     keyboard::on_escape(move || {
-        let is_narrow = dom::window().inner_width().ok().and_then(|width| width.as_f64()) <= Some(WIDE);
-        if is_narrow && pane.get_untracked() {
-            pane.set(false);
+        if pane.uncover() {
             folder.list.focus();
             return true;
         }

@@ -1,6 +1,10 @@
 //! Recovering an account by its 24 words: a new password in the place of a lost one.
 
-use beckon_shared::{error::ErrorCode, password, recovery::RecoveryKey};
+use beckon_shared::{
+    error::ErrorCode,
+    password,
+    recovery::{RecoveryKey, words_in},
+};
 use leptos::{html, prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, components::A, hooks::use_navigate};
 use zeroize::Zeroizing;
@@ -143,7 +147,11 @@ impl Problems {
 fn WordsField(node: NodeRef<html::Textarea>, problem: RwSignal<Option<String>>) -> impl IntoView {
     let (id, below) = (dialog::fresh_id("field"), dialog::fresh_id("below"));
     let count = RwSignal::new(0);
-    let typed = move |event| count.set(Zeroizing::new(event_target_value(&event)).split_whitespace().count());
+    let (problem, has_typed) = field::until_typed(problem.into());
+    let typed = move |event| {
+        has_typed();
+        count.set(words_in(&Zeroizing::new(event_target_value(&event))).len());
+    };
     let hint = Signal::derive(move || text::account::words_hint(&count.get()));
     let invalid = move || problem.read().is_some().then_some("true");
     view! {
@@ -153,7 +161,7 @@ fn WordsField(node: NodeRef<html::Textarea>, problem: RwSignal<Option<String>>) 
                 id=id class="input area mono" rows="4" node_ref=node autocomplete="off" autocapitalize="none" spellcheck="false"
                 lang="en" on:input=typed aria-invalid=invalid aria-describedby=below.clone()
             ></textarea>
-            <Below id=below problem=problem.into() hint/>
+            <Below id=below problem hint/>
         </div>
     }
 }

@@ -65,12 +65,13 @@ fn remember(text: &str) {
 
 /// What a screen reader hears when the results have come.
 fn said(stores: Stores, search: Search) -> String {
-    let text = search.text.get();
+    let wanted = search.text.get();
     match search.found.get() {
-        Some(Ok(found)) if !text.trim().is_empty() => {
-            let count = devices(stores, &text).len() + found.rows.len();
+        Some(Ok(found)) if !wanted.trim().is_empty() => {
+            let count = devices(stores, &wanted).len() + found.rows.len();
             let more = if found.next.is_some() { "+" } else { "" };
-            words::count(&format!("{}{more}", format::count(count as u64)))
+            let word = text::plural(count as u64, "result", "results");
+            words::count(&format!("{}{more}", format::count(count as u64)), &word)
         }
         _ => String::new(),
     }

@@ -63,6 +63,12 @@ impl Progress {
     fn draft(&self) -> Option<Rc<Draft>> {
         self.draft.borrow().clone()
     }
+
+    /// One that was refused, which needs another name or code only.
+    fn refused_draft(&self) -> Option<Rc<Draft>> {
+        self.refused.get_untracked()?;
+        self.draft()
+    }
 }
 
 /// The page, at `/setup` and at `/invite`.
@@ -113,14 +119,19 @@ fn title(is_invited: bool) -> &'static str {
     }
 }
 
-/// The code behind the `#` of the address; it does not stay there for others to see.
+/// The code behind the `#` of the address; it does not stay there for others to see. This tab keeps it, so that it is there
+/// again after a reload.
 fn take_code(progress: &Progress) {
     let location = dom::window().location();
     let hash = location.hash().unwrap_or_default();
     let code = hash.trim_start_matches('#');
     if code.is_empty() {
+        if progress.code.read_untracked().is_empty() {
+            progress.code.set(kept_code().unwrap_or_default());
+        }
         return;
     }
+    keep_code(Some(code));
     if *progress.code.read_untracked() != code {
         // Somebody else's, perhaps, who must not get words that others have seen.
         progress.draft.replace(None);
@@ -130,6 +141,26 @@ fn take_code(progress: &Progress) {
     if let Ok(history) = dom::window().history() {
         let _ = history.replace_state_with_url(&wasm_bindgen::JsValue::NULL, "", Some(&path));
     }
+}
+
+/// In the storage of the tab until the account is made; an invitation's has another place than the set-up's.
+fn code_place() -> Option<(web_sys::Storage, String)> {
+    let storage = dom::window().session_storage().ok().flatten()?;
+    let path = dom::window().location().pathname().ok()?;
+    Some((storage, format!("beckon.code {path}")))
+}
+
+fn kept_code() -> Option<String> {
+    let (storage, place) = code_place()?;
+    storage.get_item(&place).ok()?
+}
+
+fn keep_code(code: Option<&str>) {
+    let Some((storage, place)) = code_place() else { return };
+    let _ = match code {
+        Some(code) => storage.set_item(&place, code),
+        None => storage.remove_item(&place),
+    };
 }
 
 #[component]

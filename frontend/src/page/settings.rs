@@ -7,7 +7,11 @@ mod session;
 use leptos::prelude::*;
 use leptos_router::components::A;
 
-use self::{browser::ThisBrowser, password::PasswordSetting, session::Sessions};
+use self::{
+    browser::ThisBrowser,
+    password::PasswordSetting,
+    session::{SessionList, Sessions},
+};
 use crate::{
     component::{
         frame,
@@ -22,14 +26,15 @@ use crate::{
 #[component]
 pub(crate) fn Settings() -> impl IntoView {
     frame::title(|| text::common::settings().to_owned());
+    let sessions = RwSignal::new(None);
     view! {
         <header class="page-head"><h1 tabindex="-1">{text::common::settings()}</h1></header>
         <div class="page-body">
             <div class="settings">
-                <Account/>
+                <Account sessions/>
                 <section aria-labelledby="security">
                     <h2 id="security">{text::settings::security()}</h2>
-                    <Sessions/>
+                    <Sessions sessions/>
                     <div class="card">
                         <Setting title=text::settings::devices() says=text::settings::devices_sub()>
                             <A href=route::MACHINES attr:class="button">{text::settings::show_devices()}</A>
@@ -66,7 +71,7 @@ fn Setting(
 }
 
 #[component]
-fn Account() -> impl IntoView {
+fn Account(sessions: SessionList) -> impl IntoView {
     let stores = store::stores();
     let name = move || stores.me.with(|me| me.as_ref().map(|me| me.account_name.clone()));
     let is_admin = move || stores.me.with(|me| me.as_ref().is_some_and(|me| me.admin));
@@ -89,7 +94,7 @@ fn Account() -> impl IntoView {
             <div class="card">
                 <Setting title=text::settings::name() says=admin><span class="cut"><bdi>{name}</bdi></span></Setting>
                 <Setting title=text::settings::drive()><span class="tnum">{used}</span></Setting>
-                <PasswordSetting/>
+                <PasswordSetting sessions/>
                 <Leave/>
             </div>
         </section>

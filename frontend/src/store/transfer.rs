@@ -13,7 +13,7 @@ use leptos::prelude::*;
 use super::rows::{Row, Rows};
 use crate::{component, dom};
 
-/// The server tells of no more transfers at once: those that were ordered last.
+/// The server tells of so many transfers that were ordered last, and of all older ones that are not over.
 pub(crate) const LISTED: usize = 500;
 /// A rate is measured over this many milliseconds.
 const WINDOW_MS: u128 = 5_000;

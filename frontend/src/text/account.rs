@@ -26,6 +26,8 @@ texts! {
     old_password = "Current password" | "当前密码";
     show_password = "Show password" | "显示密码";
     hide_password = "Hide password" | "隐藏密码";
+    password_stays = "The password that you typed and your recovery words stay as they are." | "已输入的密码和恢复单词保持不变。";
+    password_same = "This is the password that you have. Choose another one." | "新密码与当前密码相同，请换一个。";
     password_missing = "Type the password." | "请输入密码。";
     password_short = "Choose a password of at least 8 characters." | "密码至少需要 8 个字符。";
     password_long = "Choose a password of at most 1,024 bytes." | "密码最长 1,024 字节。";
@@ -65,7 +67,7 @@ texts! {
     use_recovery = "Use recovery key" | "使用恢复密钥";
     wrong_password = "Name and password do not match. Check both, or use your recovery key." | "用户名与密码不匹配。请检查后重试，或使用恢复密钥。";
     not_mine = "This is not my computer" | "这不是我的电脑";
-    not_mine_hint = "Sign out and forget everything when the tab closes." | "关闭标签页时自动退出并清除所有信息。";
+    not_mine_hint = "Sign out and forget everything when the tab is closed or reloaded." | "关闭或刷新标签页时自动退出并清除所有信息。";
     not_private = "This connection is not private: anyone on the way can change this page. Use https outside your own network." | "此连接未加密，途中的任何人都可能篡改此页面。在自己的网络之外请使用 https。";
     other_account = "The server shows another account key than the one that this browser knows. Do not go on, and ask whoever runs the server." | "服务器出示的账号密钥与此浏览器已知的不同。请勿继续，并询问服务器管理员。";
     unpin_text = "If the account was made anew, for instance on a new server, this browser can forget the old one." | "如果账号是重新创建的（例如换了新服务器），可以让此浏览器忘记旧账号。";
@@ -84,9 +86,7 @@ texts! {
     recover_button = "Set new password" | "设置新密码";
     recovering = "Opening your account" | "正在打开账号";
     to_sign_in = "Back to sign in" | "返回登录";
-    prompt_title = "Type your password" | "输入密码";
-    prompt_text = "What you are about to do needs your account's key, which only your password opens." | "此操作需要账号密钥，而密钥只能用密码打开。";
-    unlock = "Continue" | "继续";
+    not_my_device(name) = "{name} (not mine)" | "{name}（非本人）";
     device_name(browser, system) = "{browser} on {system}" | "{system} 上的 {browser}";
     account_menu(name) = "Account: {name}" | "账号：{name}";
     sign_out = "Sign out" | "退出登录";

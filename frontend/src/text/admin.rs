@@ -95,6 +95,7 @@ texts! {
     making_link = "Making the link" | "正在生成链接";
     link = "Link to send" | "要发送的链接";
     link_once = "It is shown only now and works once. Send it by a way that only this person reads." | "链接仅此时显示，且只能使用一次。请通过仅对方可见的方式发送。";
+    link_loopback = "This page was opened at an address that only this computer reaches, and so would the link be. For a person elsewhere, open Beckon by the server's address in your network and make the link there." | "当前页面的地址只有本机可以访问，生成的链接也一样。要邀请其他地方的人，请用服务器在网络中的地址打开 Beckon，再生成链接。";
     link_until(until) = "Valid until {until}" | "有效期至 {until}";
     done = "Done" | "完成";
     invitations = "Open invitations" | "未使用的邀请";

@@ -26,6 +26,7 @@ texts! {
     try_now = "Try now" | "立即重试";
     online = "Online" | "在线";
     away = "Away" | "离线";
+    not_known = "Not known" | "未知";
     details = "Details" | "详情";
     open = "Open" | "打开";
     show = "Show" | "查看";

@@ -24,6 +24,7 @@ texts! {
     role_controller = "May command machines" | "可控制机器";
     no_end = "without end" | "长期有效";
     by_code = "vouched for by a join code" | "由加入代码签发";
+    by_code_confirmed = "joined by a join code, which was confirmed" | "通过加入代码加入，已确认";
     until(date) = "until {date}" | "有效期至 {date}";
     id = "Id" | "标识";
     visits = "Visits" | "访问记录";
@@ -42,6 +43,7 @@ texts! {
     remove_machine = "Remove machine" | "移除机器";
     remove_browser = "Remove browser" | "移除浏览器";
     remove_cli = "Remove command line" | "移除命令行";
+    remove_wants_password = "This needs your account's key, which only your password opens." | "此操作需要账号密钥，而密钥只能用密码打开。";
     remove = "Remove …" | "移除…";
     removed(name) = "{name} is removed" | "已移除 {name}";
     is_removed = "This device was removed. Its key does not work any more." | "此设备已被移除，它的密钥不再有效。";

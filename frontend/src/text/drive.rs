@@ -11,7 +11,7 @@ texts! {
     choose_files = "Choose files …" | "选择文件…";
     choose_folder = "Choose a folder …" | "选择文件夹…";
     only_in_files = "Files are put into the folder Files. What stands here comes from machines." | "文件只能放入“Files”文件夹，此处的内容来自机器。";
-    open_files = "Open Files" | "打开 Files";
+    open_files = "Go to Files" | "前往 Files";
     put_into(count, name) = "Put {count} files into {name}" | "将 {count} 个文件放入“{name}”";
     put_one_into(name) = "Put 1 file into {name}" | "将 1 个文件放入“{name}”";
     new_folder = "New folder" | "新建文件夹";
@@ -28,6 +28,7 @@ texts! {
     deleted_at = "Deleted" | "删除";
     kind = "Kind" | "类型";
     folder = "Folder" | "文件夹";
+    link = "Link" | "链接";
     facts = "Facts" | "信息";
     points_to = "Points to" | "指向";
     exact_size(short, bytes) = "{short} ({bytes} bytes)" | "{short}（{bytes} 字节）";
@@ -65,13 +66,19 @@ texts! {
     restore = "Restore" | "恢复";
     one_restored(name) = "{name} is back where it was" | "“{name}”已恢复到原位置";
     many_restored(count) = "{count} entries are back where they were" | "{count} 项已恢复到原位置";
+    purge = "Delete for good" | "永久删除";
+    purge_one(name) = "Delete {name} for good?" | "永久删除“{name}”？";
+    purge_many(count) = "Delete {count} entries for good?" | "永久删除这 {count} 项？";
+    purge_says = "With all their versions, and nothing brings them back. The room that they take counts as free at once." | "其所有版本将一并删除，且无法恢复。占用的空间会立即释放。";
+    empty_deleted = "Empty Deleted" | "清空“已删除”";
+    empty_deleted_ask = "Delete all that is in Deleted for good?" | "永久删除“已删除”中的全部内容？";
     bad_name = "A name has 1 to 255 characters, holds no “/” and is not “.” or “..”." | "名称长度为 1 到 255 个字符，不能包含“/”，也不能是“.”或“..”。";
     filter_label = "Filter this list" | "筛选当前列表";
     one_entry = "1 entry" | "1 项";
     entries(count) = "{count} entries" | "{count} 项";
     of_entries(shown, all) = "{shown} of {all}" | "{all}中的 {shown} 项";
     still_reading = "still reading" | "仍在读取";
-    here(size) = "{size} here" | "此处共 {size}";
+    here(size) = "{size} in files here" | "此处文件共 {size}";
     nothing_yet = "Nothing is in the drive yet" | "云盘中还没有内容";
     nothing_yet_says = "Upload folders from your machines, or put files from this computer into Files." | "从机器上传文件夹，或将此电脑的文件放入 Files。";
     none_deleted = "Nothing was deleted" | "没有已删除的内容";
@@ -79,6 +86,7 @@ texts! {
     empty = "This folder is empty" | "此文件夹为空";
     empty_says = "Drop files or folders here, or choose them." | "将文件或文件夹拖到此处，或点击选择。";
     empty_machine_says = "Nothing was uploaded into it." | "尚未有内容上传到此处。";
+    gone = "It is not in the drive any more. It may stand in Deleted." | "它已不在云盘中，可能在“已删除”中。";
     up = "Up" | "上一级";
     not_read = "This folder could not be read" | "无法读取此文件夹";
     to_top = "To the top of the drive" | "回到云盘顶层";

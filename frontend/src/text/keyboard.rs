@@ -4,6 +4,13 @@ texts! {
     keys = "Keys" | "快捷键";
     everywhere = "Everywhere" | "任何页面";
     here = "On this page" | "当前页面";
+    files = "Files and folders" | "文件与文件夹";
+    upload = "Upload to drive, on a machine" | "上传到云盘（机器中）";
+    download = "Download" | "下载";
+    details = "Open or close the details" | "展开或收起详情";
+    refresh = "Read again, on a machine" | "重新读取（机器中）";
+    rename = "Rename, in the drive" | "重命名（云盘中）";
+    delete = "Delete, in the drive" | "删除（云盘中）";
     lists = "In lists" | "列表中";
     letters_off = "Single letters are off. Turn them on in the settings." | "单字母快捷键已关闭，可在设置中开启。";
     go_machines = "Machines" | "打开机器";

@@ -23,6 +23,7 @@ texts! {
 
     filter = "Filter this folder" | "筛选此文件夹";
     refresh = "Read again" | "重新读取";
+    refresh_away = "Read again when the machine is back" | "机器上线后才能重新读取";
     hide_details = "Hide details" | "隐藏详情";
     tools = "Folder" | "文件夹";
     selection = "Selection" | "选择";
@@ -67,6 +68,7 @@ texts! {
     gone = "It was moved, renamed or deleted on the machine. What was uploaded of it is still in your drive." | "它已在机器上被移动、重命名或删除。已上传的内容仍在你的云盘中。";
     failed_title = "This folder could not be read" | "无法读取此文件夹";
     read_again = "Read again" | "重新读取";
+    what_drive_holds = "What the drive holds of it" | "查看云盘中的内容";
     up_to(name) = "Up to {name}" | "返回 {name}";
     to_machines = "To your machines" | "返回机器列表";
     empty_title = "This folder is empty" | "此文件夹为空";

@@ -16,7 +16,7 @@ texts! {
     address = "Address" | "地址";
     last_visit = "Last visit" | "上次访问";
     now = "now" | "刚刚";
-    this_browser = "This browser" | "当前浏览器";
+    this_browser = "This browser" | "此浏览器";
     relay = "relay" | "中转";
     why = "why?" | "为什么？";
     why_of(name) = "Why does {name} go by relay?" | "{name} 为什么走中转？";
@@ -27,6 +27,7 @@ texts! {
     uploading_first = "Uploading, looking for files" | "正在上传，正在查找文件";
     waits(count, word) = "{count} {word} for it" | "有 {count} 项传输在等它上线";
     by_code = "joined by code" | "通过代码加入";
+    confirmed(name) = "{name} is confirmed as your machine" | "已确认 {name} 是你的机器";
     by_code_elsewhere = "It joined by a join code. The server says that it was confirmed on another terminal, which this browser cannot check. Confirm it here if it is yours; remove it if it is not." | "它通过加入代码加入。服务器称它已在其他终端上确认，但此浏览器无法核实。若是你的机器请在此确认，否则请移除。";
     by_code_says = "It joined by a join code. Confirm it if it is yours; remove it if it is not." | "它通过加入代码加入。若是你的机器请确认，否则请移除。";
     confirm = "Confirm" | "确认";
@@ -43,9 +44,9 @@ texts! {
     relay_found = "Found" | "结果";
     relay_do = "To do" | "建议";
     relay_tried_says = "Nothing: this version reaches every machine by way of the server." | "未尝试直连：此版本通过服务器连接所有机器。";
-    relay_same(address) = "This browser and the machine visit from the same address, {address}. They may be on one network." | "当前浏览器与该机器的访问地址相同（{address}），可能在同一网络中。";
-    relay_other(here, there) = "This browser visits from {here}, the machine from {there}." | "当前浏览器从 {here} 访问，该机器从 {there} 访问。";
-    relay_do_says = "Nothing needs doing. What passes the server is sealed between this browser and the machine; the server cannot read it." | "无需操作。经由服务器的数据在当前浏览器与该机器之间加密，服务器无法读取。";
+    relay_same(address) = "This browser and the machine visit from the same address, {address}. They may be on one network." | "此浏览器与该机器的访问地址相同（{address}），可能在同一网络中。";
+    relay_other(here, there) = "This browser visits from {here}, the machine from {there}." | "此浏览器从 {here} 访问，该机器从 {there} 访问。";
+    relay_do_says = "Nothing needs doing. What passes the server is sealed between this browser and the machine; the server cannot read it." | "无需操作。经由服务器的数据在此浏览器与该机器之间加密，服务器无法读取。";
     /// Adding a machine.
     add_says = "Run this on the machine whose files you want to reach. It works once and for the next 15 minutes." | "请在要访问的那台机器上运行下面的命令。命令只能用一次，15 分钟内有效。";
     system = "System of the machine" | "机器的系统";
@@ -56,10 +57,10 @@ texts! {
     writable_hint = "Needed only if this machine is to receive files." | "仅当这台机器需要接收文件时才要勾选。";
     command = "Command" | "命令";
     make_code = "Make the command" | "生成命令";
-    code_wants_password = "The command holds a join code, which your password makes. It is good for one machine and 15 minutes." | "命令中包含由密码生成的加入代码，仅限一台机器使用，15 分钟内有效。";
+    code_wants_password = "The command holds a join code, good for one machine and 15 minutes. Your account's key signs it, and only your password opens that." | "命令中包含加入代码，仅限一台机器使用，15 分钟内有效。代码由账号密钥签发，而密钥只能用密码打开。";
     expired = "This command has expired." | "此命令已过期。";
     again = "Make a new command" | "生成新命令";
-    get_it = "Beckon is not on it yet? Copy the program there first: it is one file. The address that it needs stands in the command." | "那台机器还没有 Beckon？请先把程序复制过去，它只有一个文件。所需的服务器地址已包含在命令中。";
+    get_it = "Beckon is not on it yet? Copy the program there first: one file, beckon, which whoever runs the server has beside beckon-server. A machine with another system needs one that was built for it." | "那台机器还没有 Beckon？请先把程序复制过去：只有一个文件 beckon，与服务器程序放在一起，可向服务器管理员索取。系统不同的机器需要为其构建的程序。";
     loopback = "This page was opened at an address that only this computer reaches. To add another machine, open Beckon by the server's address in your network." | "当前页面的地址只有本机可以访问。要添加其他机器，请用服务器在网络中的地址打开 Beckon。";
     waiting = "Waiting for the machine …" | "正在等待机器加入……";
     waiting_says = "It appears here by itself as soon as it joins." | "加入后会自动显示在这里。";

@@ -13,5 +13,5 @@ texts! {
     nothing = "Nothing has this in its name" | "没有名称包含此内容的结果";
     nothing_says = "Try a shorter part of the name. What is on machines and not in the drive yet is found in their folders." | "请尝试名称中更短的部分。尚未存入云盘的内容可在机器的文件夹中查找。";
     failed = "The drive could not be searched" | "无法搜索云盘";
-    count(count) = "{count} results" | "{count} 条结果";
+    count(count, word) = "{count} {word}" | "{count} 条结果";
 }

@@ -19,7 +19,7 @@ texts! {
     free_up = "Free up space" | "腾出空间";
     again = "Go to the machine" | "前往该机器";
     drive = "Drive" | "云盘";
-    this_browser = "this browser" | "当前浏览器";
+    this_browser = "this browser" | "此浏览器";
     progress_of(what) = "Progress of {what}" | "{what} 的进度";
     files(count, word) = "{count} {word}" | "{count} 个文件";
     of(done, total) = "{done} of {total}" | "{done} / {total}";
@@ -29,7 +29,7 @@ texts! {
     files_of(done, total) = "{done} of {total} files" | "{done} / {total} 个文件";
     safe(files, bytes) = "{files} · {bytes}, safe" | "{files} · {bytes}，已安全存入";
     nothing_new = "Nothing to send, all safe" | "无需传输，均已安全存入";
-    cancelled(bytes) = "Cancelled, {bytes} kept" | "已取消，保留 {bytes}";
+    cancelled(bytes) = "Cancelled after {bytes}" | "已取消，已传 {bytes}";
     rate_left(rate, left) = "{rate} · {left}" | "{rate} · 剩 {left}";
     starting = "starting" | "正在开始";
     queued = "queued" | "排队";
@@ -39,7 +39,10 @@ texts! {
     /// Why lines.
     why_away(machine, since) = "{machine} has been away since {since}. The upload starts by itself when it is back." | "{machine} 自 {since} 起离线，上线后会自动开始上传。";
     why_gone = "The machine is away. The upload goes on by itself when it is back." | "机器已离线，上线后会自动继续上传。";
-    why_no_room(kept) = "Your drive is full. {kept} already arrived and will not be sent again. Free some space; it then goes on by itself." | "云盘已满。已收到的 {kept} 不会重传。腾出空间后会自动继续。";
+    why_no_room(kept) = "Your drive is full. {kept} already arrived and will not be sent again. Free some space; it then goes on by itself. What you delete counts until it is deleted for good." | "云盘已满。已收到的 {kept} 不会重传。腾出空间后会自动继续。删除的内容在彻底删除前仍占用空间。";
+    why_no_room_for(kept, missing) = "Your drive is full. {kept} already arrived and will not be sent again. Free about {missing}; it then goes on by itself. What you delete counts until it is deleted for good." | "云盘已满。已收到的 {kept} 不会重传。大约需腾出 {missing}，之后会自动继续。删除的内容在彻底删除前仍占用空间。";
+    why_never_room(kept, total, quota) = "Your drive is full, and these {total} may not fit into its {quota} at all. {kept} already arrived and will not be sent again. Ask an administrator for more room; it then goes on by itself." | "云盘已满，这 {total} 可能超出其全部容量 {quota}。已收到的 {kept} 不会重传。请让管理员增加配额，之后会自动继续。";
+    why_disk_full(kept) = "The server's disk is full. {kept} already arrived and will not be sent again. Ask an administrator to make room; it then goes on by itself." | "服务器磁盘已满。已收到的 {kept} 不会重传。请让管理员腾出空间，之后会自动继续。";
     why_question_there(device) = "{device} stopped this upload when its page was left. Open Beckon there and choose the same files again; what arrived will not be sent again." | "{device} 关闭页面后上传已停止。请在该设备上打开 Beckon 并重新选择相同的文件，已收到的内容不会重传。";
     why_schedule = "It waits for its hour and goes on by itself." | "等待预定时间，届时自动继续。";
     why_failed = "The upload stopped. What already arrived is kept and will not be sent again." | "上传已停止。已收到的内容会保留，不会重传。";
@@ -53,7 +56,7 @@ texts! {
     problems_more(count) = "{count} more" | "还有 {count} 个";
     problems_none = "No file is listed. Retry the upload to see it again." | "没有列出文件。可重试上传后再查看。";
     ask_cancel(what) = "Cancel {what}?" | "取消 {what}？";
-    ask_cancel_says(kept) = "{kept} already arrived and stays in the drive. The rest is not sent." | "已收到的 {kept} 会保留在云盘中，其余内容不再发送。";
+    ask_cancel_says(kept) = "{kept} already arrived. Files of it that are safe stay in the drive; of the others nothing is kept, and the rest is not sent." | "已收到 {kept}。其中已安全存入的文件会保留在云盘中，其余不再保留，也不再发送。";
     keep_on = "Go on" | "继续传输";
     cancel_verb = "Cancel transfer" | "取消传输";
     newest(count) = "Only the newest {count} are shown." | "仅显示最新的 {count} 项。";
@@ -64,6 +67,7 @@ texts! {
     to_machines = "Go to the machines" | "前往机器";
     show_rest(count) = "Show {count} more" | "再显示 {count} 项";
     /// The tray.
+    tray_label = "Transfers: " | "传输：";
     is_running(count) = "{count} running" | "{count} 项进行中";
     is_waiting(count) = "{count} waiting" | "{count} 项等待";
     is_needy(count, word) = "{count} {word} you" | "{count} 项需要处理";

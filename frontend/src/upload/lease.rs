@@ -33,6 +33,12 @@ pub(super) fn take(transfer: TransferId) -> bool {
     mine
 }
 
+/// Whether another tab has it.
+pub(super) fn is_elsewhere(transfer: TransferId) -> bool {
+    let held = dom::local_storage().and_then(|storage| storage.get_item(&key(transfer)).ok().flatten());
+    held.is_some_and(|held| TAB.with(|tab| !is_free(&held, tab, dom::now())))
+}
+
 /// Gives the lease back, if it is this tab's.
 pub(super) fn release(transfer: TransferId) {
     let Some(storage) = dom::local_storage() else { return };

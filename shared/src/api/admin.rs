@@ -122,7 +122,9 @@ pub struct Stats {
     pub received: u64,
     /// Bytes that went out over HTTP bodies and relays since the start.
     pub sent: u64,
-    /// The newest 500 transfers that are not over.
+    /// How many transfers are not over.
+    pub transfers_total: u32,
+    /// The newest 500 of them.
     pub transfers: Vec<RunningTransfer>,
     /// What works in the background.
     pub workers: Vec<WorkerView>,

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     api::Blob,
-    entry::{EntryKind, SourceStamp},
+    entry::{EntryKind, InDrive, SourceStamp},
     id::{DeviceId, Hash, NodeId, RootId, VersionId},
     path::{Name, RootPath},
     time::Timestamp,
@@ -153,6 +153,38 @@ pub struct HeadsOf {
     pub names: Vec<Name>,
 }
 
+/// `POST /api/drive/outdated`: what at, above and below a machine's folder the drive holds no more as the machine brought it.
+/// Answered by [`Outdated`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutdatedOf {
+    /// The machine.
+    pub device: DeviceId,
+    /// The root.
+    pub root: RootId,
+    /// The folder below the root.
+    pub path: RootPath,
+}
+
+/// Answers [`OutdatedOf`]. A controller passes it on to the machine, which compares by its index: [`crate::browse::Ask::States`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Outdated {
+    /// The root's epoch (`UploadGrant`) at that moment; 0 if nothing of the root was ever uploaded.
+    pub epoch: u64,
+    /// At most 1,000 places, each with all below it.
+    pub places: Vec<OutdatedPlace>,
+}
+
+/// A place of a root that does not stand to the drive as the machine remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OutdatedPlace {
+    /// Below the root.
+    pub path: RootPath,
+    /// `no` where it was deleted in the drive, `changed` where the drive holds something else, `unknown` where too much below
+    /// it changed to be told one by one.
+    pub state: InDrive,
+}
+
 /// `POST /api/drive/move`: gives a node another name, folder or both. Answered by 204.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -166,7 +198,8 @@ pub struct Move {
     pub name: Option<Name>,
 }
 
-/// `POST /api/drive/delete`, `POST /api/drive/restore`: to Deleted for 30 days, and back. Answered by 204.
+/// `POST /api/drive/delete`, `POST /api/drive/restore`: to Deleted for 30 days, and back. `POST /api/drive/purge`: out of
+/// Deleted for good. Answered by 204, as is `POST /api/drive/empty`, which has no body and takes all that is in Deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nodes {

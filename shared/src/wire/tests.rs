@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    api::drive::{Outdated, OutdatedPlace},
     browse::{Answer, Ask, FromMachine, ListAsk, Page, ToMachine},
     bulk::{CommitReply, CommitUpload, HaveRequest},
     certificate::{DeviceCertificate, Role, SUITE},
@@ -176,7 +177,14 @@ macro_rules! for_each_sample {
             "ToMachine::Ask States",
             ask(Ask::States {
                 root: root(),
-                folders: vec![path()]
+                folders: vec![path()],
+                drive: Box::new(Outdated {
+                    epoch: 5,
+                    places: vec![OutdatedPlace {
+                        path: path(),
+                        state: InDrive::No
+                    }]
+                })
             })
         );
         $visit!(

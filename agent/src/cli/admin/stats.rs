@@ -25,6 +25,10 @@ fn text(stats: &Stats) -> String {
         size(stats.sent)
     ));
     lines.extend(stats.workers.iter().map(worker));
+    lines.push(format!(
+        "transfers  {} not over",
+        count(stats.transfers_total.into(), "transfer")
+    ));
     lines.extend(stats.transfers.iter().map(transfer));
     lines.join("\n")
 }

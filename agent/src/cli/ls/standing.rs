@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use beckon_shared::{
-    api::drive::{HeadView, Heads, HeadsOf},
+    api::drive::{HeadView, Heads, HeadsOf, Outdated, OutdatedOf},
     browse::{Answer, Ask},
     entry::{Entry, EntryKind, InDrive},
     in_drive,
@@ -55,8 +55,12 @@ impl Folder<'_> {
             .into_iter()
             .map(|state| state.unwrap_or(InDrive::Unknown))
             .collect();
+        if asked.is_empty() {
+            return Ok(states);
+        }
+        let drive = self.outdated().await?;
         for part in asked.chunks(ASK_MAX) {
-            let answers = self.ask_machine(part.iter().map(|at| &entries[*at])).await?;
+            let answers = self.ask_machine(part.iter().map(|at| &entries[*at]), &drive).await?;
             for (at, answer) in part.iter().zip(answers) {
                 if let (Some(state), true) = (states.get_mut(*at), answer != InDrive::Unknown) {
                     *state = answer;
@@ -85,6 +89,16 @@ impl Folder<'_> {
             .collect())
     }
 
+    /// What the drive holds no more as the machine brought it.
+    async fn outdated(&self) -> Result<Outdated, Failure> {
+        let question = OutdatedOf {
+            device: self.place.device,
+            root: self.place.root,
+            path: self.path.clone(),
+        };
+        self.api.post("/api/drive/outdated", &question).await
+    }
+
     fn question(&self, names: &[Name]) -> HeadsOf {
         HeadsOf {
             device: self.place.device,
@@ -94,7 +108,11 @@ impl Folder<'_> {
         }
     }
 
-    async fn ask_machine(&self, entries: impl Iterator<Item = &Entry>) -> Result<Vec<InDrive>, Failure> {
+    async fn ask_machine(
+        &self,
+        entries: impl Iterator<Item = &Entry>,
+        drive: &Outdated,
+    ) -> Result<Vec<InDrive>, Failure> {
         let paths = entries
             .map(|entry| self.path.join(&entry.name))
             .collect::<Result<Vec<_>, _>>();
@@ -105,6 +123,7 @@ impl Folder<'_> {
             .ask(Ask::States {
                 root: self.place.root,
                 folders,
+                drive: Box::new(drive.clone()),
             })
             .await?
         {

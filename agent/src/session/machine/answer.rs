@@ -24,7 +24,7 @@ pub(super) fn answer(agent: &Agent, listings: &Listings, ask: Ask) -> Result<Ans
             offset,
             len,
         } => read(agent, &root, &path, offset, len),
-        Ask::States { root, folders } => drive_state::states(agent, &root, &folders).map(Answer::States),
+        Ask::States { root, folders, drive } => drive_state::states(agent, &root, &folders, &drive).map(Answer::States),
         Ask::Wake(_) => Err(Refusal::new(
             ErrorCode::BadVersion,
             "this machine cannot wake others yet",

@@ -1,11 +1,14 @@
-//! How what stands on this machine stands to the drive, by the index of what the server confirmed.
+//! How what stands on this machine stands to the drive: by the index of what the server confirmed, but for what the server
+//! told of changes in the drive.
 
 use std::{
+    collections::HashMap,
     io::Read,
     time::{Duration, Instant},
 };
 
 use beckon_shared::{
+    api::drive::Outdated,
     entry::{Entry, EntryKind, InDrive},
     error::{ErrorCode, Refusal},
     id::{Hash, RootId},
@@ -14,7 +17,7 @@ use beckon_shared::{
 
 use crate::{
     agent::Agent,
-    index::{Row, Standing, View},
+    index::{Known, Row, Standing, View},
     root::{Folder, Root},
 };
 
@@ -28,7 +31,12 @@ const REREAD_MAX: u64 = 256 << 20;
 const DEPTH_MAX: usize = 2048;
 
 /// One state for each place: of a file its own, of a folder the worst of it and below it.
-pub(super) fn states(agent: &Agent, root: &RootId, places: &[RootPath]) -> Result<Vec<InDrive>, Refusal> {
+pub(super) fn states(
+    agent: &Agent,
+    root: &RootId,
+    places: &[RootPath],
+    drive: &Outdated,
+) -> Result<Vec<InDrive>, Refusal> {
     if places.len() > ASKED_MAX {
         return Err(Refusal::new(
             ErrorCode::TooLarge,
@@ -41,6 +49,8 @@ pub(super) fn states(agent: &Agent, root: &RootId, places: &[RootPath]) -> Resul
             .index
             .known_source(agent.space, *root)
             .map(|source| agent.index.view(source)),
+        epoch: drive.epoch,
+        outdated: drive.places.iter().map(|place| (&place.path, place.state)).collect(),
         until: Instant::now() + TIME_MAX,
     };
     let state = |place: &RootPath| match compared.place(place) {
@@ -55,36 +65,56 @@ struct Compared<'a> {
     root: &'a Root,
     /// Nothing if nothing of the root was ever uploaded.
     view: Option<View>,
+    /// The root's epoch on the server.
+    epoch: u64,
+    /// What the drive does not hold as the index says, with all below each.
+    outdated: HashMap<&'a RootPath, InDrive>,
     until: Instant,
 }
 
 impl Compared<'_> {
     fn place(&self, path: &RootPath) -> InDrive {
         if path.is_root() {
-            return self
-                .root
-                .folder(path)
-                .map_or(InDrive::Unknown, |folder| self.below(&folder, path, 0));
+            return self.root.folder(path).map_or(InDrive::Unknown, |folder| {
+                let told = self.outdated.get(path).copied();
+                told.unwrap_or_else(|| self.below(&folder, path, 0))
+            });
         }
         let found = self
             .root
             .parent(path)
             .and_then(|(folder, name)| folder.stat(&name).map(|entry| (folder, entry)));
-        found.map_or(InDrive::Unknown, |(folder, entry)| self.entry(&folder, &entry, path, 0))
+        found.map_or(InDrive::Unknown, |(folder, entry)| {
+            let above = self.above(path).filter(|_| entry.kind != EntryKind::Other);
+            above.unwrap_or_else(|| self.entry(&folder, &entry, path, 0))
+        })
+    }
+
+    /// What was told of a folder that a place lies in.
+    fn above(&self, path: &RootPath) -> Option<InDrive> {
+        let folders = std::iter::successors(path.split_last(), |(folder, _)| folder.split_last());
+        folders
+            .filter_map(|(folder, _)| self.outdated.get(&folder).copied())
+            .last()
     }
 
     fn entry(&self, folder: &Folder, entry: &Entry, path: &RootPath, depth: usize) -> InDrive {
-        let row = self.view.as_ref().and_then(|view| view.row(path));
-        let own = match (entry.kind, row) {
-            (EntryKind::Other, _) => return InDrive::Never,
-            (_, None) => return InDrive::No,
+        if entry.kind == EntryKind::Other {
+            return InDrive::Never;
+        }
+        if let Some(told) = self.outdated.get(path) {
+            return *told;
+        }
+        let own = match self.view.as_ref().map(|view| view.known(path, self.epoch)) {
+            None | Some(Known::Nothing) => return InDrive::No,
+            Some(Known::Stale) => return InDrive::Unknown,
             // Times of a folder change with what is in it, which is compared by itself.
-            (EntryKind::Folder, Some(row)) if row.kind == EntryKind::Folder => {
+            Some(Known::Held(row)) if row.kind == EntryKind::Folder && entry.kind == EntryKind::Folder => {
                 return folder
                     .folder(&entry.name)
                     .map_or(InDrive::Unknown, |below| self.below(&below, path, depth + 1));
             }
-            (_, Some(row)) => row,
+            Some(Known::Held(row)) => row,
         };
         match own.standing(entry) {
             Standing::Held => InDrive::Safe,

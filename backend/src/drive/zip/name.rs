@@ -33,21 +33,41 @@ fn shown_name(name: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Whether a Windows program, to which `\` parts folders and `C:` is a drive, could be led out of its folder, or a terminal
-/// that lists the archive be told what to do. Some programs do not unpack control characters at all.
+/// Names that Windows takes for devices, whatever their ending (Naming Files, Paths, and Namespaces; `COM` and `LPT` besides
+/// with a digit behind them).
+const DEVICES: [&str; 4] = ["CON", "PRN", "AUX", "NUL"];
+
+/// Whether Windows cannot have a file of this name, or a program there, to which `\` parts folders and `C:` is a drive, could
+/// be led out of its folder; or whether who lists the archive could be misled by characters that are not seen.
 fn is_hostile(name: &str) -> bool {
-    if name.contains(char::is_control) {
-        return true;
-    }
-    let drive = name.as_bytes().get(1) == Some(&b':') && name.as_bytes()[0].is_ascii_alphabetic();
-    drive || name.starts_with('\\') || name.split('\\').any(|part| part == "..")
+    name.contains(is_bad) || name.ends_with([' ', '.']) || is_device(name)
+}
+
+fn is_bad(c: char) -> bool {
+    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || c.is_control() || matches!(c, '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|')
+}
+
+fn is_device(name: &str) -> bool {
+    let stem = name
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .trim_end()
+        .to_ascii_uppercase();
+    let numbered = ["COM", "LPT"].iter().filter_map(|device| stem.strip_prefix(device));
+    DEVICES.contains(&stem.as_str())
+        || numbered
+            .into_iter()
+            .any(|rest| rest.len() == 1 && rest.as_bytes()[0].is_ascii_digit())
 }
 
 /// `lossy~0a1b2c3d.txt`: the digits are the start of the BLAKE3 of the name's bytes.
 fn marked(name: &[u8]) -> String {
-    let text = String::from_utf8_lossy(name).replace(|c: char| matches!(c, '\\' | ':') || c.is_control(), "_");
-    let (stem, ending) = parts(&text);
-    format!("{stem}~{}{ending}", &Hash::of(name).to_string()[..8])
+    let text = String::from_utf8_lossy(name).replace(is_bad, "_");
+    let (stem, ending) = parts(text.trim_end_matches([' ', '.']));
+    let before = if is_device(stem) { "_" } else { "" };
+    format!("{before}{stem}~{}{ending}", &Hash::of(name).to_string()[..8])
 }
 
 fn is_marked(name: &str) -> bool {
@@ -78,11 +98,12 @@ mod tests {
         for name in [
             "plain.txt",
             "日本語",
-            "\u{202e}gnp.exe",
             "a\u{fffd}",
-            "back\\slash",
             "~",
-            "12:30",
+            " leading",
+            ".hidden",
+            "console.txt",
+            "com10",
         ] {
             assert_eq!(shown_name(name.as_bytes()), name);
         }
@@ -101,6 +122,26 @@ mod tests {
     fn a_name_that_looks_marked_is_marked_again() {
         let first = marked(b"caf\xe9.txt");
         assert_ne!(shown_name(first.as_bytes()), first);
+    }
+
+    #[test]
+    fn what_windows_cannot_have_is_shown_as_it_can() {
+        for name in [
+            "12:30",
+            "back\\slash.txt",
+            "*star?.txt",
+            "<a|b>\"",
+            "trailing space ",
+            "dots..",
+            "nul",
+            "Con.tar.gz",
+            "lpt1 .txt",
+            "\u{202e}gnp.exe",
+        ] {
+            let shown = shown_name(name.as_bytes()).into_owned();
+            assert!(shown != name && !is_hostile(&shown), "{name:?} is shown as {shown:?}");
+        }
+        assert!(shown_name(b"*star?.txt").starts_with("_star_~"));
     }
 
     #[test]

@@ -175,7 +175,7 @@ pub(crate) async fn clear(txn: &Txn) -> Result<(), Error> {
         "DELETE FROM pin",
         "DELETE FROM chunk",
         "DELETE FROM pack",
-        "UPDATE space_usage SET used = 0",
+        "UPDATE space_usage SET used = 0, marked = 0",
     ] {
         txn.execute_raw(sql(text, txn, [])).await?;
     }
@@ -243,8 +243,8 @@ pub(crate) async fn relink(txn: &Txn, version: &Listed) -> Result<(), Error> {
 
 /// Makes every machine ask anew what is missing.
 pub(crate) async fn bump_epochs(txn: &Txn) -> Result<(), Error> {
-    txn.execute_raw(sql("UPDATE source SET epoch = epoch + 1", txn, []))
-        .await?;
+    let text = format!("UPDATE source SET epoch = {}", super::source::NEXT_ERA);
+    txn.execute_raw(sql(&text, txn, [])).await?;
     Ok(())
 }
 

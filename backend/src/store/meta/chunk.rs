@@ -10,9 +10,10 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, QueryResult, Value
 
 use super::{
     BATCH, Error, Meta, Txn,
+    collect::{mark_unused, nos},
     entity::pack,
     numbers, places,
-    space::{Growth, grow},
+    space::{Growth, grow, grow_marked, growth_of, shrunk},
     sql,
 };
 use crate::{clock::Clock, store::pack::PackId};
@@ -217,11 +218,11 @@ async fn pin_all(txn: &Txn, space: SpaceId, transfer: TransferId, ids: &[ChunkId
         .chain(ids.iter().map(|id| id.as_bytes().into()));
     txn.execute_raw(sql(&text, txn, values)).await?;
     let text = format!(
-        "UPDATE chunk SET marked_at = NULL WHERE space = $1 AND id IN ({}) AND marked_at IS NOT NULL",
+        "UPDATE chunk SET marked_at = NULL WHERE space = $1 AND id IN ({}) AND marked_at IS NOT NULL RETURNING space, len",
         places(2, ids.len())
     );
-    txn.execute_raw(sql(&text, txn, ids_in(space, ids))).await?;
-    Ok(())
+    let rows = txn.query_all_raw(sql(&text, txn, ids_in(space, ids))).await?;
+    grow_marked(txn, &shrunk(growth_of(&rows)?)).await
 }
 
 fn ids_in<'a>(space: SpaceId, ids: &'a [ChunkId]) -> impl Iterator<Item = Value> + use<'a> {
@@ -313,27 +314,28 @@ pub(crate) async fn unmark(txn: &Txn, chunks: &[Durable]) -> Result<(), Error> {
         .collect();
     for nos in marked.chunks(BATCH) {
         let text = format!(
-            "UPDATE chunk SET marked_at = NULL WHERE no IN ({})",
+            "UPDATE chunk SET marked_at = NULL WHERE no IN ({}) AND marked_at IS NOT NULL RETURNING space, len",
             places(1, nos.len())
         );
-        txn.execute_raw(sql(&text, txn, nos.iter().map(|no| (*no).into())))
+        let rows = txn
+            .query_all_raw(sql(&text, txn, nos.iter().map(|no| (*no).into())))
             .await?;
+        grow_marked(txn, &shrunk(growth_of(&rows)?)).await?;
     }
     Ok(())
 }
 
-/// Ends what a transfer has pinned, a few thousand at a time so that others get their turn.
-pub(crate) async fn unpin(meta: &Meta, transfer: TransferId) -> Result<(), Error> {
+/// Ends what a transfer has pinned, a few thousand at a time so that others get their turn. What nothing needs then, as after
+/// a cancelled upload, is collected.
+pub(crate) async fn unpin(meta: &Meta, clock: &dyn Clock, transfer: TransferId) -> Result<(), Error> {
     loop {
         let txn = meta.write().await?;
-        let text =
-            "DELETE FROM pin WHERE transfer = $1 AND chunk IN (SELECT chunk FROM pin WHERE transfer = $1 LIMIT 10000)";
-        let deleted = txn
-            .execute_raw(sql(text, &txn, [transfer.as_bytes().into()]))
-            .await?
-            .rows_affected();
+        let text = "DELETE FROM pin WHERE transfer = $1 AND chunk IN (SELECT chunk FROM pin WHERE transfer = $1 LIMIT 10000) \
+            RETURNING chunk AS no";
+        let let_go = nos(&txn, text, vec![transfer.as_bytes().into()]).await?;
+        mark_unused(&txn, &let_go, clock.now().0).await?;
         txn.commit().await?;
-        if deleted < 10_000 {
+        if let_go.len() < 10_000 {
             return Ok(());
         }
     }

@@ -8,7 +8,7 @@ use super::{
     BATCH, Error, Meta, Txn,
     chunk::{NewPack, Place, place},
     numbers, places,
-    space::{Growth, grow},
+    space::{grow, grow_marked, growth_of, shrunk},
     sql,
 };
 use crate::{clock::Clock, store::pack::PackId};
@@ -47,24 +47,36 @@ pub(crate) async fn to_delete(on: &impl ConnectionTrait, marked_before: i64, lim
     nos(on, &text, vec![marked_before.into()]).await
 }
 
-async fn nos(on: &impl ConnectionTrait, text: &str, values: Vec<Value>) -> Result<Vec<i64>, Error> {
+pub(super) async fn nos(on: &impl ConnectionTrait, text: &str, values: Vec<Value>) -> Result<Vec<i64>, Error> {
     let rows = on.query_all_raw(sql(text, on, values)).await?;
     rows.iter().map(|row| Ok(row.try_get("", "no")?)).collect()
 }
 
 /// Marks those of these chunks that still nothing needs.
 pub(crate) async fn mark(meta: &Meta, nos: &[i64], now: i64) -> Result<u64, Error> {
-    let text = format!("UPDATE chunk AS c SET marked_at = {now} WHERE c.marked_at IS NULL AND {UNUSED} AND c.no IN");
     let mut marked = 0;
     // One short transaction for each few hundred rows, so that uploads get their turn.
     for nos in nos.chunks(BATCH) {
         let txn = meta.write().await?;
-        let text = format!("{text} ({})", places(1, nos.len()));
-        marked += txn
-            .execute_raw(sql(&text, &txn, nos.iter().map(|no| (*no).into())))
-            .await?
-            .rows_affected();
+        marked += mark_unused(&txn, nos, now).await?;
         txn.commit().await?;
+    }
+    Ok(marked)
+}
+
+/// Marks those of these chunks that nothing needs, in the transaction that let go of them.
+pub(super) async fn mark_unused(txn: &Txn, nos: &[i64], now: i64) -> Result<u64, Error> {
+    let mut marked = 0;
+    for nos in nos.chunks(BATCH) {
+        let text = format!(
+            "UPDATE chunk AS c SET marked_at = {now} WHERE c.marked_at IS NULL AND {UNUSED} AND c.no IN ({}) RETURNING space, len",
+            places(1, nos.len())
+        );
+        let rows = txn
+            .query_all_raw(sql(&text, txn, nos.iter().map(|no| (*no).into())))
+            .await?;
+        grow_marked(txn, &growth_of(&rows)?).await?;
+        marked += rows.len() as u64;
     }
     Ok(marked)
 }
@@ -81,11 +93,9 @@ pub(crate) async fn delete(meta: &Meta, nos: &[i64], marked_before: i64) -> Resu
         let rows = txn
             .query_all_raw(sql(&text, &txn, nos.iter().map(|no| (*no).into())))
             .await?;
-        let mut growth = Growth::default();
-        for row in &rows {
-            *growth.entry(row.try_get("", "space")?).or_default() -= row.try_get::<i64>("", "len")?;
-        }
+        let growth = shrunk(growth_of(&rows)?);
         grow(&txn, &growth).await?;
+        grow_marked(&txn, &growth).await?;
         txn.commit().await?;
         deleted += rows.len() as u64;
     }

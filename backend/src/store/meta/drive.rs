@@ -5,6 +5,7 @@ pub(crate) mod current;
 pub(crate) mod deleted;
 pub(crate) mod folder;
 pub(crate) mod head;
+pub(crate) mod outdated;
 pub(crate) mod path;
 pub(crate) mod search;
 #[cfg(test)]

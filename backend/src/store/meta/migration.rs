@@ -6,7 +6,8 @@ mod m0003_administration;
 mod m0004_transfer_unheard;
 mod m0005_search;
 mod m0006_accounting;
-mod m0007_steering;
+mod m0007_marked;
+mod m0008_steering;
 #[cfg(test)]
 pub(super) mod testing;
 
@@ -25,7 +26,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_transfer_unheard::Migration),
             Box::new(m0005_search::Migration),
             Box::new(m0006_accounting::Migration),
-            Box::new(m0007_steering::Migration),
+            Box::new(m0007_marked::Migration),
+            Box::new(m0008_steering::Migration),
         ]
     }
 }

@@ -1,12 +1,15 @@
 //! Removing for good what was deleted long ago.
 
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::ConnectionTrait;
 
 use super::{
-    BATCH, Error, Meta, Txn, places,
+    BATCH, Error, Meta, Txn,
+    collect::{mark_unused, nos},
+    places, source,
     space::{Growth, RECORD, record},
     sql,
 };
+use crate::{access::GrantedSpace, clock::Clock};
 
 /// Nodes that were deleted before a moment.
 pub(crate) async fn deleted_before(on: &impl ConnectionTrait, before: i64, limit: u32) -> Result<Vec<i64>, Error> {
@@ -14,10 +17,22 @@ pub(crate) async fn deleted_before(on: &impl ConnectionTrait, before: i64, limit
     nos(on, &text, vec![before.into()]).await
 }
 
+/// The nodes of a space that were deleted up to a moment, with what was deleted as a part of them.
+pub(crate) async fn deleted_of(
+    on: &impl ConnectionTrait,
+    space: &GrantedSpace,
+    until: i64,
+    limit: u32,
+) -> Result<Vec<i64>, Error> {
+    let text =
+        format!("SELECT no FROM node WHERE space = $1 AND deleted_at <= $2 ORDER BY deleted_at, no LIMIT {limit}");
+    nos(on, &text, vec![space.column().into(), until.into()]).await
+}
+
 /// Removes nodes that are still deleted since before a moment, with all below them. Returns how many went.
 ///
 /// The deepest go first, some hundred in a transaction: whenever it stops, what is left is a whole tree.
-pub(crate) async fn purge(meta: &Meta, node: i64, before: i64) -> Result<u64, Error> {
+pub(crate) async fn purge(meta: &Meta, clock: &dyn Clock, node: i64, before: i64) -> Result<u64, Error> {
     let mut order = vec![node];
     let mut at = 0;
     while at < order.len() {
@@ -36,7 +51,7 @@ pub(crate) async fn purge(meta: &Meta, node: i64, before: i64) -> Result<u64, Er
             // Restored meanwhile.
             return Ok(gone);
         }
-        remove(&txn, nodes).await?;
+        remove(&txn, nodes, clock.now().0).await?;
         txn.commit().await?;
         gone += nodes.len() as u64;
     }
@@ -56,10 +71,14 @@ async fn children(meta: &Meta, parents: &[i64]) -> Result<Vec<i64>, Error> {
     Ok(found)
 }
 
-async fn remove(txn: &Txn, nodes: &[i64]) -> Result<(), Error> {
+async fn remove(txn: &Txn, nodes: &[i64], now: i64) -> Result<(), Error> {
     let list = places(1, nodes.len());
     let counted = counted(txn, nodes, &list).await?;
+    source::begin_era(txn, nodes).await?;
     let versions = format!("SELECT no FROM version WHERE node IN ({list})");
+    let values = || nodes.iter().map(|no| (*no).into());
+    let used = format!("SELECT DISTINCT chunk AS no FROM chunk_use WHERE version IN ({versions})");
+    let chunks = nos(txn, &used, values().collect()).await?;
     let statements = [
         format!("DELETE FROM chunk_use WHERE version IN ({versions})"),
         format!("DELETE FROM manifest WHERE version IN ({versions})"),
@@ -71,9 +90,9 @@ async fn remove(txn: &Txn, nodes: &[i64]) -> Result<(), Error> {
         format!("DELETE FROM node WHERE no IN ({list})"),
     ];
     for text in statements {
-        txn.execute_raw(sql(&text, txn, nodes.iter().map(|no| (*no).into())))
-            .await?;
+        txn.execute_raw(sql(&text, txn, values())).await?;
     }
+    mark_unused(txn, &chunks, now).await?;
     for (space, bytes) in counted {
         record(txn, space, bytes).await?;
     }
@@ -93,9 +112,4 @@ async fn counted(txn: &Txn, nodes: &[i64], list: &str) -> Result<Growth, Error> 
     rows.iter()
         .map(|row| Ok((row.try_get("", "space")?, -row.try_get::<i64>("", "bytes")?)))
         .collect()
-}
-
-async fn nos(on: &impl ConnectionTrait, text: &str, values: Vec<Value>) -> Result<Vec<i64>, Error> {
-    let rows = on.query_all_raw(sql(text, on, values)).await?;
-    rows.iter().map(|row| Ok(row.try_get("", "no")?)).collect()
 }

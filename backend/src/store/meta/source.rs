@@ -3,6 +3,7 @@
 //! What people put in by hand comes from a root of its own of each device, and all of these share the folder `Files`.
 
 use beckon_shared::{
+    bulk::ERA,
     commit::ChainHead,
     id::{DeviceId, Hash, NodeId, RootId},
     path::Name,
@@ -25,6 +26,12 @@ use crate::{
 
 /// The name of the folder at the top of a space for what people put in by hand.
 pub(crate) const FILES: &[u8] = b"Files";
+
+/// The epoch of a root of which nothing was ever changed in the drive.
+pub(crate) const FIRST_EPOCH: u64 = 1;
+
+/// The epoch of a source once a new era begins (`bulk::ERA`).
+pub(crate) const NEXT_ERA: &str = "(epoch / 4294967296 + 1) * 4294967296";
 
 /// The row of a root, if it ever began an upload to this space.
 pub(crate) async fn find(
@@ -60,6 +67,20 @@ pub(crate) async fn outdate(txn: &Txn, nodes: &[i64]) -> Result<(), Error> {
     for nodes in nodes.chunks(BATCH) {
         let text = format!(
             "UPDATE source SET epoch = epoch + 1 WHERE no IN (SELECT source FROM node WHERE source IS NOT NULL AND no IN ({}))",
+            places(1, nodes.len())
+        );
+        txn.execute_raw(sql(&text, txn, nodes.iter().map(|no| (*no).into())))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Tells the machines that these nodes are bound to that they are removed for good: nobody can tell later that they were
+/// there, so that nothing that a machine remembers from before counts.
+pub(crate) async fn begin_era(txn: &Txn, nodes: &[i64]) -> Result<(), Error> {
+    for nodes in nodes.chunks(BATCH) {
+        let text = format!(
+            "UPDATE source SET epoch = {NEXT_ERA} WHERE no IN (SELECT source FROM node WHERE source IS NOT NULL AND no IN ({}))",
             places(1, nodes.len())
         );
         txn.execute_raw(sql(&text, txn, nodes.iter().map(|no| (*no).into())))
@@ -153,7 +174,7 @@ async fn insert(txn: &Txn, place: &Place<'_>, no: i64, folder: i64) -> Result<so
         device: place.device.as_bytes().to_vec(),
         root: place.root.as_bytes().to_vec(),
         folder,
-        epoch: 1,
+        epoch: FIRST_EPOCH.cast_signed(),
         head_number: 0,
         head_hash: ChainHead::EMPTY.hash.as_bytes().to_vec(),
     };
@@ -165,12 +186,13 @@ async fn insert(txn: &Txn, place: &Place<'_>, no: i64, folder: i64) -> Result<so
 
 /// Binds a root whose folder is out of its reach to a new one: nothing below the old one counts for it any more.
 async fn rebind(txn: &Txn, source: source::Model, folder: i64) -> Result<source::Model, Error> {
-    let text = "UPDATE source SET folder = $1, epoch = epoch + 1 WHERE no = $2";
-    txn.execute_raw(sql(text, txn, [folder.into(), source.no.into()]))
+    let text = format!("UPDATE source SET folder = $1, epoch = {NEXT_ERA} WHERE no = $2");
+    txn.execute_raw(sql(&text, txn, [folder.into(), source.no.into()]))
         .await?;
+    let era = ERA.cast_signed();
     Ok(source::Model {
         folder,
-        epoch: source.epoch + 1,
+        epoch: (source.epoch / era + 1) * era,
         ..source
     })
 }

@@ -6,7 +6,7 @@ use beckon_shared::{
     chunk::ChunkKey,
     id::{AccountId, NodeId, SpaceId},
 };
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, QueryResult};
 
 use super::{
     Error, Txn,
@@ -28,6 +28,8 @@ use crate::{
 pub(crate) struct Fill {
     /// Content of all chunks that are durable, each once.
     pub(crate) content: u64,
+    /// Content of those of them that nothing needs any more and that collection is to delete.
+    pub(crate) marked: u64,
     /// What the database keeps of nodes, versions and commits.
     pub(crate) records: u64,
     /// The most that it may hold.
@@ -35,9 +37,11 @@ pub(crate) struct Fill {
 }
 
 impl Fill {
-    /// What counts.
+    /// What counts. What is to be deleted does not: it is room again at once, but for no more than the quota, so that nobody
+    /// fills the disk by uploading and deleting for good faster than is collected.
     pub(crate) fn used(&self) -> u64 {
-        self.content.saturating_add(self.records)
+        let free = self.marked.min(self.quota.unwrap_or(u64::MAX));
+        self.content.saturating_sub(free).saturating_add(self.records)
     }
 
     /// Whether so many bytes more go in.
@@ -132,13 +136,15 @@ pub(crate) async fn bump_revision(txn: &Txn, space: &GrantedSpace) -> Result<u64
 
 /// How full a space is.
 pub(crate) async fn fill(on: &impl ConnectionTrait, space: SpaceId) -> Result<Fill, Error> {
-    let text = "SELECT s.quota, COALESCE(u.used, 0) AS used, COALESCE(u.records, 0) AS records FROM space s LEFT JOIN space_usage u ON u.space = s.id WHERE s.id = $1";
+    let text = "SELECT s.quota, COALESCE(u.used, 0) AS used, COALESCE(u.marked, 0) AS marked, \
+        COALESCE(u.records, 0) AS records FROM space s LEFT JOIN space_usage u ON u.space = s.id WHERE s.id = $1";
     let row = on
         .query_one_raw(sql(text, on, [space.as_bytes().to_vec().into()]))
         .await?;
     let row = row.ok_or_else(|| Error::bad_row("space"))?;
     Ok(Fill {
         content: number(row.try_get("", "used")?)?,
+        marked: number(row.try_get("", "marked")?)?,
         records: number(row.try_get("", "records")?)?,
         quota: row.try_get::<Option<i64>>("", "quota")?.map(i64::cast_unsigned),
     })
@@ -153,6 +159,31 @@ pub(crate) async fn grow(txn: &Txn, growth: &Growth) -> Result<(), Error> {
             .await?;
     }
     Ok(())
+}
+
+/// Keeps count of what collection has marked in spaces, as [`grow`] does of what they hold.
+pub(crate) async fn grow_marked(txn: &Txn, growth: &Growth) -> Result<(), Error> {
+    let text = "INSERT INTO space_usage (space, used, marked) VALUES ($1, 0, $2)
+        ON CONFLICT (space) DO UPDATE SET marked = space_usage.marked + excluded.marked";
+    for (space, bytes) in growth {
+        txn.execute_raw(sql(text, txn, [space.clone().into(), (*bytes).into()]))
+            .await?;
+    }
+    Ok(())
+}
+
+/// By how much spaces grow by these chunks: rows with `space` and `len`.
+pub(crate) fn growth_of(rows: &[QueryResult]) -> Result<Growth, Error> {
+    let mut growth = Growth::default();
+    for row in rows {
+        *growth.entry(row.try_get("", "space")?).or_default() += row.try_get::<i64>("", "len")?;
+    }
+    Ok(growth)
+}
+
+/// The same the other way: what is deleted or taken back.
+pub(crate) fn shrunk(growth: Growth) -> Growth {
+    growth.into_iter().map(|(space, bytes)| (space, -bytes)).collect()
 }
 
 /// Keeps count of what the database keeps for a space; as late in the transaction as may be.

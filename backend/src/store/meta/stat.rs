@@ -60,8 +60,8 @@ impl Grain {
 
 /// Every account, by name. Who is online is for the caller to say.
 pub(crate) async fn accounts(on: &impl ConnectionTrait) -> Result<Vec<AccountRow>, Error> {
-    let text =
-        "SELECT a.id, a.name, a.admin, a.disabled_at, a.created, s.quota, COALESCE(u.used + u.records, 0) AS used,
+    let text = "SELECT a.id, a.name, a.admin, a.disabled_at, a.created, s.quota,
+        COALESCE(u.used + u.records - CASE WHEN u.marked > s.quota THEN s.quota ELSE u.marked END, 0) AS used,
         (SELECT MAX(d.last_seen) FROM device d WHERE d.account = a.id) AS last_seen,
         (SELECT COUNT(*) FROM device d WHERE d.account = a.id AND d.revoked_at IS NULL) AS devices
         FROM account a JOIN space s ON s.id = a.space LEFT JOIN space_usage u ON u.space = s.id ORDER BY a.name_key";

@@ -3,6 +3,8 @@
 pub(crate) mod problem;
 pub(crate) mod selection;
 
+use std::collections::HashSet;
+
 use beckon_shared::{
     error::{ErrorCode, Refusal},
     id::{AccountId, DeviceId, Hash, RootId, SpaceId, TransferId},
@@ -142,14 +144,19 @@ pub(crate) async fn find_of(
     }
 }
 
-/// The account's newest transfers, newest first.
+/// The account's newest transfers, newest first, and all that are not over however old they are: who counts those counts
+/// right.
 pub(crate) async fn recent(on: &impl ConnectionTrait, account: &AccountId) -> Result<Vec<Transfer>, Error> {
-    let rows = Entity::find()
-        .filter(Column::Account.eq(account.as_bytes()))
-        .order_by_desc(Column::Created)
-        .limit(LISTED)
-        .all(on)
-        .await?;
+    let of_account = || {
+        Entity::find()
+            .filter(Column::Account.eq(account.as_bytes()))
+            .order_by_desc(Column::Created)
+            .order_by_desc(Column::Id)
+    };
+    let mut rows = of_account().limit(LISTED).all(on).await?;
+    let open = of_account().filter(Column::Ended.is_null()).all(on).await?;
+    let listed: HashSet<Vec<u8>> = rows.iter().map(|row| row.id.clone()).collect();
+    rows.extend(open.into_iter().filter(|row| !listed.contains(&row.id)));
     rows.into_iter().map(parse).collect()
 }
 
@@ -201,6 +208,12 @@ pub(crate) async fn newest_open(on: &impl ConnectionTrait) -> Result<Vec<Transfe
         .all(on)
         .await?;
     rows.into_iter().map(parse).collect()
+}
+
+/// How many transfers are not over, of all accounts.
+pub(crate) async fn count_open(on: &impl ConnectionTrait) -> Result<u32, Error> {
+    let count = Entity::find().filter(Column::Ended.is_null()).count(on).await?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 /// Every transfer that is not over though its order expired before this moment, of all accounts.

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use beckon_shared::bulk::CommitReply;
+use beckon_shared::{bulk::CommitReply, error::ErrorCode, id::NodeId};
 
 use crate::{
+    clock::Clock,
     store::{
         blob::Blobs,
-        meta,
+        meta::{
+            self,
+            drive::{change, deleted},
+            space::Fill,
+        },
         pack::{self, PackId},
         testing::{Fixture, RESERVE, noise},
     },
@@ -262,4 +267,86 @@ async fn a_full_disk_is_freed_and_no_pack_is_written_anew_on_it() {
     }
     assert_eq!(fixture.blobs.seals(), seals, "nothing is written on a full disk");
     assert_eq!(fixture.blobs.list().unwrap().len(), 10, "what was empty is gone");
+}
+
+#[tokio::test]
+async fn what_a_cancelled_upload_left_takes_no_room_and_comes_back_without_being_sent() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let machine = fixture.machine(&access, 1).await;
+    let before = fixture.store.fill(&machine.space()).await.unwrap().used();
+    let ids = machine.send(&[&noise(1, 500_000)]).await.unwrap();
+    assert!(fixture.store.fill(&machine.space()).await.unwrap().used() >= before + 500_000);
+    fixture.store.end_transfer(machine.access.transfer).await.unwrap();
+    let fill = fixture.store.fill(&machine.space()).await.unwrap();
+    assert_eq!((fill.used(), fill.marked), (before, 500_000));
+    let missing = fixture.store.have(&machine.access, &ids).await.unwrap();
+    assert!((0..ids.len()).all(|at| !missing.get(at)), "it is still there");
+    let fill = fixture.store.fill(&machine.space()).await.unwrap();
+    assert_eq!((fill.used(), fill.marked), (before + 500_000, 0));
+}
+
+#[tokio::test]
+async fn what_is_deleted_for_good_is_room_at_once_but_never_more_than_the_quota() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let mut machine = fixture.machine(&access, 1).await;
+    let (store, space) = (&fixture.store, machine.space());
+    machine
+        .upload(&[("large", &noise(1, 500_000)), ("small", b"small")])
+        .await;
+    store.end_transfer(machine.access.transfer).await.unwrap();
+    let full = store.fill(&space).await.unwrap();
+    let large = machine.head_of("large").await.unwrap().0;
+    let gone = [NodeId::from_slice(&large.id).unwrap()];
+    let remove = || deleted::remove(&store.meta, &*fixture.clock, &space, &gone);
+    let live = remove().await.unwrap_err().refusal();
+    assert_eq!(live.code, ErrorCode::Conflict);
+    change::delete(&store.meta, &space, &gone, fixture.clock.now())
+        .await
+        .unwrap();
+    assert_eq!(
+        store.fill(&space).await.unwrap(),
+        full,
+        "it can be restored, so it counts"
+    );
+    remove().await.unwrap();
+    let fill = store.fill(&space).await.unwrap();
+    assert_eq!((fill.content, fill.marked), (full.content, 500_000));
+    assert!(fill.used() < 500_000, "{fill:?}");
+    let tight = Fill {
+        quota: Some(100_000),
+        ..fill
+    };
+    assert_eq!(tight.used(), fill.used() + 400_000);
+    fixture.clock.advance(DAY);
+    collect(&fixture).await;
+    let fill = store.fill(&space).await.unwrap();
+    assert_eq!((fill.content, fill.marked), (5, 0));
+}
+
+#[tokio::test]
+async fn emptying_takes_all_that_was_deleted_and_nothing_else() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let mut machine = fixture.machine(&access, 1).await;
+    machine.upload(&[("a", b"a"), ("b", b"b"), ("c", b"c")]).await;
+    let (store, space) = (&fixture.store, machine.space());
+    let mut nodes = Vec::new();
+    for name in ["a", "b"] {
+        let (node, _) = machine.head_of(name).await.unwrap();
+        nodes.push(NodeId::from_slice(&node.id).unwrap());
+    }
+    change::delete(&store.meta, &space, &nodes, fixture.clock.now())
+        .await
+        .unwrap();
+    deleted::remove_all(&store.meta, &*fixture.clock, &space).await.unwrap();
+    assert!(
+        deleted::deleted(store.meta.read(), &space, None, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(machine.read("c").await.unwrap(), b"c");
+    assert!(machine.head_of("a").await.is_none());
 }

@@ -190,7 +190,7 @@ async fn versions_and_folders_count_for_the_quota_until_they_are_gone() {
     let node = at(&one, "Files/note").await;
     let now = fixture.clock.now();
     delete(meta, &space, &[node.id().unwrap()], now).await.unwrap();
-    purge(meta, node.node.no, now.0).await.unwrap();
+    purge(meta, &*fixture.clock, node.node.no, now.0).await.unwrap();
     let less = fixture.store.fill(&space).await.unwrap();
     assert!(less.records < 512, "{less:?}");
 }

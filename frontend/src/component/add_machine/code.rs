@@ -5,7 +5,7 @@ use std::time::Duration;
 use beckon_shared::{certificate::Role, id::Hash, time::Timestamp};
 use leptos::prelude::*;
 
-use crate::{account, api, dom, store::Stores, text};
+use crate::{account, api, component::unlock::Unlocking, dom, text};
 
 /// How long it is good for.
 const LIFE: Duration = Duration::from_secs(15 * 60);
@@ -21,10 +21,13 @@ struct Made {
 /// The code, and how making it stands.
 #[derive(Clone, Copy)]
 pub(super) struct Code {
-    stores: Stores,
     made: RwSignal<Option<Made>>,
-    /// Whether one is being made; the person may be typing the password.
+    /// Whether one is being made.
     pub(super) busy: RwSignal<bool>,
+    /// The password, where the account's key is not in memory.
+    pub(super) unlocking: Unlocking,
+    /// Whether a person asked for the one that is being made, and so waits for it.
+    pub(super) is_asked_for: StoredValue<bool>,
     /// Why there is none.
     pub(super) problem: RwSignal<Option<String>>,
     /// Moves every second.
@@ -35,23 +38,26 @@ pub(super) struct Code {
 
 impl Code {
     /// None yet; the clock runs as long as the component.
-    pub(super) fn new(stores: Stores) -> Self {
+    pub(super) fn new() -> Self {
         let now = RwSignal::new(dom::now());
         if let Ok(tick) = set_interval_with_handle(move || now.set(dom::now()), Duration::from_secs(1)) {
             on_cleanup(move || tick.clear());
         }
         Self {
-            stores,
             made: RwSignal::new(None),
             busy: RwSignal::new(false),
+            unlocking: Unlocking::new(),
+            is_asked_for: StoredValue::new(false),
             problem: RwSignal::new(None),
             now,
             asked: StoredValue::new(0),
         }
     }
 
-    /// Makes one, in the place of the one before, which nobody has used.
+    /// Makes one, in the place of the one before, which nobody has used; or asks for the password.
     pub(super) fn make(self, writable: bool) {
+        let is_unlocked = account::is_unlocked();
+        self.unlocking.needed.set(!is_unlocked);
         let role = if writable { Role::Copy } else { Role::Source };
         let Some(number) = self.asked.try_update_value(|asked| {
             *asked += 1;
@@ -62,26 +68,49 @@ impl Code {
         if let Some(before) = self.made.try_update(Option::take).flatten() {
             withdraw(before.lookup);
         }
-        self.busy.set(true);
         self.problem.set(None);
+        self.busy.set(is_unlocked);
+        if !is_unlocked {
+            return;
+        }
         leptos::task::spawn_local(async move {
-            let made = account::join_code(self.stores, role, LIFE, 1).await;
+            let made = account::join_code(role, LIFE, 1).await;
             if self.asked.try_get_value() != Some(number) {
                 return;
             }
             let _ = self.busy.try_set(false);
             match made {
-                Ok(made) => {
-                    let made = made.map(|made| Made {
+                Ok(Some(made)) => {
+                    let made = Made {
                         text: made.text.to_string(),
                         lookup: made.lookup,
                         expires: made.expires,
-                    });
-                    let _ = self.made.try_set(made);
+                    };
+                    let _ = self.made.try_set(Some(made));
+                }
+                // The key lapsed just now.
+                Ok(None) => {
+                    let _ = self.unlocking.needed.try_set(true);
                 }
                 Err(refusal) => {
                     let _ = self.problem.try_set(Some(text::error::of(&refusal)));
                 }
+            }
+        });
+    }
+
+    /// Makes one with the password that was typed.
+    pub(super) fn unlock_and_make(self, writable: RwSignal<bool>) {
+        if self.busy.get_untracked() {
+            return;
+        }
+        self.busy.set(true);
+        self.is_asked_for.set_value(true);
+        leptos::task::spawn_local(async move {
+            let is_open = self.unlocking.open().await;
+            let _ = self.busy.try_set(false);
+            if let Some(writable) = writable.try_get_untracked().filter(|_| is_open) {
+                self.make(writable);
             }
         });
     }

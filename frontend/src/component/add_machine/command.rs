@@ -124,7 +124,9 @@ fn root_name(folder: &str) -> String {
         .collect();
     match Label::new(name.trim()) {
         Ok(name) if name.as_str() != "~" => name.to_string(),
-        _ => "Home".to_owned(),
+        Ok(_) => "Home".to_owned(),
+        Err(_) if last.is_empty() => "Disk".to_owned(),
+        Err(_) => "Folder".to_owned(),
     }
 }
 
@@ -210,7 +212,8 @@ mod tests {
     fn a_root_is_named_by_its_folder() {
         assert_eq!(root_name("~/Documents/"), "Documents");
         assert_eq!(root_name("~"), "Home");
-        assert_eq!(root_name("/"), "Home");
+        assert_eq!(root_name("/"), "Disk");
+        assert_eq!(root_name("/a/:"), "Folder");
         assert_eq!(root_name("C:\\"), "C");
         assert_eq!(root_name("/a/b=c"), "bc");
     }

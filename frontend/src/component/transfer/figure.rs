@@ -64,8 +64,11 @@ pub(super) fn seconds_left(progress: &Progress, rate: f64) -> Option<u64> {
     (progress.walked && rate >= 1.0).then(|| (rest as f64 / rate).ceil() as u64)
 }
 
-/// `112 MB/s · 17 s`, as much of it as is known.
+/// `112 MB/s · 17 s`, as much of it as is known: nothing while no news come.
 pub(super) fn speed(stores: Stores, view: &TransferView) -> String {
+    if stores.is_cut_off() {
+        return String::new();
+    }
     let Some(rate) = stores.transfers.rate(view.id) else {
         return words::starting().to_owned();
     };
@@ -96,6 +99,7 @@ impl Totals {
     /// As they are now; tracks every transfer.
     pub(crate) fn now(stores: Stores) -> Self {
         let mut totals = Self::default();
+        let is_cut_off = stores.is_cut_off();
         let mut moving = Progress {
             walked: true,
             ..Progress::default()
@@ -106,7 +110,8 @@ impl Totals {
             Group::Done => {}
             Group::Running => {
                 totals.running += 1;
-                totals.rate += stores.transfers.rate(view.id).unwrap_or(0.0);
+                let rate = stores.transfers.rate(view.id).filter(|_| !is_cut_off);
+                totals.rate += rate.unwrap_or(0.0);
                 moving.bytes_done += view.progress.bytes_done;
                 moving.bytes_total += view.progress.bytes_total;
                 moving.walked &= view.progress.walked;

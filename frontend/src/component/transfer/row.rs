@@ -133,7 +133,9 @@ fn when(row: Row) -> AnyView {
         (TransferState::Done | TransferState::Cancelled, Some(ended)) => view! { <Ago at=ended/> }.into_any(),
         (TransferState::Failed, Some(ended)) => words::stopped_at(&format::clock(ended)).into_any(),
         (TransferState::Partly, Some(ended)) => words::done_at(&format::clock(ended)).into_any(),
-        (TransferState::Running, None) if view.hold == Hold::None => figure::speed(row.stores, &view).into_any(),
+        (TransferState::Running, None) if stand::hold(&view) == Hold::None => {
+            figure::speed(row.stores, &view).into_any()
+        }
         _ if view.hold == Hold::User => words::paused().into_any(),
         _ => view! { {words::queued()}" "<Ago at=view.created/> }.into_any(),
     }

@@ -6,7 +6,7 @@ use beckon_shared::{
 };
 use leptos::prelude::*;
 
-use crate::store::Stores;
+use crate::{store::Stores, upload};
 
 /// The parts of the page, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,9 +21,20 @@ pub(crate) enum Group {
     Done,
 }
 
+/// What holds a transfer; tracks what this page knows of its own uploads. That their files are gone it finds before the
+/// server does.
+pub(super) fn hold(view: &TransferView) -> Hold {
+    let waits = !view.state.is_over() && view.hold != Hold::User;
+    if waits && upload::lacks_files(view.id) {
+        Hold::Question
+    } else {
+        view.hold
+    }
+}
+
 /// The group of a transfer; tracks what this browser put away.
 pub(crate) fn group(stores: Stores, view: &TransferView) -> Group {
-    match (view.state, view.hold) {
+    match (view.state, hold(view)) {
         (TransferState::Failed | TransferState::Partly, _) if is_dismissed(stores, view.id) => Group::Done,
         (TransferState::Failed | TransferState::Partly, _) => Group::NeedsYou,
         (TransferState::Done | TransferState::Cancelled, _) => Group::Done,
@@ -47,7 +58,7 @@ fn is_dismissed(stores: Stores, id: TransferId) -> bool {
 
 /// `data-state` of the row.
 pub(super) fn state(view: &TransferView) -> &'static str {
-    match (view.state, view.hold) {
+    match (view.state, hold(view)) {
         (TransferState::Done, _) => "done",
         (TransferState::Cancelled, _) => "cancelled",
         (TransferState::Partly, _) => "partly",

@@ -10,7 +10,7 @@ use beckon_shared::{
 };
 use leptos::prelude::*;
 
-use super::figure;
+use super::{figure, stand};
 use crate::{
     dom, format,
     store::Stores,
@@ -45,19 +45,39 @@ pub(super) struct Why {
 
 /// Why it stands, if that wants saying.
 pub(super) fn why(stores: Stores, view: &TransferView) -> Option<Why> {
-    match (view.state, view.hold) {
+    match (view.state, stand::hold(view)) {
         (TransferState::Done | TransferState::Cancelled, _) => None,
         (TransferState::Partly, _) => Some(partly(view)),
         (TransferState::Failed, _) => Some(failed(stores, view)),
         (_, Hold::NoRoom) => Some(Why {
             kind: "bad",
-            says: words::why_no_room(&format::bytes(view.progress.bytes_done)),
+            says: no_room(stores, view),
             remedies: vec![Remedy::Drive],
         }),
         (_, Hold::Question) => Some(question(stores, view.device)),
         (_, Hold::Away) => Some(quiet(away(stores, view.device))),
         (_, Hold::Schedule) => Some(quiet(words::why_schedule().to_owned())),
         (_, Hold::User | Hold::None) => None,
+    }
+}
+
+/// What fills the drive, and how much room the rest needs as far as that can be told: what is stored may be smaller.
+fn no_room(stores: Stores, view: &TransferView) -> String {
+    let progress = &view.progress;
+    let kept = format::bytes(progress.bytes_done);
+    let Some(usage) = stores.usage.get() else {
+        return words::why_no_room(&kept);
+    };
+    let Some(quota) = usage.quota else {
+        return words::why_disk_full(&kept);
+    };
+    if progress.bytes_total > quota {
+        return words::why_never_room(&kept, &format::bytes(progress.bytes_total), &format::bytes(quota));
+    }
+    let rest = progress.bytes_total.saturating_sub(progress.bytes_done);
+    match rest.saturating_sub(quota.saturating_sub(usage.used)) {
+        0 => words::why_no_room(&kept),
+        missing => words::why_no_room_for(&kept, &format::bytes(missing)),
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     api,
     component::{
+        add_machine::LoopbackNote,
         copy_button::CopyButton,
         dialog::{Dialog, ProblemLine},
         field::SendButton,
@@ -86,6 +87,7 @@ fn InviteForm(watch: Watch, open: RwSignal<bool>, made: RwSignal<Option<Invitati
         <form on:submit=send>
             <div class="body">
                 <p class="quiet">{words::invite_says()}</p>
+                <LoopbackNote says=words::link_loopback()/>
                 <Days days/>
                 <SizeField size/>
                 <label class="option">
@@ -138,6 +140,7 @@ fn Link(invitation: Invitation, open: RwSignal<bool>) -> impl IntoView {
                     <CopyButton value=link/>
                 </div>
                 <p class="hint">{until}</p>
+                <LoopbackNote says=words::link_loopback()/>
             </div>
             <p class="quiet">{words::link_once()}</p>
         </div>

@@ -11,7 +11,6 @@ use super::watch::Watch;
 use crate::{
     component::progress::Progress,
     format,
-    store::LISTED,
     text::{admin as words, transfer},
 };
 
@@ -26,8 +25,13 @@ pub(super) fn Transfers(watch: Watch) -> impl IntoView {
             .map(|transfer| transfer.id)
             .collect::<Vec<_>>()
     });
-    let is_cut = Memo::new(move |_| ids.read().len() >= LISTED);
-    let count = move || format::count(ids.read().len() as u64);
+    let total = Memo::new(move |_| {
+        watch
+            .stats
+            .with(|stats| stats.as_ref().map_or(0, |stats| stats.transfers_total))
+    });
+    let is_cut = Memo::new(move |_| ids.read().len() < total.get() as usize);
+    let count = move || format::count(total.get().into());
     let table = move || {
         view! {
             <table class="table" aria-labelledby="transfers">
@@ -47,12 +51,12 @@ pub(super) fn Transfers(watch: Watch) -> impl IntoView {
         <section class="card table-card" aria-labelledby="transfers">
             <div class="card-head">
                 <h2 class="grow" id="transfers">{words::transfers()}</h2>
-                <span class="count-pill">{count}{move || is_cut.get().then_some("+")}</span>
+                <span class="count-pill">{count}</span>
             </div>
             <Show when=move || !ids.read().is_empty() fallback=|| view! { <p class="nothing">{words::no_transfers()}</p> }>
                 {table()}
                 <Show when=move || is_cut.get()>
-                    <p class="nothing">{transfer::newest(&format::count(LISTED as u64))}</p>
+                    <p class="nothing">{transfer::newest(&format::count(ids.read().len() as u64))}</p>
                 </Show>
             </Show>
         </section>

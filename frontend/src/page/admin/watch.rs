@@ -234,6 +234,7 @@ mod tests {
             disk_total: None,
             received,
             sent: 10 * received,
+            transfers_total: 0,
             transfers: Vec::new(),
             workers: vec![WorkerView {
                 name: "stats".to_owned(),

@@ -8,8 +8,10 @@ use leptos::prelude::*;
 
 use super::Row;
 use crate::{
+    account,
     component::{presence, time::Ago},
     dom, format, identity, route,
+    store::{Stores, stores},
     text::{device as words, machines},
 };
 
@@ -22,7 +24,8 @@ pub(super) fn Facts(row: Row) -> impl IntoView {
     let mono = |what: &'static str, says: Memo<String>| {
         move || (!says.read().is_empty()).then(|| view! { <dt>{what}</dt><dd class="mono">{says.get()}</dd> })
     };
-    let certificate = Memo::new(move |_| row.with(certificate));
+    let stores = stores();
+    let certificate = Memo::new(move |_| row.with(|view| certificate(stores, view)));
     view! {
         <section class="stack close">
             <h2>{words::facts()}</h2>
@@ -67,7 +70,7 @@ fn last_seen(row: Row) -> AnyView {
 }
 
 /// What its certificate lets it be, and how long; only of one that chains to the account's key.
-fn certificate(view: &DeviceView) -> String {
+fn certificate(stores: Stores, view: &DeviceView) -> String {
     let Some(identity) = identity::current() else {
         return String::new();
     };
@@ -76,7 +79,8 @@ fn certificate(view: &DeviceView) -> String {
         .certificate
         .verify(&identity.account_key, Some(&view.id), dom::now(), &standing);
     let by_code = match view.certificate.enrolment {
-        Some(_) => format!(" · {}", words::by_code()),
+        Some(_) if account::is_doubtful(stores, view) => format!(" · {}", words::by_code()),
+        Some(_) => format!(" · {}", words::by_code_confirmed()),
         None => String::new(),
     };
     found

@@ -5,11 +5,12 @@ use leptos::prelude::*;
 use super::{
     Page,
     head::{close_button, files, icon_button},
+    purge::Purging,
     shelf::Place,
     verbs::download_label,
 };
 use crate::{
-    component::{icon::Icon, menu::MenuButton},
+    component::{focus, icon::Icon, menu::MenuButton},
     format, route,
     text::{common, drive as words, plural},
 };
@@ -17,11 +18,12 @@ use crate::{
 /// The bar over the list.
 #[component]
 pub(super) fn Bar(page: Page) -> impl IntoView {
+    let is_selecting = Memo::new(move |_| page.list.selection.len() > 0 && !page.typing.get());
     let bar = move || {
         if let Some((count, name)) = page.over.get() {
             return view! { <Over count name/> }.into_any();
         }
-        match page.list.selection.len() > 0 {
+        match is_selecting.get() {
             true => view! { <Chosen page/> }.into_any(),
             false => view! { <Toolbar page/> }.into_any(),
         }
@@ -51,23 +53,32 @@ fn Toolbar(page: Page) -> impl IntoView {
         view! { <button type="button" aria-pressed=pressed on:click=move |_| page.go(&to)>{label}</button> }
     };
     let top = beckon_shared::path::RootPath::root();
+    let empty = move || {
+        let can_empty = page.is_deleted() && page.shelf.total() > 0;
+        can_empty.then(|| {
+            word_button("trash", words::empty_deleted(), move || {
+                page.purging.set(Some(Purging::All))
+            })
+        })
+    };
     let tail = move || match page.filtering.get() {
         true => view! { <Filter page/> }.into_any(),
         false => icon_button("filter", common::filter(), "", move || page.open_filter()),
     };
-    let pressed = move || if page.details.get() { "true" } else { "false" };
+    let pressed = move || if page.details.is_open() { "true" } else { "false" };
     view! {
-        <div class="toolbar">
+        <div class="toolbar" on:focusout=move |event| if focus::has_left(&event) { page.typing.set(false) }>
             <div class="segmented" role="group" aria-label=words::views()>
                 {view(Place::Folder(top), words::files(), route::DRIVE.to_owned())}
                 {view(Place::Recent, words::recent(), format!("{}?view=recent", route::DRIVE))}
                 {view(Place::Deleted, words::deleted(), format!("{}?view=deleted", route::DRIVE))}
             </div>
             <span class="grow"></span>
+            {empty}
             {page.takes_files().then(|| icon_button("folder", words::new_folder(), "", move || page.naming_folder.set(true)))}
             {tail}
             <button type="button" class="button icon-only ghost sm not-phone" aria-label=words::details() title=words::details()
-                aria-pressed=pressed on:click=move |_| page.show_details(!page.details.get_untracked())>
+                aria-pressed=pressed on:click=move |_| page.details.toggle()>
                 <Icon name="info"/>
             </button>
         </div>
@@ -110,7 +121,11 @@ fn Chosen(page: Page) -> impl IntoView {
         })
     };
     let verbs = move || match page.is_deleted() {
-        true => word_button("history", words::restore(), move || page.restore()),
+        true => view! {
+            {word_button("history", words::restore(), move || page.restore())}
+            {word_button("trash", words::purge(), move || page.start_purging())}
+        }
+        .into_any(),
         false => {
             let label = items.with(|items| download_label(items));
             let may = items.with(|items| items.iter().all(|item| page.may_change(item)));
@@ -125,7 +140,7 @@ fn Chosen(page: Page) -> impl IntoView {
     };
     view! {
         <div class="toolbar selection" role="toolbar" aria-label=words::selection()>
-            {icon_button("x", words::clear_selection(), "", move || page.list.selection.clear())}
+            {icon_button("x", words::clear_selection(), "", move || { page.list.selection.clear(); page.list.focus() })}
             <span class="said" role="status">{said}</span>
             <span class="quiet tnum nowrap not-phone">{size}</span>
             <span class="grow"></span>
@@ -159,9 +174,6 @@ fn Stray(page: Page) -> impl IntoView {
     view! { <Show when=move || page.stray.get()>{banner()}</Show> }
 }
 
-/// The element that says what is wrong, for the field that it is about.
-pub(super) const PROBLEM: &str = "drive-problem";
-
 /// What was asked for was not done.
 #[component]
 fn Problem(page: Page) -> impl IntoView {
@@ -175,7 +187,7 @@ fn Problem(page: Page) -> impl IntoView {
             }
         })
     };
-    view! { <div role="alert" id=PROBLEM>{banner}</div> }
+    view! { <div role="alert">{banner}</div> }
 }
 
 /// How many entries there are, and what they hold.

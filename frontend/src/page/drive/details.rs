@@ -38,7 +38,7 @@ pub(super) fn Details(page: Page) -> impl IntoView {
             many => several(page, many),
         })
     };
-    view! { <aside class="pane open" aria-label=words::details()>{body}</aside> }
+    view! { <aside class="pane open" tabindex="-1" aria-label=words::details()>{body}</aside> }
 }
 
 #[component]
@@ -54,7 +54,7 @@ fn header(page: Page, title: String) -> AnyView {
     view! {
         <header>
             <h2 class="grow cut" title=label><bdi>{title}</bdi></h2>
-            {close_button(move || page.show_details(false))}
+            {close_button(move || { page.show_details(false); page.list.focus() })}
         </header>
     }
     .into_any()
@@ -71,10 +71,12 @@ fn several(page: Page, items: &[Arc<Item>]) -> AnyView {
 
 #[component]
 fn One(page: Page, item: Arc<Item>) -> impl IntoView {
-    let about = RwSignal::new(None::<String>);
+    let about = RwSignal::new(match item.node.kind {
+        EntryKind::Folder => Some(words::folder().to_owned()),
+        EntryKind::Symlink => Some(words::link().to_owned()),
+        _ => None,
+    });
     let is_file = item.node.kind == EntryKind::File;
-    // The folders at the top come from nowhere.
-    let has_facts = is_file || item.node.device.is_some() || item.node.stored.is_some() || item.path.is_some();
     let id = item.node.id;
     let preview = (is_file && !page.is_deleted()).then(|| {
         let source = source(&item);
@@ -89,9 +91,9 @@ fn One(page: Page, item: Arc<Item>) -> impl IntoView {
         <section class="first">
             <div class="row">{buttons(page, &item)}</div>
         </section>
-        {preview}
-        {has_facts.then(|| view! { <section><h3>{words::facts()}</h3>{facts(page, &item, about)}</section> })}
         {versions}
+        {preview}
+        <section><h3>{words::facts()}</h3>{facts(page, &item, about)}</section>
     }
 }
 
@@ -101,6 +103,7 @@ fn buttons(page: Page, item: &Arc<Item>) -> AnyView {
             <button type="button" class="button sm" on:click=move |_| page.restore()>
                 <Icon name="history"/><span class="word">{words::restore()}</span>
             </button>
+            <MenuButton label=common::more().to_owned() items=move || page.entries()/>
         }
         .into_any();
     }

@@ -179,8 +179,13 @@ fn label(page: Page, item: &Arc<Item>) -> AnyView {
     let id = item.node.id;
     let torn = item.node.torn;
     let place = item.path.as_ref().map(|path| format::name(&above(path).0.display()));
+    let target = item.node.target.as_ref();
+    let target = target.map(|target| format!(" → {}", format::name(&String::from_utf8_lossy(&target.0))));
     let item = item.clone();
-    let is_renaming = Memo::new(move |_| page.renaming.get() == Some(id));
+    let is_renaming = Memo::new(move |_| {
+        page.renaming
+            .with(|renaming| renaming.as_ref().is_some_and(|one| one.node == id))
+    });
     (move || {
         if is_renaming.get() {
             return view! { <RenameField page item=item.clone()/> }.into_any();
@@ -190,7 +195,7 @@ fn label(page: Page, item: &Arc<Item>) -> AnyView {
             .map(|place| view! { <span class="faint cut"><bdi>{place}</bdi></span> });
         view! {
             <div class="label row">
-                <bdi class="cut">{item.label.clone()}</bdi>
+                <bdi class="cut">{item.label.clone()}{target.clone()}</bdi>
                 {torn.then(|| view! { <Badge text=words::torn() kind="warn"/> })}
                 {place}
             </div>
@@ -287,12 +292,13 @@ fn Empty(page: Page) -> impl IntoView {
 
 #[component]
 fn Failed(page: Page, says: String) -> impl IntoView {
+    let is_top = page.path().is_some_and(|path| path.is_root());
     view! {
         <EmptyState icon="stop" title=words::not_read() says class="error">
             <button type="button" class="button" on:click=move |_| page.shelf.read_again()>
                 <Icon name="retry"/><span class="word">{common::retry()}</span>
             </button>
-            <a class="button ghost" href=route::DRIVE>{words::to_top()}</a>
+            {(!is_top).then(|| view! { <a class="button ghost" href=route::DRIVE>{words::to_top()}</a> })}
         </EmptyState>
     }
 }

@@ -86,7 +86,11 @@ fn Children(
     let path = at.clone();
     leptos::task::spawn_local(async move {
         match read(&path).await {
-            Ok(found) => _ = folders.try_set(Some(found)),
+            Ok(found) => {
+                folders.try_set(Some(found));
+                leptos::task::tick().await;
+                begin_here();
+            }
             Err(refusal) => _ = problem.try_set(Some(text::error::of(&refusal))),
         }
     });
@@ -141,7 +145,9 @@ fn row(
         path: path.clone(),
         name: name.clone(),
     };
-    let open = RwSignal::new(false);
+    let here = page.path();
+    let is_here = here.as_ref() == Some(&path);
+    let open = RwSignal::new(here.is_some_and(|here| !is_here && path.holds(&here)));
     let mine = target.clone();
     let is_chosen = Memo::new(move |_| chosen.with(|chosen| chosen.as_ref() == Some(&mine)));
     let choose = move || {
@@ -154,7 +160,7 @@ fn row(
     };
     Some(view! {
         <li>
-            <button type="button" class="twig" aria-expanded=move || truth(open.get()) aria-pressed=move || truth(is_chosen.get())
+            <button type="button" class="twig" aria-current=is_here.then_some("location") aria-expanded=move || truth(open.get()) aria-pressed=move || truth(is_chosen.get())
                 on:click=move |_| choose()>
                 <Icon name="folder" class="folder"/><bdi class="cut">{name}</bdi>
             </button>
@@ -162,6 +168,21 @@ fn row(
         </li>
     }
     .into_any())
+}
+
+/// The keyboard begins at the folder that the rows are in, until then at the first one.
+fn begin_here() {
+    let focused = crate::dom::focused();
+    let is_elsewhere = focused.is_some_and(|focused| focused.closest(".dialog > footer").ok().flatten().is_some());
+    let is_there = crate::dom::document().query_selector(".folder-tree .twig[aria-current]");
+    if !is_elsewhere {
+        let is_there = is_there.ok().flatten().is_some();
+        crate::dom::focus(if is_there {
+            ".folder-tree .twig[aria-current]"
+        } else {
+            ".folder-tree .twig"
+        });
+    }
 }
 
 fn truth(is: bool) -> &'static str {

@@ -8,7 +8,8 @@ use beckon_shared::{
     path::{Name, RootPath},
 };
 
-use crate::{api, route};
+use super::item;
+use crate::{api, route, text::drive as words};
 
 /// Nodes in one request.
 const NODES_MAX: usize = 1000;
@@ -16,6 +17,11 @@ const NODES_MAX: usize = 1000;
 const FIRST: u32 = 300;
 /// Rows of all others.
 const LATER: u32 = 1000;
+
+/// No path is deeper.
+const DEPTH_MAX: usize = 4096;
+/// Downloads of one click that follow faster than this are taken for one by some browsers. Milliseconds.
+pub(crate) const BETWEEN_DOWNLOADS: u32 = 250;
 
 /// The folder that files are put into by hand.
 pub(crate) const FILES: &[u8] = b"Files";
@@ -39,6 +45,39 @@ pub(crate) async fn list(path: &RootPath, after: Option<&Name>) -> Result<Listin
         }),
         other => other,
     }
+}
+
+/// What stands at a path.
+pub(crate) async fn at(path: &RootPath) -> Result<NodeView, Refusal> {
+    let path = route::percent_bytes(path.as_bytes());
+    let listing: Listing = api::get(&format!("/api/drive/list?limit=1&path={path}")).await?;
+    listing.node.ok_or_else(gone)
+}
+
+/// The folder that a node lies in now.
+pub(super) async fn folder_of(node: NodeId) -> Result<RootPath, Refusal> {
+    let mut names = Vec::new();
+    let mut parent = with_id(node).await?.parent;
+    while let Some(folder) = parent.filter(|parent| *parent != NodeId::TOP) {
+        let folder = with_id(folder).await?;
+        names.push(item::name(&folder).ok_or_else(gone)?);
+        if names.len() > DEPTH_MAX {
+            return Err(gone());
+        }
+        parent = folder.parent;
+    }
+    let mut path = names.iter().rev();
+    path.try_fold(RootPath::root(), |path, name| path.join(name))
+        .map_err(|_| gone())
+}
+
+async fn with_id(node: NodeId) -> Result<NodeView, Refusal> {
+    let listing: Listing = api::get(&format!("/api/drive/list?limit=1&node={node}")).await?;
+    listing.node.ok_or_else(gone)
+}
+
+fn gone() -> Refusal {
+    Refusal::new(ErrorCode::NotFound, words::gone())
 }
 
 /// A page of what can be restored.
@@ -84,6 +123,16 @@ pub(super) async fn restore(nodes: &[NodeId]) -> Result<(), Refusal> {
     tell_all("/api/drive/restore", nodes).await
 }
 
+/// Deletes for good what stands in Deleted.
+pub(super) async fn purge(nodes: &[NodeId]) -> Result<(), Refusal> {
+    tell_all("/api/drive/purge", nodes).await
+}
+
+/// Deletes for good all that stands in Deleted.
+pub(super) async fn empty() -> Result<(), Refusal> {
+    api::tell("/api/drive/empty", &()).await
+}
+
 async fn tell_all(address: &str, nodes: &[NodeId]) -> Result<(), Refusal> {
     for some in nodes.chunks(NODES_MAX) {
         let nodes = Nodes { nodes: some.to_vec() };
@@ -98,7 +147,7 @@ pub(super) async fn make_folder(parent: Option<NodeId>, name: Name) -> Result<No
 }
 
 /// Where the browser downloads a node from: a file as it is, a folder as a ZIP.
-pub(super) fn download(node: &NodeView) -> String {
+pub(crate) fn download(node: &NodeView) -> String {
     match node.kind {
         EntryKind::Folder => format!("/api/drive/zip/{}", node.id),
         _ => file(node.id),

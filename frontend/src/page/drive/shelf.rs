@@ -126,6 +126,11 @@ impl Shelf {
         self.items.with(|items| items.len())
     }
 
+    /// How many rows there are, unless the page was left; not tracked.
+    pub(super) fn items_left(self) -> Option<usize> {
+        self.items.try_with_untracked(|items| items.len())
+    }
+
     /// Content bytes of all files that are shown; tracked.
     pub(super) fn bytes(self) -> u64 {
         self.items.with(|items| items.iter().map(|item| item.node.size).sum())

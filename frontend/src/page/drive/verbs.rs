@@ -5,18 +5,20 @@ use std::{rc::Rc, sync::Arc};
 use beckon_shared::{error::Refusal, id::NodeId, path::Name};
 use leptos::prelude::*;
 
-use super::{Page, above, address, item::Item, remote};
+use super::{
+    Page, above, address,
+    item::{self, Item},
+    remote,
+    rename::Renaming,
+};
 use crate::{
-    component::{menu::Entry, selection::Key},
+    component::{menu::Entry, pane, selection::Key},
     dom,
-    store::Stores,
     text::{self, drive as words},
 };
 
 /// A browser asks whether a page may download many files; so many at once are no accident.
 const DOWNLOADS_MAX: usize = 10;
-/// Downloads of one click that follow faster than this are taken for one by some browsers. Milliseconds.
-const BETWEEN_DOWNLOADS: u32 = 250;
 
 impl Page {
     /// Opens a folder; of a file, its details.
@@ -24,7 +26,10 @@ impl Page {
         let items = untrack(|| self.shelf.of_keys(std::slice::from_ref(key)));
         let Some(item) = items.first() else { return };
         if !item.is_folder() || self.is_deleted() {
-            self.list.selection.only(key.clone());
+            // With a finger what is chosen makes the next tap choose too.
+            if !pane::is_phone() || untrack(|| self.list.selection.len()) > 0 {
+                self.list.selection.only(key.clone());
+            }
             self.show_details(true);
         } else if let Some(path) = self.path_of(item) {
             self.go(&address(&path, None));
@@ -62,7 +67,7 @@ impl Page {
                     false => item.label.clone(),
                 };
                 dom::download(&remote::download(&item.node), &name);
-                dom::sleep(BETWEEN_DOWNLOADS).await;
+                dom::sleep(remote::BETWEEN_DOWNLOADS).await;
             }
         });
     }
@@ -79,11 +84,10 @@ impl Page {
             many => words::many_deleted(&many.len()),
         };
         let back = self.take_away(&targets);
-        self.list.selection.clear();
         let stores = self.stores;
         leptos::task::spawn_local(async move {
             match remote::delete(&ids).await {
-                Ok(()) => stores.toasts.say(says, Some(undo(stores, ids))),
+                Ok(()) => stores.toasts.say_of(about(&ids), says, Some(self.undo(ids))),
                 Err(refusal) => self.refused(back, &refusal),
             }
         });
@@ -99,11 +103,13 @@ impl Page {
             many => words::many_restored(&many.len()),
         };
         let back = self.take_away(&targets);
-        self.list.selection.clear();
         let stores = self.stores;
         leptos::task::spawn_local(async move {
             match remote::restore(&ids).await {
-                Ok(()) => stores.toasts.say(says, None),
+                Ok(()) => {
+                    stores.toasts.done(&about(&ids));
+                    stores.toasts.say(says, None);
+                }
                 Err(refusal) => self.refused(back, &refusal),
             }
         });
@@ -124,20 +130,32 @@ impl Page {
             many => words::many_moved(&many.len(), &name),
         };
         let back = self.take_away(items);
-        self.list.selection.clear();
         let stores = self.stores;
         leptos::task::spawn_local(async move {
             match move_all(&ids, folder).await {
-                Ok(()) => stores.toasts.say(says, undo_move(stores, ids)),
+                Ok(()) => stores.toasts.say(says, self.undo_move(ids)),
                 Err(refusal) => self.refused(back, &refusal),
             }
         });
     }
 
-    fn take_away(self, items: &[Arc<Item>]) -> impl FnOnce() + use<> {
+    pub(super) fn take_away(self, items: &[Arc<Item>]) -> impl FnOnce() + use<> {
         let keys: Vec<_> = items.iter().map(|item| item.key.clone()).collect();
         self.problem.try_set(None);
+        self.list.selection.clear();
+        self.go_on();
         self.shelf.take_away(&keys)
+    }
+
+    /// What was undone is there again, and the keyboard at it; its button is gone.
+    fn back(self, ids: &[NodeId]) {
+        if self.is_gone() {
+            return dom::focus(".main h1");
+        }
+        if let Some(first) = ids.first() {
+            self.list.reveal(item::key(*first));
+        }
+        self.list.focus();
     }
 
     /// Takes back what was shown before the server agreed, and says why it did not.
@@ -153,7 +171,7 @@ impl Page {
         if let [one] = self.targets().as_slice()
             && self.may_change(one)
         {
-            self.renaming.set(Some(one.node.id));
+            self.renaming.set(Some(Renaming::of(one.node.id)));
         }
     }
 
@@ -168,9 +186,17 @@ impl Page {
         let id = item.node.id;
         let back = self.shelf.rename(id, &name);
         leptos::task::spawn_local(async move {
-            if let Err(refusal) = remote::rename(id, name).await {
-                self.refused(back, &refusal);
+            let typed = name.display();
+            let Err(refusal) = remote::rename(id, name).await else {
+                return;
+            };
+            back();
+            // The field comes again with what was typed, unless another name is being written meanwhile.
+            if self.renaming.try_with_untracked(Option::is_none) == Some(true) {
+                self.renaming
+                    .set(Some(Renaming::refused(id, typed, text::error::of(&refusal))));
             }
+            self.shelf.read_again();
         });
     }
 
@@ -184,7 +210,12 @@ impl Page {
     pub(super) fn entries(self) -> Vec<Entry> {
         let targets = self.targets();
         if self.is_deleted() {
-            return vec![Entry::new("history", words::restore(), move || self.restore())];
+            return vec![
+                Entry::new("history", words::restore(), move || self.restore()),
+                Entry::new("trash", words::purge(), move || self.start_purging())
+                    .key("Del")
+                    .bad(),
+            ];
         }
         let mut entries = Vec::new();
         let act = |act: fn(Self)| move || act(self);
@@ -204,7 +235,7 @@ impl Page {
         entries.push(Entry::new("download", download_label(&targets), act(Self::download)).key("D"));
         if targets.iter().all(|item| self.may_change(item)) {
             if targets.len() == 1 && self.path().is_some() {
-                entries.push(Entry::new("text", text::common::rename(), act(Self::start_renaming)).key("F2"));
+                entries.push(Entry::new("edit", text::common::rename(), act(Self::start_renaming)).key("F2"));
             }
             entries.push(Entry::new("arrow", words::move_to(), act(Self::start_moving)));
             entries.push(Entry::new("trash", words::delete(), act(Self::delete)).key("Del").bad());
@@ -219,6 +250,13 @@ impl Page {
             self.moving.set(targets);
         }
     }
+}
+
+/// What a message about these nodes is about.
+fn about(ids: &[NodeId]) -> String {
+    let mut ids: Vec<_> = ids.iter().map(NodeId::to_string).collect();
+    ids.sort_unstable();
+    ids.join(" ")
 }
 
 /// A single folder says that it comes as a ZIP.
@@ -236,27 +274,32 @@ async fn move_all(ids: &[(NodeId, Option<NodeId>)], folder: NodeId) -> Result<()
     Ok(())
 }
 
-fn undo(stores: Stores, ids: Vec<NodeId>) -> Callback<()> {
-    Callback::new(move |()| {
-        let ids = ids.clone();
-        leptos::task::spawn_local(async move {
-            // What cannot be brought back by this stands in Deleted, and says why there.
-            if remote::restore(&ids).await.is_ok() {
-                stores.drive.update(|revision| *revision += 1);
-            }
-        });
-    })
-}
+impl Page {
+    fn undo(self, ids: Vec<NodeId>) -> Callback<()> {
+        let stores = self.stores;
+        Callback::new(move |()| {
+            let ids = ids.clone();
+            self.back(&ids);
+            leptos::task::spawn_local(async move {
+                // What cannot be brought back by this stands in Deleted, and says why there.
+                if remote::restore(&ids).await.is_ok() {
+                    stores.drive.update(|revision| *revision += 1);
+                }
+            });
+        })
+    }
 
-/// Back to the folder that all came from.
-fn undo_move(stores: Stores, ids: Vec<(NodeId, Option<NodeId>)>) -> Option<Callback<()>> {
-    let from = ids.first()?.1?;
-    Some(Callback::new(move |()| {
-        let ids = ids.clone();
-        leptos::task::spawn_local(async move {
-            if move_all(&ids, from).await.is_ok() {
-                stores.drive.update(|revision| *revision += 1);
-            }
-        });
-    }))
+    /// Back to the folder that all came from.
+    fn undo_move(self, ids: Vec<(NodeId, Option<NodeId>)>) -> Option<Callback<()>> {
+        let (stores, from) = (self.stores, ids.first()?.1?);
+        Some(Callback::new(move |()| {
+            let ids = ids.clone();
+            self.back(&ids.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+            leptos::task::spawn_local(async move {
+                if move_all(&ids, from).await.is_ok() {
+                    stores.drive.update(|revision| *revision += 1);
+                }
+            });
+        }))
+    }
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use beckon_shared::{
     device::DeviceView,
+    entry::{EntryKind, InDrive},
     error::Refusal,
     id::RootId,
     path::{Label, RootPath},
@@ -17,7 +18,7 @@ use super::{
     paste,
 };
 use crate::{
-    component::{copy_button, menu::Entry},
+    component::{copy_button, menu::Entry, stored::Standing},
     format, order, route,
     text::{self, common, machine as words},
 };
@@ -34,6 +35,15 @@ impl Folder {
     /// Orders the upload of rows. It waits for a machine that is away.
     pub(super) fn upload(self, items: &[Arc<Item>]) {
         let place = self.spot().place;
+        let (never, items): (Vec<_>, Vec<_>) = items.iter().partition(|item| item.entry.kind == EntryKind::Other);
+        if items.is_empty() && !never.is_empty() {
+            self.trouble.set(Some(Trouble {
+                title: words::order_failed().to_owned(),
+                says: words::never_says().to_owned(),
+                help: None,
+            }));
+            return;
+        }
         let mut paths: BTreeMap<RootId, Vec<RootPath>> = BTreeMap::new();
         for (root, path) in items.iter().filter_map(|item| item.address(place.as_ref())) {
             paths.entry(root).or_default().push(path);
@@ -73,10 +83,22 @@ impl Folder {
         });
     }
 
-    /// Downloads files straight from the machine, one after the other.
+    /// Whether a row can be downloaded: files come from the machine, folders from the drive if that holds all of them.
+    pub(super) fn can_download(self, item: &Item) -> bool {
+        item.is_file() || self.is_safe_folder(item)
+    }
+
+    fn is_safe_folder(self, item: &Item) -> bool {
+        item.is_folder() && self.standing(item) == Some(Standing::Settled(InDrive::Safe))
+    }
+
+    /// Downloads files straight from the machine, one after the other; of folders that are safe their ZIP from the drive.
     pub(super) fn download(self, items: &[Arc<Item>]) {
         self.trouble.set(None);
         let (files, others): (Vec<_>, Vec<_>) = items.iter().cloned().partition(|item| item.is_file());
+        let (zips, others): (Vec<_>, Vec<_>) = others
+            .into_iter()
+            .partition(|item| untrack(|| self.is_safe_folder(item)));
         let large = files.iter().find(|item| item.entry.stamp.size > DOWNLOAD_MAX);
         let to_upload = if let Some(large) = large {
             let says = words::download_large(&large.label(), &format::bytes(DOWNLOAD_MAX));
@@ -104,6 +126,7 @@ impl Folder {
             return;
         }
         download::start(self, files);
+        download::zip(self, zips);
     }
 
     /// The paths of these as arguments of the command line.
@@ -133,7 +156,15 @@ impl Folder {
 
     /// Where uploads of an entry lie in the drive, unless somebody moved them: `MACHINE/ROOT/PATH`.
     pub(super) fn place_in_drive(self, item: &Item) -> Option<RootPath> {
-        let (root, path) = item.address(self.spot().place.as_ref())?;
+        self.drive_path(item.address(self.spot().place.as_ref())?)
+    }
+
+    /// The same of this folder.
+    pub(super) fn here_in_drive(self) -> Option<RootPath> {
+        self.drive_path(self.spot().place?)
+    }
+
+    fn drive_path(self, (root, path): (RootId, RootPath)) -> Option<RootPath> {
         let (view, root) = self.names_of(root)?;
         let top = RootPath::new(format!("{}/{root}", view.name)).ok()?;
         path.names().try_fold(top, |place, name| place.join(&name).ok())
@@ -167,11 +198,11 @@ impl Folder {
         }
         let chosen = items.clone();
         entries.push(Entry::new("upload", words::upload(), move || self.upload(&chosen)).key("U"));
-        if items.iter().any(|item| item.is_file()) {
+        if untrack(|| items.iter().any(|item| self.can_download(item))) {
             let chosen = items.clone();
             entries.push(Entry::new("download", words::download(), move || self.download(&chosen)).key("D"));
         }
-        entries.push(Entry::new("info", common::details(), move || self.habits.pane.set(true)).key("I"));
+        entries.push(Entry::new("info", common::details(), move || self.habits.pane.show(true)).key("I"));
         entries.push(Entry::new("copy", words::copy_path(), move || self.copy_path(&items)).apart());
         entries
     }

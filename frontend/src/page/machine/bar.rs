@@ -1,18 +1,18 @@
 //! The toolbar, and the selection bar that takes its place; below them what went wrong, or that the machine is away.
 
-use leptos::{html, prelude::*};
+use leptos::prelude::*;
 
 use super::folder::{Folder, Phase};
 use crate::{
-    component::{icon::Icon, menu::MenuButton, selection::Key},
-    dom, format, keyboard,
-    text::{common, keyboard as keys, machine as words},
+    component::{focus, icon::Icon, menu::MenuButton, selection::Key},
+    dom, format,
+    text::{common, machine as words},
 };
 
 /// The toolbar or the selection bar.
 #[component]
 pub(super) fn Bar(folder: Folder, on_menu: Callback<(), Vec<crate::component::menu::Entry>>) -> impl IntoView {
-    let is_selecting = Memo::new(move |_| folder.list.selection.len() > 0);
+    let is_selecting = Memo::new(move |_| folder.list.selection.len() > 0 && !folder.filtering.get());
     move || match is_selecting.get() {
         true => view! { <SelectionBar folder on_menu/> }.into_any(),
         false => view! { <Toolbar folder/> }.into_any(),
@@ -21,12 +21,6 @@ pub(super) fn Bar(folder: Folder, on_menu: Callback<(), Vec<crate::component::me
 
 #[component]
 fn Toolbar(folder: Folder) -> impl IntoView {
-    let input = NodeRef::<html::Input>::new();
-    keyboard::bind("f", keys::here, keys::filter, move || {
-        if let Some(input) = input.get_untracked() {
-            let _ = input.focus();
-        }
-    });
     let pressed = move |event: web_sys::KeyboardEvent| match event.key().as_str() {
         // An input method takes these up itself.
         _ if event.is_composing() => {}
@@ -41,18 +35,23 @@ fn Toolbar(folder: Folder) -> impl IntoView {
         _ => {}
     };
     let pane = folder.habits.pane;
+    let refresh_says = move || match folder.online.get() {
+        true => words::refresh(),
+        false => words::refresh_away(),
+    };
     view! {
-        <div class="toolbar" role="toolbar" aria-label=words::tools()>
+        <div class="toolbar" role="toolbar" aria-label=words::tools()
+            on:focusout=move |event| if focus::has_left(&event) { folder.filtering.set(false) }>
             <label class="input search">
                 <Icon name="search"/><span class="sr">{words::filter()}</span>
-                <input node_ref=input type="search" placeholder=words::filter() prop:value=move || folder.filter.get()
+                <input type="search" placeholder=words::filter() prop:value=move || folder.filter.get()
                     on:input=move |event| folder.filter.set(event_target_value(&event)) on:keydown=pressed/>
             </label>
             <span class="grow"></span>
-            <button type="button" class="button icon-only ghost sm" aria-label=words::refresh() title=words::refresh()
-                on:click=move |_| folder.read_again()><Icon name="retry"/></button>
+            <button type="button" class="button icon-only ghost sm" aria-label=words::refresh() title=refresh_says
+                prop:disabled=move || !folder.online.get() on:click=move |_| folder.read_again()><Icon name="retry"/></button>
             <button type="button" class="button icon-only ghost sm" aria-label=common::details() title=common::details()
-                aria-pressed=move || pane.get().to_string() on:click=move |_| pane.update(|pane| *pane = !*pane)>
+                aria-pressed=move || pane.is_open().to_string() on:click=move |_| pane.toggle()>
                 <Icon name="info"/></button>
         </div>
     }
@@ -93,7 +92,7 @@ fn SelectionBar(folder: Folder, on_menu: Callback<(), Vec<crate::component::menu
     }
 }
 
-/// How many rows are chosen, how many of them the filter hides, their size, and whether files are among them.
+/// How many rows are chosen, how many of them the filter hides, their size, and whether any of them can be downloaded.
 fn chosen(folder: Folder) -> (usize, usize, u64, bool) {
     let keys: std::collections::HashSet<Key> = folder.list.selection.keys().into_iter().collect();
     let shown = folder.shown.get();
@@ -103,8 +102,8 @@ fn chosen(folder: Folder) -> (usize, usize, u64, bool) {
             hidden += usize::from(shown.as_ref().is_some_and(|shown| shown.binary_search(&index).is_err()));
             if item.is_file() {
                 size += item.entry.stamp.size;
-                files = true;
             }
+            files |= folder.can_download(item);
         }
         (keys.len(), hidden, size, files)
     })

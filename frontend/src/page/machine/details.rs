@@ -27,7 +27,7 @@ const BY_ITSELF: u64 = 2 << 20;
 pub(super) fn Details(folder: Folder) -> impl IntoView {
     let active = Memo::new(move |_| folder.active());
     let close = move |_| {
-        folder.habits.pane.set(false);
+        folder.habits.pane.show(false);
         folder.list.focus();
     };
     let body = move || match active.get() {
@@ -35,7 +35,7 @@ pub(super) fn Details(folder: Folder) -> impl IntoView {
         None => view! { <section class="first"><p class="quiet">{words::details_none()}</p></section> }.into_any(),
     };
     view! {
-        <aside class="pane open" aria-label=common::details()>
+        <aside class="pane open" tabindex="-1" aria-label=common::details()>
             <header>
                 <h2 class="grow">{common::details()}</h2>
                 <button type="button" class="button icon-only ghost sm" aria-label=words::hide_details() title=words::hide_details()

@@ -18,7 +18,9 @@ use super::{
     item::Item,
 };
 use crate::{
-    dom, session,
+    dom,
+    page::drive::remote,
+    session,
     store::{Download, Stores},
     text::{self, machine as words},
 };
@@ -49,6 +51,26 @@ pub(super) fn start(folder: Folder, files: Vec<Arc<Item>>) {
                 Ok(parts) => save(&parts, &item.entry.name.display()),
                 Err(refusal) => return tell(folder, &files[at..], refusal),
             }
+        }
+    });
+}
+
+/// Has the browser download folders from the drive, each as a ZIP.
+pub(super) fn zip(folder: Folder, folders: Vec<Arc<Item>>) {
+    let places: Vec<_> = folders
+        .into_iter()
+        .filter_map(|item| Some((folder.place_in_drive(&item)?, item)))
+        .collect();
+    spawn_local(async move {
+        for (at, (place, item)) in places.iter().enumerate() {
+            match remote::at(place).await {
+                Ok(node) => dom::download(&remote::download(&node), &format!("{}.zip", item.label())),
+                Err(refusal) => {
+                    let rest: Vec<_> = places[at..].iter().map(|(_, item)| Arc::clone(item)).collect();
+                    return tell(folder, &rest, refusal);
+                }
+            }
+            dom::sleep(remote::BETWEEN_DOWNLOADS).await;
         }
     });
 }

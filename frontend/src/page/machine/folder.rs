@@ -16,9 +16,11 @@ use super::{item::Item, slots::Slots, standings::Standings};
 use crate::{
     component::{
         file_list::{List, Row},
+        pane::Pane,
         selection::Key,
         stored::Standing,
     },
+    dom,
     store::Stores,
 };
 
@@ -59,7 +61,7 @@ pub(super) struct Trouble {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Habits {
     pub(super) sort: RwSignal<(SortKey, Direction)>,
-    pub(super) pane: RwSignal<bool>,
+    pub(super) pane: Pane,
 }
 
 /// A folder; all of it are signals.
@@ -77,6 +79,8 @@ pub(super) struct Folder {
     /// Grows when the folder is to be read again.
     pub(super) again: RwSignal<u32>,
     pub(super) filter: RwSignal<String>,
+    /// Whether the keyboard is to be in the field of the filter, though rows are chosen.
+    pub(super) filtering: RwSignal<bool>,
     /// Indices of the rows that the filter leaves; all of them without one.
     pub(super) shown: Memo<Option<Arc<Vec<usize>>>>,
     /// The rows that exist.
@@ -109,6 +113,7 @@ impl Folder {
             reading: RwSignal::new(false),
             again: RwSignal::new(0),
             filter,
+            filtering: RwSignal::new(false),
             shown,
             visible: RwSignal::new((0, 0)),
             standings: Standings::new(stores, spot),
@@ -116,6 +121,15 @@ impl Folder {
             view,
             online: Memo::new(move |_| view.with(|view| view.as_ref().is_some_and(|view| view.online))),
         }
+    }
+
+    /// Gives the keyboard to the field of the filter.
+    pub(super) fn open_filter(self) {
+        self.filtering.set(true);
+        leptos::task::spawn_local(async {
+            leptos::task::tick().await;
+            dom::focus(".toolbar input");
+        });
     }
 
     pub(super) fn spot(self) -> Spot {

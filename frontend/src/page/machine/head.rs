@@ -142,7 +142,8 @@ fn ReachBadge(folder: Folder) -> impl IntoView {
     move || match (folder.online.get(), reach.get()) {
         (false, _) => {
             let seen = folder.view.with(|view| view.as_ref().map(|view| view.last_seen));
-            let span = seen.map(|seen| format::left(now.get().since(seen).as_secs().max(60)));
+            let secs = seen.map(|seen| now.get().since(seen).as_secs());
+            let span = secs.filter(|secs| *secs >= 60).map(format::left);
             let says = span.map_or_else(|| words::away().to_owned(), |span| words::away_since(&span));
             Some(view! { <span class="badge">{says}</span> }.into_any())
         }
@@ -159,17 +160,19 @@ fn menu(folder: Folder) -> impl Fn() -> Vec<Entry> + 'static {
     let navigate = use_navigate();
     move || {
         let (navigate, href) = (navigate.clone(), route::device(folder.machine()));
-        vec![
-            Entry::new("upload", words::upload_folder(), move || folder.upload_all()),
-            Entry::new("retry", words::refresh(), move || folder.read_again()).key("R"),
-            Entry::new("info", common::details(), move || {
-                folder.habits.pane.update(|pane| *pane = !*pane)
-            })
-            .key("I"),
+        let mut entries = vec![Entry::new("upload", words::upload_folder(), move || {
+            folder.upload_all()
+        })];
+        if folder.online.get_untracked() {
+            entries.push(Entry::new("retry", words::refresh(), move || folder.read_again()).key("R"));
+        }
+        entries.extend([
+            Entry::new("info", common::details(), move || folder.habits.pane.toggle()).key("I"),
             Entry::new("machines", words::to_device(), move || {
                 navigate(&href, NavigateOptions::default())
             })
             .apart(),
-        ]
+        ]);
+        entries
     }
 }

@@ -24,7 +24,7 @@ use crate::{
         stored::Stored,
         time::Ago,
     },
-    format, order, route,
+    dom, format, order, route,
     text::{self, common, machine as words},
 };
 
@@ -207,10 +207,14 @@ fn failed(folder: Folder, refusal: &Refusal, up: Option<Crumb>) -> AnyView {
 
 fn unseen(folder: Folder) -> AnyView {
     let title = words::away_unseen_title(&format::name(&untrack(|| folder.machine_name())));
+    let in_drive = folder
+        .here_in_drive()
+        .map(|place| view! { <a class="button" href=route::drive(&place)>{words::what_drive_holds()}</a> });
     view! {
         <EmptyState icon="wake" title says=words::away_unseen()>
             <button type="button" class="button" on:click=move |_| folder.upload_all()>
                 <Icon name="upload"/>{words::upload_later()}</button>
+            {in_drive}
             {up_button(None)}
         </EmptyState>
     }
@@ -252,9 +256,12 @@ pub(super) fn Foot(folder: Folder) -> impl IntoView {
             None => told,
         }
     };
-    let fresh = move || match folder.phase.get() {
-        Phase::AsOf(at) => words::as_of(&bar::moment(at)),
-        Phase::Live if folder.slots.with(Slots::is_complete) => words::live().to_owned(),
+    let stores = folder.stores;
+    let is_cut_off = Memo::new(move |_| stores.is_cut_off());
+    let cut_off = Memo::new(move |_| is_cut_off.get().then(dom::now));
+    let fresh = move || match (folder.phase.get(), cut_off.get()) {
+        (Phase::AsOf(at), _) | (Phase::Live, Some(at)) => words::as_of(&bar::moment(at)),
+        (Phase::Live, None) if folder.slots.with(Slots::is_complete) => words::live().to_owned(),
         _ => words::reading().to_owned(),
     };
     let size = Memo::new(move |_| {

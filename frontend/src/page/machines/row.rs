@@ -20,7 +20,7 @@ use crate::{
         presence::{self, Dot, Presence},
         time::Ago,
     },
-    format, route,
+    dom, format, route,
     store::{Stores, stores},
     text::{self, common, machines as words},
 };
@@ -79,13 +79,17 @@ pub(super) fn DeviceRow(
                 <div class="grow">
                     <div class="name">
                         <a class="open cut" href=href><bdi>{move || name.get()}</bdi></a>
-                        <Marks row/>
+                        {is_machine.then(|| view! { <Marks row/> })}
                     </div>
                     <SubLine row work is_machine online/>
                 </div>
             </div>
             <div class="c-state"><Presence online/></div>
-            <div class="c-reach">{move || (is_machine && online.get()).then(|| view! { <Reach id name why/> })}</div>
+            // Only machines are reached by a route; in the other rows the mark stands there and leaves the name its room.
+            <div class="c-reach">
+                {(!is_machine).then(|| view! { <Marks row/> })}
+                {move || (is_machine && online.get()).then(|| view! { <Reach id name why/> })}
+            </div>
             <div class="addr mono c-addr cut" title=move || address.get()>{move || address.get()}</div>
             <div class="c-seen quiet"><Seen row online/></div>
             <div class="acts"><Acts row id name asked sessions/></div>
@@ -118,7 +122,11 @@ fn Marks(row: RwSignal<DeviceView>) -> impl IntoView {
 
 #[component]
 fn SubLine(row: RwSignal<DeviceView>, work: Memo<Work>, is_machine: bool, online: Memo<bool>) -> impl IntoView {
-    let live = Memo::new(move |_| work.with(Work::live).filter(|_| online.get()));
+    let stores = stores();
+    let live = Memo::new(move |_| {
+        let here = online.get() && !stores.is_cut_off();
+        work.with(Work::live).filter(|_| here)
+    });
     let class = move || {
         if live.read().is_some() {
             "sub cut live"
@@ -134,12 +142,12 @@ fn SubLine(row: RwSignal<DeviceView>, work: Memo<Work>, is_machine: bool, online
         })
     };
     let since = move || match online.get() {
-        true => (!is_machine).then(|| presence::word(true).into_any()),
+        true => (!is_machine).then(|| presence::current(stores, true).into_any()),
         false => Some(view! { <Ago at=seen/>{is_machine.then_some(" · ")} }.into_any()),
     };
     view! {
         <div class=class>
-            <span class="only-phone"><Dot online/><span class="sr">{move || presence::word(online.get())}" "</span>{since}</span>
+            <span class="only-phone"><Dot online/><span class="sr">{move || presence::current(stores, online.get())}" "</span>{since}</span>
             {move || is_machine.then(facts)}
         </div>
     }
@@ -168,8 +176,9 @@ fn short(os: &str) -> String {
 
 #[component]
 fn Seen(row: RwSignal<DeviceView>, online: Memo<bool>) -> impl IntoView {
+    let stores = stores();
     let seen = Signal::derive(move || row.with(|view| view.last_seen));
-    move || match online.get() {
+    move || match online.get() && !stores.is_cut_off() {
         true => view! { <span>{words::now()}</span> }.into_any(),
         false => view! { <Ago at=seen/> }.into_any(),
     }
@@ -196,7 +205,7 @@ fn Acts(
         let confirm = untrack(|| account::is_doubtful(stores, &view))
             .then(|| Entry::new("check", words::confirm(), move || confirm(stores, id)));
         let rename = (!view.revoked)
-            .then(|| Entry::new("text", common::rename_more(), move || asked.set(Some(Asked::Name(id)))));
+            .then(|| Entry::new("edit", common::rename_more(), move || asked.set(Some(Asked::Name(id)))));
         let remove = (!view.revoked && !untrack(is_me)).then(|| {
             Entry::new("trash", words::remove_more(), move || {
                 asked.set(Some(Asked::Removal(id)))
@@ -210,11 +219,17 @@ fn Acts(
             .chain(remove)
             .collect()
     };
+    // Nothing comes under the pointer where Confirm was until the page is visited again.
+    let was_doubtful = StoredValue::new(false);
     let first = Memo::new(move |_| {
         let has_session = sessions.with(|all| all.iter().any(|session| session.device == id));
         row.with(|view| match kind {
             _ if view.revoked => First::Nothing,
-            _ if account::is_doubtful(stores, view) => First::Confirm,
+            _ if account::is_doubtful(stores, view) => {
+                was_doubtful.set_value(true);
+                First::Confirm
+            }
+            _ if was_doubtful.get_value() => First::Nothing,
             DeviceKind::Agent if view.online => First::Open,
             DeviceKind::Browser | DeviceKind::Cli if has_session && !is_me() => First::SignOut,
             _ => First::Nothing,
@@ -258,7 +273,9 @@ impl First {
 /// The row itself tells once the server has recorded it; refused, it stays unconfirmed and can be asked again.
 fn confirm(stores: Stores, id: DeviceId) {
     leptos::task::spawn_local(async move {
-        let _ = account::confirm(stores, id).await;
+        if account::confirm(stores, id).await.is_ok() {
+            dom::focus(&format!("[data-device=\"{id}\"] .open"));
+        }
     });
 }
 

@@ -4,10 +4,7 @@ use leptos::{html, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{Step, progress};
-use crate::{
-    component::{add_machine::AddMachine, password_prompt::PasswordPrompt},
-    route, store, text,
-};
+use crate::{component::add_machine::AddMachine, route, store, text};
 
 /// Adds a machine as the dialog of the machines page does.
 #[component]
@@ -47,6 +44,5 @@ pub(super) fn FirstMachine() -> impl IntoView {
             <AddMachine joined=RwSignal::new(None)/>
             <div class="row end"><button type="button" class=class on:click=leave>{label}</button></div>
         </div>
-        <PasswordPrompt/>
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn AccountForm(is_invited: bool) -> impl IntoView {
     let progress = progress();
     let nodes = Nodes::default();
     let refused = progress.refused.get_untracked();
+    let password_stays = progress.refused_draft().is_some();
     let problems = Problems {
         code: RwSignal::new((refused == Some(Refused::Code)).then(|| text::account::code_refused().to_owned())),
         name: RwSignal::new((refused == Some(Refused::Name)).then(|| text::account::name_taken().to_owned())),
@@ -69,9 +70,15 @@ pub(super) fn AccountForm(is_invited: bool) -> impl IntoView {
                     label=text::account::name() node=nodes.name autocomplete="username"
                     value=name.get_untracked() problem=problems.name on_type=typed_name
                 />
-                <PasswordField
-                    label=text::account::password() node=nodes.password autocomplete="new-password" problem=problems.password
-                />
+                {match password_stays {
+                    true => view! { <p class="hint">{text::account::password_stays()}</p> }.into_any(),
+                    false => view! {
+                        <PasswordField
+                            label=text::account::password() node=nodes.password autocomplete="new-password" problem=problems.password
+                        />
+                    }
+                    .into_any(),
+                }}
                 <SendButton busy label=text::account::next() working=text::account::making_keys()/>
             </form>
             <Unprotected/>
@@ -112,13 +119,17 @@ impl Nodes {
 fn send(nodes: Nodes, problems: Problems, busy: RwSignal<bool>) {
     let (typed, name) = (field::value_of(nodes.code), field::value_of(nodes.name));
     let password = field::value_of(nodes.password);
-    let Some((code, name)) = checked(nodes, problems, &typed, name.trim(), &password) else {
+    let (earlier, stays) = (progress().draft(), progress().refused_draft());
+    let new_password = stays.is_none().then_some(password.as_str());
+    let Some((code, name)) = checked(nodes, problems, &typed, name.trim(), new_password) else {
         return;
     };
     busy.set(true);
     spawn_local(async move {
-        let earlier = progress().draft();
-        let drafted = Draft::new(name, &password, code, earlier.as_deref()).await;
+        let drafted = match stays {
+            Some(draft) => Ok(draft.renamed(name, code)),
+            None => Draft::new(name, &password, code, earlier.as_deref()).await,
+        };
         let _ = busy.try_set(false);
         match drafted {
             Ok(draft) => {
@@ -140,10 +151,10 @@ fn checked(
     problems: Problems,
     code: &str,
     name: &str,
-    password: &str,
+    new_password: Option<&str>,
 ) -> Option<(Zeroizing<String>, Label)> {
     let label = Label::new(name);
-    let bad_password = password::check_new(password).err();
+    let bad_password = new_password.and_then(|password| password::check_new(password).err());
     problems.code.set(problem_of(code, Typing::Finished));
     problems
         .name

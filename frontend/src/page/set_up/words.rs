@@ -101,6 +101,7 @@ fn after(made: Result<(), Problem>) -> Option<String> {
     let refused = match made {
         Ok(()) => {
             progress.draft.replace(None);
+            super::keep_code(None);
             progress.go(Step::Machine);
             return None;
         }

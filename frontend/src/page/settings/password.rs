@@ -1,9 +1,12 @@
 //! A new password, by the old one.
 
-use beckon_shared::{error::ErrorCode, password};
+use beckon_shared::password;
 use leptos::{html, prelude::*, task::spawn_local};
 
-use super::Setting;
+use super::{
+    Setting,
+    session::{self, SessionList},
+};
 use crate::{
     account::{self, Problem},
     component::{
@@ -15,18 +18,18 @@ use crate::{
 
 /// The line with its button, and the dialog that this opens.
 #[component]
-pub(super) fn PasswordSetting() -> impl IntoView {
+pub(super) fn PasswordSetting(sessions: SessionList) -> impl IntoView {
     let open = RwSignal::new(false);
     view! {
         <Setting title=text::settings::password() says=text::settings::password_sub()>
             <button type="button" class="button" on:click=move |_| open.set(true)>{text::settings::change_password()}</button>
         </Setting>
-        <Dialog open title=text::settings::change_password() class="small"><ChangePassword open/></Dialog>
+        <Dialog open title=text::settings::change_password() class="small"><ChangePassword open sessions/></Dialog>
     }
 }
 
 #[component]
-fn ChangePassword(open: RwSignal<bool>) -> impl IntoView {
+fn ChangePassword(open: RwSignal<bool>, sessions: SessionList) -> impl IntoView {
     let stores = store::stores();
     let (old_node, new_node) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
     let (old_problem, new_problem) = (RwSignal::new(None), RwSignal::new(None));
@@ -38,7 +41,7 @@ fn ChangePassword(open: RwSignal<bool>) -> impl IntoView {
         event.prevent_default();
         let (old, new) = (field::value_of(old_node), field::value_of(new_node));
         old_problem.set(old.is_empty().then(|| text::account::password_missing().to_owned()));
-        new_problem.set(password::check_new(&new).err().map(|bad| Problem::from(bad).text()));
+        new_problem.set(bad_new(&old, &new));
         let is_wrong = old_problem.read_untracked().is_some() || new_problem.read_untracked().is_some();
         if is_wrong || busy.get_untracked() {
             return;
@@ -51,9 +54,10 @@ fn ChangePassword(open: RwSignal<bool>) -> impl IntoView {
                 Ok(()) => {
                     stores.toasts.say(text::settings::changed().to_owned(), None);
                     let _ = open.try_set(false);
+                    session::read(sessions);
                 }
                 Err(bad) => {
-                    let _ = old_problem.try_set(Some(words(&bad)));
+                    let _ = old_problem.try_set(Some(bad.text_inside()));
                     field::focus(old_node);
                 }
             }
@@ -81,9 +85,11 @@ fn ChangePassword(open: RwSignal<bool>) -> impl IntoView {
     }
 }
 
-fn words(bad: &Problem) -> String {
-    match bad {
-        bad if bad.is(ErrorCode::WrongPassword) => text::settings::wrong_password().to_owned(),
-        bad => bad.text(),
+/// What is wrong with the new password.
+fn bad_new(old: &str, new: &str) -> Option<String> {
+    match password::check_new(new) {
+        Err(bad) => Some(Problem::from(bad).text()),
+        Ok(()) if new == old => Some(text::account::password_same().to_owned()),
+        Ok(()) => None,
     }
 }

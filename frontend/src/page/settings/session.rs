@@ -14,16 +14,20 @@ use crate::{
     format, store, text,
 };
 
+/// The open sessions, once they were read.
+pub(super) type SessionList = RwSignal<Option<Result<Vec<SignInView>, Refusal>>>;
+
+/// Asks the server for them.
+pub(super) fn read(sessions: SessionList) {
+    spawn_local(async move {
+        let _ = sessions.try_set(Some(account::sessions().await));
+    });
+}
+
 /// All open sessions.
 #[component]
-pub(super) fn Sessions() -> impl IntoView {
-    let sessions = RwSignal::new(None::<Result<Vec<SignInView>, Refusal>>);
-    let read = move || {
-        spawn_local(async move {
-            let _ = sessions.try_set(Some(account::sessions().await));
-        });
-    };
-    read();
+pub(super) fn Sessions(sessions: SessionList) -> impl IntoView {
+    read(sessions);
     let list = move || match sessions.get() {
         None => view! { <Late><LineBones rows=2/></Late> }.into_any(),
         Some(Ok(list)) => {
@@ -33,7 +37,7 @@ pub(super) fn Sessions() -> impl IntoView {
         Some(Err(refusal)) => view! {
             <div class="setting">
                 <ProblemLine problem=Some(text::error::of(&refusal))/>
-                <button type="button" class="button" on:click=move |_| read()>{text::common::retry()}</button>
+                <button type="button" class="button" on:click=move |_| read(sessions)>{text::common::retry()}</button>
             </div>
         }
         .into_any(),
@@ -41,10 +45,8 @@ pub(super) fn Sessions() -> impl IntoView {
     view! { <div class="card"><h3 class="setting-head">{text::settings::sessions()}</h3>{list}</div> }
 }
 
-type List = RwSignal<Option<Result<Vec<SignInView>, Refusal>>>;
-
 #[component]
-fn Session(session: SignInView, sessions: List) -> impl IntoView {
+fn Session(session: SignInView, sessions: SessionList) -> impl IntoView {
     let stores = store::stores();
     let (busy, problem) = (RwSignal::new(false), RwSignal::new(None));
     let (id, device) = (session.id, StoredValue::new(session.device_name.clone()));

@@ -169,13 +169,19 @@ async fn bump_epochs(txn: &Txn, space: &GrantedSpace, row: &Row) -> Result<(), E
 
 async fn begin(meta: &Meta, space: &GrantedSpace, nodes: &[NodeId]) -> Result<(Txn, u64), Error> {
     space.writable()?;
-    if nodes.len() > NODES_MAX {
-        return Err(Error::refused(
-            ErrorCode::TooLarge,
-            format!("at most {NODES_MAX} at once; ask in several requests"),
-        ));
-    }
+    check_count(nodes)?;
     locked(meta, space).await
+}
+
+/// Refuses more nodes than are changed at once.
+pub(super) fn check_count(nodes: &[NodeId]) -> Result<(), Error> {
+    if nodes.len() <= NODES_MAX {
+        return Ok(());
+    }
+    Err(Error::refused(
+        ErrorCode::TooLarge,
+        format!("at most {NODES_MAX} at once; ask in several requests"),
+    ))
 }
 
 /// A transaction with the space's next revision. That comes first, since it locks the space: no commit or other change

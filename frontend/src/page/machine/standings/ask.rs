@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use beckon_shared::{
-    api::drive::{HeadView, Heads, HeadsOf},
+    api::drive::{HeadView, Heads, HeadsOf, Outdated, OutdatedOf},
     browse::{Answer, Ask},
     entry::InDrive,
     id::{NodeId, RootId},
@@ -63,7 +63,7 @@ pub(super) async fn ask(folder: Folder, items: &[Arc<Item>], standings: Standing
     if paths.len() < open.len() {
         return all;
     }
-    for (at, said) in open.into_iter().zip(machine(folder, root, paths).await) {
+    for (at, said) in open.into_iter().zip(machine(folder, root, &path, paths).await) {
         let state = &mut all[at].state;
         *state = said.filter(|said| *said != InDrive::Unknown).or(*state).or(said);
     }
@@ -107,17 +107,31 @@ async fn roots(folder: Folder, items: &[Arc<Item>]) -> Vec<Told> {
             break;
         }
         if let Some((root, path)) = item.address(None) {
-            told.state = machine(folder, root, vec![path]).await.pop().flatten();
+            told.state = machine(folder, root, &path, vec![path.clone()]).await.pop().flatten();
         }
     }
     all
 }
 
-/// What the machine says, of all in one ask; what it had no time for then, one by one.
-async fn machine(folder: Folder, root: RootId, places: Vec<RootPath>) -> Vec<Option<InDrive>> {
+/// What the machine says of these places at or in a folder, of all in one ask; what it had no time for then, one by one.
+async fn machine(folder: Folder, root: RootId, at: &RootPath, places: Vec<RootPath>) -> Vec<Option<InDrive>> {
     let (stores, device) = (folder.stores, folder.machine());
+    let question = OutdatedOf {
+        device,
+        root,
+        path: at.clone(),
+    };
+    let Ok(drive) = api::post::<Outdated>("/api/drive/outdated", &question).await else {
+        return vec![None; places.len()];
+    };
+    let drive = &drive;
     let ask = |folders: Vec<RootPath>| async move {
-        match session::ask(stores, device, Ask::States { root, folders }).await {
+        let ask = Ask::States {
+            root,
+            folders,
+            drive: Box::new(drive.clone()),
+        };
+        match session::ask(stores, device, ask).await {
             Ok(Answer::States(states)) => states.into_iter().map(Some).collect(),
             _ => Vec::new(),
         }

@@ -1,15 +1,15 @@
-//! Priorities, limits, and how transfers came to stand as they do: step 7.
+//! Priorities, limits, and how transfers came to stand as they do: step 8.
 
 use sea_orm_migration::{DbErr, MigrationName, MigrationTrait, SchemaManager, async_trait, sea_orm::ConnectionTrait};
 
 use super::m0002_store::dialect;
 
-/// Step 7.
+/// Step 8.
 pub(super) struct Migration;
 
 impl MigrationName for Migration {
     fn name(&self) -> &str {
-        "m0007_steering"
+        "m0008_steering"
     }
 }
 
