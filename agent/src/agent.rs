@@ -1,14 +1,19 @@
 //! The running machine: what its connection, its sessions and its transfers share.
 
 mod steer;
+mod turn;
 mod work;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use beckon_shared::{
     device::{DeviceKind, Hello, RootView},
     error::{ErrorCode, Refusal},
     id::{DeviceId, RootId, SpaceId},
+    limits::Limits,
     path::Label,
     signature::Signed,
     statement::{Acceptance, Standing, Statement},
@@ -23,10 +28,12 @@ use crate::{
     identity::Identity,
     index::Index,
     journal::Journal,
+    limit,
     root::{Root, key_folders},
     server::Server,
     state::{Machine, StateDir},
     upload::Tools,
+    wake::Waker,
 };
 use work::Work;
 
@@ -51,10 +58,13 @@ pub(crate) struct Agent {
     pub(crate) tasks: TaskTracker,
     /// One permit for each session.
     pub(crate) sessions: Arc<Semaphore>,
+    /// Wakes neighbours.
+    pub(crate) waker: Waker,
     state: StateDir,
     name: Mutex<Label>,
     standing: watch::Sender<Standing>,
     roots: watch::Sender<Arc<[Arc<Root>]>>,
+    limits: watch::Sender<Limits>,
     journal: Journal,
     work: Work,
     tools: Tools,
@@ -81,10 +91,12 @@ impl Agent {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             sessions: Arc::new(Semaphore::new(SESSIONS_MAX)),
+            waker: Waker::default(),
             state,
             name: Mutex::new(machine.name.clone()),
             standing: watch::Sender::new(machine.standing.clone()),
             roots: watch::Sender::new(roots),
+            limits: watch::Sender::default(),
             journal,
             work: Work::default(),
             tools,
@@ -166,6 +178,32 @@ impl Agent {
     /// What its owner opened.
     pub(crate) fn roots(&self) -> Arc<[Arc<Root>]> {
         Arc::clone(&self.roots.borrow())
+    }
+
+    /// Takes over how fast the account lets this machine send. It can only slow the machine down, so nobody signs it.
+    pub(crate) fn limit(&self, limits: Limits) {
+        if limits.is_valid() {
+            self.limits.send_replace(limits);
+        } else {
+            tracing::warn!("the server sent limits that are none; those from before hold");
+        }
+    }
+
+    /// Keeps uploads to what the account allows at each hour, and to the rate of the machine's owner.
+    pub(crate) async fn obey_limits(&self, owner: Option<u64>) -> Infallible {
+        limit::obey(
+            self.tools.throttle(),
+            self.limits.subscribe(),
+            owner,
+            clock::minute_of_day,
+        )
+        .await
+    }
+
+    /// What was damaged and made anew, and what follows from that, for the machine's owner.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let notes = [self.journal.note(clock::now()), self.index.note()];
+        notes.into_iter().flatten().collect()
     }
 
     /// Hears when the roots change.

@@ -19,9 +19,11 @@ mod root_list;
 mod run;
 mod session_list;
 mod sign_up;
+mod size;
 mod span;
 mod transfer;
 mod upload;
+mod wake;
 
 use std::{
     ffi::OsString,
@@ -87,7 +89,7 @@ enum Command {
     /// Make this device a machine of the account that made the code
     Join(join::Args),
     /// Serve this machine's roots until stopped
-    Run,
+    Run(run::Args),
     /// Stop the agent that runs with this state folder
     Stop,
     /// Say what this device is, and whether its agent runs
@@ -101,6 +103,8 @@ enum Command {
     /// Look at one device, rename, confirm or revoke it
     #[command(subcommand)]
     Device(device::Command),
+    /// Wake a sleeping machine through one that is awake in its network, and wait until it is online
+    Wake(wake::Args),
     /// List a folder of a live machine
     Ls(ls::Args),
     /// Have a machine upload what it holds
@@ -256,7 +260,7 @@ fn exit_code(exit: Exit) -> ExitCode {
 
 /// The log goes to standard error: the agent tells its state, other commands only what went wrong.
 fn start_log(command: &Command) {
-    let default = if matches!(command, Command::Run) {
+    let default = if matches!(command, Command::Run(_)) {
         "info"
     } else {
         "error"
@@ -273,8 +277,9 @@ fn start_log(command: &Command) {
 
 async fn in_time(args: Args) -> Result<Exit, Failure> {
     let here = Here::new(&args.global)?;
-    // Events end by themselves when the time is over, because listening so long was all that was asked.
-    let Some(timeout) = here.timeout.filter(|_| !matches!(args.command, Command::Events)) else {
+    // These end by themselves when the time is over: listening so long was all that was asked, or they know what was missing.
+    let ends_itself = matches!(args.command, Command::Events | Command::Wake(_));
+    let Some(timeout) = here.timeout.filter(|_| !ends_itself) else {
         return run_command(&here, args.command).await;
     };
     tokio::time::timeout(timeout, run_command(&here, args.command))
@@ -292,13 +297,14 @@ async fn run_command(here: &Here, command: Command) -> Result<Exit, Failure> {
         Command::Sessions(args) => session_list::run(here, args).await,
         Command::JoinCode(args) => join_code::run(here, args).await,
         Command::Join(args) => join::run(here, args).await,
-        Command::Run => run::run(here).await,
+        Command::Run(args) => run::run(here, args).await,
         Command::Stop => run::stop(here).await,
         Command::Status => run::status(here).await,
         Command::Roots(args) => root_list::run(here, args).await,
         Command::Machines => device::list(here, device::Which::Machines).await,
         Command::Devices => device::list(here, device::Which::All).await,
         Command::Device(command) => device::run(here, command).await,
+        Command::Wake(args) => wake::run(here, args).await,
         Command::Ls(args) => ls::run(here, args).await,
         Command::Upload(args) => upload::run(here, args).await,
         Command::Transfers(args) => transfer::run(here, args).await,

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use beckon_shared::{id::TransferId, time::Timestamp};
+use chrono::Timelike;
 
 /// The machine's clock.
 pub(crate) fn now() -> Timestamp {
@@ -13,6 +14,13 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) fn now_ns() -> i64 {
     let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(passed.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Minutes since midnight by the clock on the machine's own wall.
+pub(crate) fn minute_of_day() -> u16 {
+    let now = chrono::Local::now();
+    // At most 1439.
+    (now.hour() * 60 + now.minute()) as u16
 }
 
 /// Fresh bytes of the operating system's random number generator.

@@ -1,6 +1,7 @@
 //! What of each root the server confirmed as committed: what did not change since is neither read nor asked about again.
 //! It is a cache: without it everything is asked once more, and nothing is sent twice.
 
+mod gone;
 mod row;
 mod tally;
 
@@ -17,6 +18,7 @@ use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageErro
 
 use crate::state::StateDir;
 
+pub(crate) use gone::Gone;
 pub(crate) use row::{Row, Standing};
 pub(crate) use tally::Tally;
 
@@ -37,6 +39,8 @@ const SOURCES: TableDefinition<'_, &[u8], StoredSource> = TableDefinition::new("
 pub(crate) struct Index {
     db: Arc<Database>,
     state: StateDir,
+    /// Whether the one before was found damaged at this start.
+    was_damaged: bool,
 }
 
 /// One root in one space, as far as the server still holds what this machine committed.
@@ -85,6 +89,7 @@ impl Index {
                 return Ok(Self {
                     db: Arc::new(db),
                     state: state.clone(),
+                    was_damaged: false,
                 });
             }
             Err(cause) => cause,
@@ -99,7 +104,14 @@ impl Index {
         Ok(Self {
             db: Arc::new(db),
             state: state.clone(),
+            was_damaged: true,
         })
+    }
+
+    /// What the machine's owner should know of it.
+    pub(crate) fn note(&self) -> Option<String> {
+        let note = "the index of what is stored was damaged and made anew: the next uploads read all files once more and send only what the server does not hold";
+        self.was_damaged.then(|| note.to_owned())
     }
 
     /// An index that is forgotten with the process: everything is asked anew. What is kept of a transfer goes to `state`.
@@ -114,6 +126,7 @@ impl Index {
         Ok(Self {
             db: Arc::new(made().map_err(|cause| unusable(&cause))?),
             state: state.clone(),
+            was_damaged: false,
         })
     }
 
@@ -241,6 +254,11 @@ impl View {
         (generation == self.source.generation).then_some(row)
     }
 
+    /// The source.
+    pub(crate) fn source(&self) -> Source {
+        self.source
+    }
+
     /// What is known of a path when the server is in this epoch and has told what it holds no more.
     pub(crate) fn known(&self, path: &RootPath, epoch: u64) -> Known {
         match self.read(path) {
@@ -269,7 +287,10 @@ fn open_database(state: &StateDir) -> Result<Result<Database, redb::Error>, Refu
     let file = state.open_private(FILE)?;
     // On some kinds of damage redb panics instead of returning an error.
     let opened = std::panic::catch_unwind(|| {
-        let db = Database::builder().set_cache_size(CACHE).create_file(file)?;
+        let mut db = Database::builder().set_cache_size(CACHE).create_file(file)?;
+        if !db.check_integrity()? {
+            return Err(StorageError::Corrupted("a page is not what was written".to_owned()).into());
+        }
         make_tables(&db)?;
         Ok(db)
     });

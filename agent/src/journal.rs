@@ -37,6 +37,8 @@ const FLOOR: TableDefinition<'_, (), i64> = TableDefinition::new("floor.1");
 #[derive(Debug)]
 pub(crate) struct Journal {
     db: Database,
+    /// Whether the one before was found lost or damaged at this start.
+    was_lost: bool,
 }
 
 /// How an order ended.
@@ -98,7 +100,7 @@ impl Journal {
                 (open_database(state)?.map_err(|cause| unusable(&cause))?, true)
             }
         };
-        let journal = Self { db };
+        let journal = Self { db, was_lost: is_lost };
         if is_lost {
             journal.set_floor().map_err(|cause| unusable(&cause))?;
         }
@@ -157,6 +159,20 @@ impl Journal {
         Ok(failed.map_err(|cause| unusable(&cause))?.flatten())
     }
 
+    /// What the machine's owner should know of it: that it was lost, as long as orders are refused for that reason.
+    pub(crate) fn note(&self, now: Timestamp) -> Option<String> {
+        let floor = self.floor().ok()??;
+        let counts = self.was_lost || now <= floor + LONGEST_WAIT;
+        counts.then(|| {
+            format!("the record of orders was lost or damaged and begun anew: orders from before {floor} are refused, so that none runs twice; give those that did not end again. What was uploaded is safe")
+        })
+    }
+
+    fn floor(&self) -> Result<Option<Timestamp>, redb::Error> {
+        let read = self.db.begin_read()?;
+        Ok(read.open_table(FLOOR)?.get(())?.map(|floor| Timestamp(floor.value())))
+    }
+
     /// Forgets orders that lapsed long ago.
     pub(crate) fn prune(&self, now: Timestamp) -> Result<(), Refusal> {
         self.try_prune(now).map_err(|cause| unusable(&cause))
@@ -190,8 +206,8 @@ impl Journal {
     }
 
     fn known(&self, order: &Order, hash: Hash) -> Result<Option<Verdict>, redb::Error> {
+        let floor = self.floor()?;
         let read = self.db.begin_read()?;
-        let floor = read.open_table(FLOOR)?.get(())?.map(|floor| Timestamp(floor.value()));
         let stored = read.open_table(ORDERS)?.get(order.id.as_bytes())?;
         let Some(stored) = stored else {
             if read.open_table(UNSEEN)?.get(order.id.as_bytes())?.is_some() {
@@ -282,7 +298,11 @@ fn open_database(state: &StateDir) -> Result<Result<Database, redb::Error>, Refu
     let file = state.open_private(FILE)?;
     // On some kinds of damage redb panics instead of returning an error.
     let opened = std::panic::catch_unwind(|| {
-        let db = Database::builder().set_cache_size(CACHE).create_file(file)?;
+        let mut db = Database::builder().set_cache_size(CACHE).create_file(file)?;
+        if !db.check_integrity()? {
+            // What it was mended to need not hold all that it held.
+            return Err(corrupted());
+        }
         let write = db.begin_write()?;
         write.open_table(ORDERS)?;
         write.open_table(FLOOR)?;

@@ -56,6 +56,9 @@ pub(crate) struct Status {
     pub(crate) roots: Vec<Label>,
     /// Orders that are not over.
     pub(crate) orders: usize,
+    /// What its owner should know, such as a file of its state that was damaged.
+    #[serde(default)]
+    pub(crate) notes: Vec<String>,
     /// When it was started.
     pub(crate) started: Timestamp,
 }

@@ -12,6 +12,7 @@ use beckon_shared::{
     path::Label,
     signature::Signed,
     statement::Statement,
+    transfer::Priority,
     wire::{FromServer, Welcome},
 };
 use tokio::sync::mpsc;
@@ -42,6 +43,8 @@ pub(crate) struct Options {
     pub(crate) state: StateDir,
     /// A certificate authority to trust besides the system's.
     pub(crate) ca: Option<PathBuf>,
+    /// What its owner lets all uploads together send. Bytes a second.
+    pub(crate) limit: Option<u64>,
 }
 
 /// Runs the agent until it is told to stop. `on_online` hears each time when the server let it in.
@@ -50,7 +53,7 @@ pub(crate) struct Options {
 ///
 /// [`ErrorCode::Revoked`] once the account ended this machine; otherwise what kept it from starting.
 pub(crate) async fn run(options: Options, on_online: impl Fn(&Label, &DeviceId)) -> Result<(), Refusal> {
-    let Options { state, ca } = options;
+    let Options { state, ca, limit } = options;
     let _lock = state.lock_run()?;
     let machine = state.machine()?.ok_or_else(|| {
         Refusal::new(
@@ -65,6 +68,7 @@ pub(crate) async fn run(options: Options, on_online: impl Fn(&Label, &DeviceId))
     let ended = tokio::select! {
         ended = stay_connected(&agent, &link_end, &on_online) => ended,
         () = revoked(&agent) => Err(revocation()),
+        never = agent.obey_limits(limit) => match never {},
         asker = serve_locally(&agent, &listener) => {
             wind_down(&agent, &link_end).await;
             drop(asker);
@@ -186,6 +190,10 @@ async fn take_events(
             // What is pushed on waits for its turn, since its order matters; nobody looks at it any more only at the end.
             FromServer::Order(order) => _ = pushed.send(Pushed::Order(order)).await,
             FromServer::Steer { transfer, act } => _ = pushed.send(Pushed::Steer(transfer, act)).await,
+            FromServer::Priority { transfer, priority } => {
+                _ = pushed.send(Pushed::Priority(transfer, priority)).await;
+            }
+            FromServer::Limits(limits) => agent.limit(limits),
             FromServer::Session { ticket } => begin_session(agent, ticket),
             FromServer::Statement(statement) => learn(agent, &statement),
             FromServer::GoAway { reason, back_in_ms } => return sent_away(&reason, back_in_ms),
@@ -205,6 +213,7 @@ fn learn(agent: &Agent, statement: &Signed<Statement>) {
 enum Pushed {
     Order(Box<SignedOrder>),
     Steer(TransferId, Act),
+    Priority(TransferId, Priority),
 }
 
 /// Takes what is pushed, over all connections, one after the other.
@@ -213,6 +222,7 @@ async fn take_pushed(agent: Arc<Agent>, mut queue: mpsc::Receiver<Pushed>) {
         match pushed {
             Pushed::Order(order) => agent.take_pushed_order(*order).await,
             Pushed::Steer(transfer, act) => agent.steer(transfer, act).await,
+            Pushed::Priority(transfer, priority) => agent.prioritise(transfer, priority),
         }
     }
 }
@@ -292,6 +302,7 @@ async fn serve_locally(agent: &Agent, listener: &Listener) -> crate::local::Aske
                     online: agent.link.is_up(),
                     roots: agent.roots().iter().map(|root| root.name.clone()).collect(),
                     orders: agent.open_orders(),
+                    notes: agent.notes(),
                     started,
                 };
                 asker.answer(&Ok(status)).await;

@@ -8,6 +8,7 @@ mod buffer;
 mod chain;
 mod encode;
 mod http;
+mod missing;
 mod pause;
 mod progress;
 mod read;
@@ -15,6 +16,7 @@ mod record;
 mod remote;
 mod report;
 mod store;
+mod window;
 
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed, mpsc as blocking},
@@ -28,7 +30,7 @@ use beckon_shared::{
     keys::DeviceKeys,
     order::Selection,
     path::RootPath,
-    transfer::{Problem, Progress, TransferState},
+    transfer::{Hold, Problem, Progress, TransferState},
 };
 use tokio::{
     sync::mpsc,
@@ -39,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     connection::Link,
     index::{Committed, Index, Source, View},
+    limit::Throttle,
     origin::Origin,
     root::Root,
     scan,
@@ -52,6 +55,7 @@ use pause::{Pace, Pause};
 use progress::Counters;
 use read::{Item, Site};
 use remote::Remote;
+use window::Window;
 
 /// Threads that read: one waits for the disk while the other one hashes.
 const READERS: usize = 2;
@@ -72,6 +76,7 @@ pub(crate) struct Tools {
     origin: Origin,
     index: Index,
     buffers: Arc<Buffers>,
+    throttle: Arc<Throttle>,
 }
 
 impl Tools {
@@ -83,7 +88,13 @@ impl Tools {
             origin,
             index,
             buffers: Arc::default(),
+            throttle: Arc::default(),
         }
+    }
+
+    /// What holds all of them to a rate.
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.throttle
     }
 }
 
@@ -108,6 +119,17 @@ pub(crate) struct Job {
     pub(crate) cancel: CancellationToken,
     /// As `cancel`, once what is on its way is stored and committed.
     pub(crate) pause: CancellationToken,
+    /// What to do when the root, or much of it, is not there.
+    pub(crate) if_missing: IfMissing,
+}
+
+/// What to do when the root, or much of what was stored of it before, is not there: a disk may have been taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IfMissing {
+    /// Stop and have a person asked.
+    Ask,
+    /// Go on with what is there: a person said so.
+    GoOn,
 }
 
 /// How an upload ended.
@@ -124,26 +146,23 @@ pub(crate) enum Outcome {
     },
     /// It was cancelled or paused.
     Stopped,
+    /// Much is missing that was there before; it goes on when a person says so.
+    Asks(Progress),
 }
 
 /// Carries out an order.
 pub(crate) async fn run(job: Job, tools: &Tools) -> Outcome {
     let (cancel, pause) = (job.cancel.clone(), job.pause.clone());
-    let remote = Http::new(
-        tools.link.clone(),
-        tools.http.clone(),
-        tools.origin.clone(),
-        job.transfer,
-    );
-    let compression = Compression::towards(&tools.origin);
-    let upload = upload(
-        job,
-        remote,
-        tools.index.clone(),
-        Arc::clone(&tools.buffers),
-        compression,
-        Pace::NORMAL,
-    );
+    let shared = Shared {
+        remote: Http::new(tools, job.transfer),
+        below: job.below.clone(),
+        counters: Arc::new(Counters::new(tools.index.tally(job.transfer))),
+        pace: Pace::NORMAL,
+        compression: Compression::towards(&tools.origin),
+        throttle: Arc::clone(&tools.throttle),
+        window: Window::default(),
+    };
+    let upload = upload(job, shared, tools.index.clone(), Arc::clone(&tools.buffers));
     let outcome = tokio::select! {
         biased;
         () = cancel.cancelled() => Outcome::Stopped,
@@ -167,24 +186,12 @@ struct Shared<R> {
     counters: Arc<Counters>,
     pace: Pace,
     compression: Compression,
+    throttle: Arc<Throttle>,
+    window: Window,
 }
 
-async fn upload<R: Remote>(
-    job: Job,
-    remote: R,
-    index: Index,
-    buffers: Arc<Buffers>,
-    compression: Compression,
-    pace: Pace,
-) -> Outcome {
-    let counters = Arc::new(Counters::new(index.tally(job.transfer)));
-    let shared = Arc::new(Shared {
-        remote,
-        below: job.below.clone(),
-        counters,
-        pace,
-        compression,
-    });
+async fn upload<R: Remote>(job: Job, shared: Shared<R>, index: Index, buffers: Arc<Buffers>) -> Outcome {
+    let shared = Arc::new(shared);
     let pause = job.pause.clone();
     let ended = tokio::select! {
         ended = work(job, &shared, index, buffers) => ended,
@@ -194,6 +201,11 @@ async fn upload<R: Remote>(
         // What arrived since it was last told.
         shared.remote.progress(shared.counters.hold(), shared.counters.live());
         return Outcome::Stopped;
+    }
+    if ended.is_ok() && shared.counters.asks.load(Relaxed) {
+        let progress = shared.counters.live();
+        shared.remote.progress(Hold::Question, progress);
+        return Outcome::Asks(progress);
     }
     let progress = shared.counters.progress();
     let stored = shared.counters.held.load(Relaxed) + progress.torn;
@@ -313,7 +325,8 @@ impl<R: Remote> Upload<R> {
         let mut feed = Feed::Walk(paths, Box::new(self.index.view(self.source)));
         for round in 0..ROUNDS {
             let again = self.round(feed, &mut chain, &problems).await?;
-            if again.is_empty() || self.job.pause.is_cancelled() {
+            let asks = self.shared.counters.asks.load(Relaxed);
+            if again.is_empty() || asks || self.job.pause.is_cancelled() {
                 drop(chain);
                 return recording.await.map_err(|_| broken());
             }
@@ -352,7 +365,7 @@ impl<R: Remote> Upload<R> {
             thread.await.map_err(|_| broken())?;
         }
         again.append(&mut site.again.lock().unwrap_or_else(PoisonError::into_inner));
-        if again.is_empty() {
+        if again.is_empty() && !self.shared.counters.asks.load(Relaxed) {
             self.look_for_the_root(site).await?;
         }
         Ok(again)
@@ -372,9 +385,18 @@ impl<R: Remote> Upload<R> {
     fn threads(&self, site: &Arc<Site>, feed: Feed, out: mpsc::Sender<batch::Batch>) -> Vec<JoinHandle<()>> {
         let (queue, queued) = blocking::sync_channel(QUEUE);
         let queued = Arc::new(Mutex::new(queued));
-        let walking = Arc::clone(site);
+        let (walking, index, if_missing) = (Arc::clone(site), self.index.clone(), self.job.if_missing);
         let mut threads = vec![spawn_blocking(move || match feed {
-            Feed::Walk(paths, view) => read::pick(&walking, &paths, &view, &queue),
+            Feed::Walk(paths, view) => {
+                let walk = missing::Walk {
+                    site: &walking,
+                    index: &index,
+                    view: &view,
+                    paths: &paths,
+                    if_missing,
+                };
+                walk.pick(queue);
+            }
             // An error only says that nobody reads any more.
             Feed::Again(items) => _ = items.into_iter().try_for_each(|item| queue.send(item)),
         })];

@@ -47,12 +47,38 @@ pub(crate) struct CheckOptions {
 
 /// Checks the store and tells what it finds, a line each; true if all is well.
 pub(crate) async fn check(options: CheckOptions, out: &mut (dyn Write + Send)) -> Result<bool, Error> {
-    let blobs = DiskBlobs::open(&options.data)?;
     let meta = Meta::open(&options.database).await?;
-    let mut check = Check {
+    let subject = Subject {
         meta: meta.clone(),
-        blobs: Arc::new(blobs),
+        blobs: Arc::new(DiskBlobs::open(&options.data)?),
         clock: Arc::new(SystemClock),
+    };
+    let sound = examine(subject, &options, out).await?;
+    meta.close().await?;
+    Ok(sound)
+}
+
+/// What is checked.
+pub(crate) struct Subject {
+    /// The database.
+    pub(crate) meta: Meta,
+    /// The packs.
+    pub(crate) blobs: Arc<dyn Blobs>,
+    /// Time and chance.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Checks what is open already, wherever it lies.
+pub(crate) async fn examine(
+    subject: Subject,
+    options: &CheckOptions,
+    out: &mut (dyn Write + Send),
+) -> Result<bool, Error> {
+    let Subject { meta, blobs, clock } = subject;
+    let mut check = Check {
+        meta,
+        blobs,
+        clock,
         out,
         bad: BadThings::default(),
     };
@@ -61,9 +87,7 @@ pub(crate) async fn check(options: CheckOptions, out: &mut (dyn Write + Send)) -
     }
     check.look_at_packs(options.read_data).await?;
     check.look_at_versions().await?;
-    let sound = check.sum_up()?;
-    meta.close().await?;
-    Ok(sound)
+    check.sum_up()
 }
 
 /// A check that is going on.

@@ -63,6 +63,14 @@ pub(crate) mod fake {
             }
         }
 
+        /// Stands at a moment; `drawn` keeps its chance apart from that of other clocks.
+        pub(crate) fn at(now: Timestamp, drawn: u64) -> Self {
+            Self {
+                now: AtomicI64::new(now.0),
+                drawn: AtomicU64::new(drawn),
+            }
+        }
+
         /// Moves forward.
         pub(crate) fn advance(&self, span: Duration) {
             self.now.fetch_add(span.as_millis() as i64, Ordering::SeqCst);

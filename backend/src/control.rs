@@ -1,10 +1,12 @@
 //! The control socket of a device: who it is, that it is here, what its account should see, what it asks.
 
 mod auth;
+mod limit;
 mod line;
 mod request;
 mod snapshot;
 
+pub(crate) use limit::limit_device;
 pub(crate) use snapshot::transfers;
 
 use std::{net::SocketAddr, time::Duration};

@@ -1,15 +1,19 @@
 //! Orders and the transfers that they start: placed by controllers, carried out by machines, steered and seen by every terminal.
 
+mod detail;
 mod live;
 mod place;
 mod presence;
+mod priority;
 mod push;
 mod steer;
 mod work;
 
+pub(crate) use detail::detail;
 pub(crate) use live::{Live, run as tell_progress};
 pub(crate) use place::{Signer, place};
 pub(crate) use presence::{expire, files_are_gone, machine_came, machine_went, machines_are_away, withdraw_of_device};
+pub(crate) use priority::prioritise;
 pub(crate) use steer::steer;
 pub(crate) use work::{Outcome, begin, end, report};
 
@@ -58,12 +62,13 @@ pub(crate) async fn record(
             live.adopt(account, &newest);
             return Ok(newest);
         };
+        let now = app.clock.now();
         let view = TransferView {
-            revision: next_revision(newest.revision.max(stored.revision), app.clock.now()),
+            revision: next_revision(newest.revision.max(stored.revision), now),
             ..changed
         };
         // Refused where two writers meet (PostgreSQL) and the other one was told of more progress.
-        if meta::transfer::update(&txn, &view).await? {
+        if meta::transfer::update(&txn, &view, now).await? {
             txn.commit().await?;
             live.replace(account, &view);
             tell(app, account, view.clone());

@@ -9,6 +9,7 @@ pub(crate) mod meta;
 pub(crate) mod pack;
 pub(crate) mod read;
 pub(crate) mod room;
+pub(crate) mod sabotage;
 pub(crate) mod writer;
 
 use std::{collections::HashSet, io, path::PathBuf, sync::Arc};
@@ -121,6 +122,7 @@ impl Store {
             meta,
             clock: options.clock,
             reserve: options.reserve,
+            pack_len: pack::TARGET,
         })
     }
 
@@ -133,6 +135,7 @@ impl Store {
             meta,
             clock,
             reserve,
+            ..
         } = parts;
         Ok(Self {
             meta,
@@ -211,6 +214,7 @@ impl Store {
             }
         }
         let missing = Bitmap::of(chunks.iter().map(is_missing));
+        sabotage::sabotage!(NoPin => return Ok(missing));
         meta::chunk::pin(&txn, access.transfer, durable.into_values()).await?;
         txn.commit().await?;
         Ok(missing)
@@ -303,6 +307,8 @@ fn folder_name(label: &Label) -> Result<Name, Error> {
     Name::new(label.as_str()).map_err(|_| Error::bad_row("label"))
 }
 
+#[cfg(test)]
+mod sim;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod join;
 pub mod keys;
 pub mod limits;
 pub mod manifest;
+pub mod neighbour;
 pub mod order;
 pub mod password;
 pub mod path;

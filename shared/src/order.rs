@@ -103,6 +103,19 @@ impl Selection {
     }
 }
 
+/// The first paths of a selection that travels beside its order, and how many it has; nothing if it is malformed as far as
+/// that. Reads no further, because it can be long.
+pub fn first_selected(detached: &[u8], most: usize) -> Option<(Vec<RootPath>, u64)> {
+    let (total, mut rest) = postcard::take_from_bytes::<u64>(detached).ok()?;
+    let mut paths = Vec::new();
+    while paths.len() < most && (paths.len() as u64) < total {
+        let (path, behind) = postcard::take_from_bytes(rest).ok()?;
+        paths.push(path);
+        rest = behind;
+    }
+    Some((paths, total))
+}
+
 /// An order with the proof of who signed it, as it is stored and pushed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedOrder {
@@ -316,5 +329,18 @@ mod tests {
         assert_eq!(selection.paths(None), Err(BadOrder::Selection));
         assert_eq!(selection.paths(Some(&bytes[1..])), Err(BadOrder::Selection));
         assert_eq!(Selection::of(vec![RootPath::root()]).1, None);
+    }
+
+    #[test]
+    fn the_first_of_a_long_selection_are_read_without_the_rest() {
+        let paths: Vec<_> = (0..2000)
+            .map(|n| RootPath::new(format!("folder/file {n}")).unwrap())
+            .collect();
+        let bytes = Selection::of(paths.clone()).1.unwrap();
+        assert_eq!(first_selected(&bytes, 3), Some((paths[..3].to_vec(), 2000)));
+        assert_eq!(first_selected(&bytes[..100], 3), Some((paths[..3].to_vec(), 2000)));
+        assert_eq!(first_selected(&bytes, 5000), Some((paths, 2000)));
+        assert_eq!(first_selected(&bytes[..100], 50), None);
+        assert_eq!(first_selected(&[], 3), None);
     }
 }

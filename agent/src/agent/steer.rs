@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use beckon_shared::{api::transfer::Act, error::Refusal, id::TransferId};
+use beckon_shared::{api::transfer::Act, error::Refusal, id::TransferId, transfer::Priority};
 
 use super::{Agent, work::broken};
 use crate::journal::Ended;
@@ -17,14 +17,23 @@ impl Agent {
                 self.work.pause(id);
                 Ok(())
             }
-            // It goes on by the order, which follows.
-            Act::Resume => Ok(()),
+            // It goes on by the order, which follows, or is under way and waits for this answer.
+            Act::Resume => {
+                self.work.go_on(id);
+                Ok(())
+            }
             Act::Cancel => self.cancel(id).await,
             Act::Retry => self.reopen(id).await,
         };
         if let Err(refusal) = steered {
             tracing::error!(%id, %refusal, "a transfer could not be steered");
         }
+    }
+
+    /// Puts an order where it stands among the others from now on.
+    pub(crate) fn prioritise(&self, id: TransferId, priority: Priority) {
+        tracing::info!(%id, ?priority, "prioritised");
+        self.work.turns.prioritise(id, priority);
     }
 
     /// Ends an order, whether it is under way or paused, and says so.

@@ -1,7 +1,7 @@
 //! Orders that an honest and a dishonest server push, and what the machine makes of them.
 #![allow(clippy::disallowed_methods, reason = "a test makes the folder that is looked into")]
 
-use std::{fs, ops::ControlFlow};
+use std::{fs, ops::ControlFlow, time::Duration};
 
 use beckon_shared::{
     device::DeviceKind,
@@ -193,6 +193,28 @@ async fn an_order_for_a_closed_root_fails_and_is_remembered_over_a_restart() {
     scene.agent.take_pushed_order(signed).await;
     assert_eq!(scene.agent.open_orders(), 0, "it is not begun again");
     assert_eq!(end_of(&mut socket).await, expected);
+}
+
+#[tokio::test]
+async fn an_order_that_has_lapsed_is_refused_with_the_reason() {
+    let (fake, server) = FakeServer::start().await;
+    let scene = Scene::at(server);
+    let mut socket = scene.connect(&fake).await;
+    let mut order = scene.family.order_for(ROOT);
+    order.issued = clock::now().before(Duration::from_secs(7200));
+    order.expires = clock::now().before(Duration::from_secs(3600));
+    scene.agent.take_pushed_order(scene.family.sign(&order)).await;
+    let (_, request) = socket.request().await;
+    let Request::EndTransfer {
+        state: TransferState::Failed,
+        error: Some(error),
+        ..
+    } = request
+    else {
+        panic!("{request:?}")
+    };
+    assert_eq!(error.code, ErrorCode::BadOrder);
+    assert!(error.message.contains("expired"), "{}", error.message);
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! Orders on their way from the wire to their end: verified, journaled, carried out, reported.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use beckon_shared::{
@@ -10,36 +11,38 @@ use beckon_shared::{
     id::{RootId, TransferId},
     order::{BadOrder, Order, OrderBody, Selection, SignedOrder, UploadOrder},
     path::RootPath,
-    transfer::{Progress, TransferState},
+    transfer::{Hold, Progress, TransferState},
     wire::Request,
 };
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::Agent;
+use super::{Agent, turn::Turns};
 use crate::{
     clock,
     identity::copy_keys,
     journal::{self, Admission, Ended},
     orders,
     root::Root,
-    upload::{self, Job, Outcome},
+    upload::{self, IfMissing, Job, Outcome},
 };
-
-/// So many transfers work at once, each in a root of its own: more would only share the same disk and line.
-const TRANSFERS_MAX: usize = 2;
 
 /// So many ends of orders that are not under way wait to be told. The server asks for what does not fit at the next contact.
 const UNTOLD_MAX: usize = 256;
 
+/// How often the server is told that a person must say whether to go on: it may not have heard.
+const ASK_EVERY: Duration = Duration::from_secs(10);
+
+/// So many answers are remembered that came before their order.
+const ANSWERS_MAX: usize = 256;
+
 /// The orders that are not over.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Work {
     open: Mutex<HashMap<TransferId, Open>>,
     untold: Mutex<Untold>,
-    /// Held by the one transfer that works in a root: its commits must follow one another.
-    roots: Mutex<HashMap<RootId, Arc<Semaphore>>>,
-    permits: Semaphore,
+    pub(super) turns: Turns,
+    /// Orders that a person let go on although much is missing, and that were not shown yet since then.
+    answered: Mutex<BTreeSet<TransferId>>,
     /// Held while an order is taken on.
     pub(super) taking: tokio::sync::Mutex<()>,
 }
@@ -72,6 +75,8 @@ struct Stops {
     cancel: CancellationToken,
     /// When what is under way is stored.
     pause: CancellationToken,
+    /// Not to be stopped because much is missing.
+    go_on: CancellationToken,
 }
 
 /// Why the work on an order stopped before its end.
@@ -80,18 +85,6 @@ enum Stopped {
     For(Ended),
     /// It goes on when it is shown again; here it is if that has happened already.
     Paused(Option<SignedOrder>),
-}
-
-impl Default for Work {
-    fn default() -> Self {
-        Self {
-            open: Mutex::default(),
-            untold: Mutex::default(),
-            roots: Mutex::default(),
-            permits: Semaphore::new(TRANSFERS_MAX),
-            taking: tokio::sync::Mutex::default(),
-        }
-    }
 }
 
 impl Agent {
@@ -169,7 +162,11 @@ impl Agent {
         let stops = Stops {
             cancel: self.stop.child_token(),
             pause: CancellationToken::new(),
+            go_on: CancellationToken::new(),
         };
+        if self.work.answered().remove(&order.id) {
+            stops.go_on.cancel();
+        }
         let open = Open {
             signed,
             upload: upload.clone(),
@@ -200,7 +197,8 @@ impl Agent {
         };
         let ended = match outcome {
             Outcome::Ended { state, progress, error } => Ended { state, progress, error },
-            Outcome::Stopped => match self.work.stopped(id) {
+            // It asks a person itself, and is not over before there is an answer.
+            Outcome::Stopped | Outcome::Asks(_) => match self.work.stopped(id) {
                 Stopped::For(ended) => ended,
                 Stopped::Paused(again) => return again,
             },
@@ -216,6 +214,7 @@ impl Agent {
         }
         self.work.is_over(id);
         self.report(id, ended).await;
+        self.work.turns.forget(id);
         self.work.close(id)
     }
 
@@ -229,13 +228,27 @@ impl Agent {
     }
 
     async fn upload(&self, id: TransferId, upload: UploadOrder, stops: Stops) -> Outcome {
-        let turn = self.work.turn(upload.root);
-        let turns = async { (turn.acquire().await, self.work.permits.acquire().await) };
-        // Neither semaphore is ever closed.
-        let Some((Ok(_turn), Ok(_permit))) = stops.pause.run_until_cancelled(turns).await else {
+        loop {
+            let outcome = self.upload_in_turn(id, &upload, &stops).await;
+            let is_answered = match &outcome {
+                // It let a more urgent one go first.
+                Outcome::Stopped => !stops.pause.is_cancelled(),
+                Outcome::Asks(progress) => self.ask(id, *progress, &stops).await,
+                Outcome::Ended { .. } => false,
+            };
+            if !is_answered {
+                return outcome;
+            }
+        }
+    }
+
+    /// Works on an order until it is over, stops, has a question, or lets a more urgent one go first.
+    async fn upload_in_turn(&self, id: TransferId, upload: &UploadOrder, stops: &Stops) -> Outcome {
+        let turn = self.work.turns.take(id, upload.root, &stops.pause);
+        let Some(turn) = stops.pause.run_until_cancelled(turn).await else {
             return Outcome::Stopped;
         };
-        let root = match self.root_of(&upload) {
+        let root = match self.root_of(upload) {
             Ok(root) => root,
             Err(refusal) => {
                 let Ended { state, progress, error } = failed(refusal);
@@ -246,14 +259,33 @@ impl Agent {
             transfer: id,
             root,
             space: upload.space,
-            selection: upload.selection,
+            selection: upload.selection.clone(),
             below: RootPath::root(),
             device: self.device(),
             keys: Arc::new(copy_keys(&self.identity.keys)),
-            cancel: stops.cancel,
-            pause: stops.pause,
+            cancel: stops.cancel.clone(),
+            pause: turn.yields.clone(),
+            if_missing: match stops.go_on.is_cancelled() {
+                true => IfMissing::GoOn,
+                false => IfMissing::Ask,
+            },
         };
         upload::run(job, &self.tools).await
+    }
+
+    /// Waits until a person has said that it is to go on although much is missing; false if it is paused instead.
+    async fn ask(&self, id: TransferId, progress: Progress, stops: &Stops) -> bool {
+        loop {
+            tokio::select! {
+                biased;
+                () = stops.pause.cancelled() => return false,
+                () = stops.go_on.cancelled() => return true,
+                () = async {
+                    self.link.send_progress(id, Hold::Question, progress);
+                    tokio::time::sleep(ASK_EVERY).await;
+                } => {}
+            }
+        }
     }
 
     /// Tells the server how an order ended that is not under way, without waiting for it.
@@ -356,9 +388,25 @@ impl Work {
         self.open().remove(&id).and_then(Open::again)
     }
 
-    fn turn(&self, root: RootId) -> Arc<Semaphore> {
-        let mut roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(roots.entry(root).or_insert_with(|| Arc::new(Semaphore::new(1))))
+    /// A person wants an order to go on although much is missing.
+    pub(super) fn go_on(&self, id: TransferId) {
+        if let Some(open) = self.open().get(&id) {
+            open.stops.go_on.cancel();
+            return;
+        }
+        let mut answered = self.answered();
+        if answered.len() < ANSWERS_MAX {
+            answered.insert(id);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_answer(&self, id: TransferId) -> bool {
+        self.answered().contains(&id)
+    }
+
+    fn answered(&self) -> MutexGuard<'_, BTreeSet<TransferId>> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -9,6 +9,7 @@ use beckon_shared::{
     path::Label,
     signature::Signed,
     statement::{Acceptance, Standing, Statement},
+    time::Timestamp,
     transfer::TransferView,
     wire::{FromServer, Part, Place, Reply, Request},
 };
@@ -104,6 +105,11 @@ impl<'a> Control<'a> {
     /// One transfer.
     pub(crate) fn transfer(&self, id: TransferId) -> Option<&TransferView> {
         self.transfers.rows.get(&id)
+    }
+
+    /// When a device was here last, if it is known.
+    pub(crate) fn last_seen(&self, device: DeviceId) -> Option<Timestamp> {
+        self.devices.rows.get(&device).map(|device| device.last_seen)
     }
 
     /// The device of this name or id. A name that a revoked device had may be another's by now, who then is meant.
@@ -406,7 +412,7 @@ pub(crate) fn connect_failure(error: ConnectError) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use beckon_shared::{device::Platform, time::Timestamp};
+    use beckon_shared::device::Platform;
 
     use super::*;
     use crate::orders::tests::Family;

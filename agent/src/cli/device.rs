@@ -1,5 +1,7 @@
 //! `beckon machines`, `beckon devices` and `beckon device ...`: the control list.
 
+mod limit;
+
 use std::path::PathBuf;
 
 use beckon_shared::{
@@ -8,6 +10,7 @@ use beckon_shared::{
         device::{NewStatement, Rename, VisitView},
     },
     device::{DeviceKind, DeviceView, NetAddress, Platform, RootView},
+    limits::Limits,
     path::Label,
     signature::Signed,
     statement::Statement,
@@ -48,6 +51,8 @@ pub(crate) enum Command {
         /// Name or id
         name: String,
     },
+    /// Set how fast a machine may send, or show it
+    Limit(limit::Args),
     /// Lock it out for good, everywhere, within seconds
     Revoke {
         /// Name or id
@@ -77,6 +82,7 @@ pub(crate) struct DeviceJson<'a> {
     last_seen: Timestamp,
     revoked: bool,
     joined_by_code: bool,
+    limits: Limits,
 }
 
 impl<'a> From<&'a DeviceView> for DeviceJson<'a> {
@@ -98,6 +104,7 @@ impl<'a> From<&'a DeviceView> for DeviceJson<'a> {
             last_seen: device.last_seen,
             revoked: device.revoked,
             joined_by_code: device.joined_by_code,
+            limits: device.limits,
         }
     }
 }
@@ -189,6 +196,7 @@ pub(crate) async fn run(here: &Here, command: Command) -> Result<Exit, Failure> 
         Command::Visits { name } => visits(here, &name).await,
         Command::Rename { name, new_name } => rename(here, &name, new_name).await,
         Command::Confirm { name } => confirm(here, &name).await,
+        Command::Limit(args) => limit::run(here, args).await,
         Command::Revoke { name, password_file } => revoke(here, &name, password_file.as_ref()).await,
     }
 }
@@ -230,6 +238,9 @@ fn description(device: &DeviceView) -> String {
         format!("  first seen  {}", time(device.first_seen)),
         format!("  last seen   {}", time(device.last_seen)),
     ];
+    if device.limits != Limits::default() {
+        lines.push(format!("  sends       {}", limit::shown(&device.limits)));
+    }
     for at in &device.addresses {
         let mac = at
             .mac

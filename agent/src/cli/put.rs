@@ -37,7 +37,7 @@ use crate::{
     output::{Exit, Failure},
     root::{Root, key_folders},
     state::{self, Controller, RootConfig},
-    upload::{self as uploading, Job, Outcome, Tools},
+    upload::{self as uploading, IfMissing, Job, Outcome, Tools},
 };
 
 /// The folder of the drive for what people put in by hand.
@@ -85,7 +85,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
         transfers.push(ended);
     }
     control.close().await;
-    report(here, &transfers, true)
+    report(here, &control, &transfers, true)
 }
 
 /// The path below `Files`.
@@ -240,6 +240,7 @@ impl Put<'_> {
             keys: Arc::new(copy_keys(&self.controller.keys)),
             cancel: CancellationToken::new(),
             pause: CancellationToken::new(),
+            if_missing: IfMissing::GoOn,
         })
     }
 }

@@ -2,19 +2,27 @@
 
 use serde::Serialize;
 
-use super::{Here, root_list};
+use super::{Here, root_list, size};
 use crate::{
     local::{self, Status},
     output::{Exit, Failure, count, visible},
     run::{self, Options},
 };
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Let all uploads together send at most so much a second, such as 500KiB or 2MiB, whatever the account allows
+    #[arg(long, value_name = "SIZE", value_parser = size::rate, env = "BECKON_LIMIT")]
+    limit: Option<u64>,
+}
+
 /// Serves this machine's roots until stopped. Says when the server has accepted it.
-pub(crate) async fn run(here: &Here) -> Result<Exit, Failure> {
+pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let out = here.out;
     let options = Options {
         state: here.state.clone(),
         ca: here.ca.clone(),
+        limit: args.limit,
     };
     run::run(options, |name, id| {
         // Whoever closed the output does not want to hear it; the agent goes on.
@@ -126,5 +134,7 @@ fn text(status: &StatusJson) -> String {
         Some(agent) => format!("agent running (process {}), not connected", agent.pid),
         None => "agent not running; beckon run".to_owned(),
     };
-    format!("{controller}\n{machine}\n{agent}")
+    let notes = status.agent.iter().flat_map(|agent| &agent.notes);
+    let notes: String = notes.map(|note| format!("\n{note}")).collect();
+    format!("{controller}\n{machine}\n{agent}{notes}")
 }

@@ -20,6 +20,16 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A span of time as people say it: one number, which is enough to plan by.
+pub(crate) fn about(span: Duration) -> String {
+    match span.as_secs() {
+        seconds @ ..100 => format!("{seconds} s"),
+        seconds @ ..6_000 => format!("{} min", seconds / 60),
+        seconds @ ..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
 /// Seconds, with or without a fraction.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let parsed = text
@@ -53,6 +63,15 @@ mod tests {
         ] {
             assert!(span(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_span_is_told_by_one_number() {
+        let told = [0, 99, 100, 5_999, 6_000, 10_800, 172_799, 172_800, 2_592_000];
+        assert_eq!(
+            told.map(|seconds| about(Duration::from_secs(seconds))),
+            ["0 s", "99 s", "1 min", "99 min", "1 h", "3 h", "47 h", "2 d", "30 d"]
+        );
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! `beckon transfers` and `beckon wait`: what the machines were ordered to do, and how far they are.
 
+mod show;
 mod steer;
+mod words;
 
+pub(crate) use show::unknown;
 pub(crate) use steer::{Steering, steer};
 
 use std::{
@@ -10,22 +13,22 @@ use std::{
 };
 
 use beckon_shared::{
-    api::transfer::Problems,
-    error::ErrorCode,
     id::TransferId,
     time::Timestamp,
-    transfer::{Hold, Problem, Progress, TransferState, TransferView},
+    transfer::{Hold, Priority, Progress, TransferState, TransferView},
 };
 use serde::Serialize;
 
 use super::{
     Here,
-    control::{Control, News, not_found},
+    control::{Control, News},
 };
 use crate::{
-    http::Api,
-    output::{Exit, Failure, Output, Table, base64, count, size, time, visible, visible_text},
+    clock,
+    output::{Exit, Failure, Output, Table, size, time},
 };
+use show::{description, read, show};
+use words::{notes, reason, state, subject};
 
 /// What `transfers` is told.
 #[derive(Debug, clap::Args)]
@@ -46,6 +49,13 @@ enum Command {
     },
     /// Wait until a transfer is over
     Wait(WaitArgs),
+    /// Have a transfer go before or after the others of its machine
+    Priority {
+        /// Id of the transfer
+        id: TransferId,
+        /// Where it is to stand among them
+        priority: steer::Wanted,
+    },
     #[command(flatten)]
     Steer(Steering),
 }
@@ -73,8 +83,10 @@ pub(crate) struct TransferJson<'a> {
     created: Timestamp,
     expires: Timestamp,
     ended: Option<Timestamp>,
+    priority: Priority,
+    /// Why it stands as it does, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
-    problems: Option<Vec<ProblemJson<'a>>>,
+    reason: Option<String>,
 }
 
 impl<'a> From<&'a TransferView> for TransferJson<'a> {
@@ -92,28 +104,18 @@ impl<'a> From<&'a TransferView> for TransferJson<'a> {
             created: transfer.created,
             expires: transfer.expires,
             ended: transfer.ended,
-            problems: None,
+            priority: transfer.priority,
+            reason: None,
         }
     }
 }
 
-#[derive(Debug, Serialize)]
-struct ProblemJson<'a> {
-    path: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path_bytes: Option<String>,
-    code: ErrorCode,
-    message: &'a str,
-}
-
-impl<'a> From<&'a Problem> for ProblemJson<'a> {
-    fn from(problem: &'a Problem) -> Self {
-        let bytes = problem.path.as_bytes();
+impl<'a> TransferJson<'a> {
+    /// The same with what a machine that is away adds: when it was here last.
+    pub(crate) fn seen(transfer: &'a TransferView, last_seen: Option<Timestamp>) -> Self {
         Self {
-            path: problem.path.display(),
-            path_bytes: std::str::from_utf8(bytes).is_err().then(|| base64(bytes)),
-            code: problem.code,
-            message: &problem.message,
+            reason: reason(transfer, last_seen, clock::now()),
+            ..transfer.into()
         }
     }
 }
@@ -133,6 +135,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
         None => list(here).await,
         Some(Command::Show { id, files }) => show(here, &here.api(&here.controller()?)?, id, files).await,
         Some(Command::Wait(args)) => wait(here, args).await,
+        Some(Command::Priority { id, priority }) => steer::prioritise(here, id, priority.into()).await,
         Some(Command::Steer(steering)) => steer(here, steering).await,
     }
 }
@@ -141,13 +144,18 @@ async fn list(here: &Here) -> Result<Exit, Failure> {
     let controller = here.controller()?;
     let control = Control::open(here, &controller).await?;
     let transfers = control.transfers();
-    let rows: Vec<TransferJson<'_>> = transfers.iter().map(|transfer| TransferJson::from(*transfer)).collect();
-    here.out.list(&rows, || table(&transfers))?;
+    let seen = |transfer: &TransferView| control.last_seen(transfer.device);
+    let rows: Vec<TransferJson<'_>> = transfers
+        .iter()
+        .map(|transfer| TransferJson::seen(transfer, seen(transfer)))
+        .collect();
+    here.out.list(&rows, || table(&transfers, seen))?;
     control.close().await;
     Ok(Exit::Done)
 }
 
-fn table(transfers: &[&TransferView]) -> Table {
+fn table(transfers: &[&TransferView], seen: impl Fn(&TransferView) -> Option<Timestamp>) -> Table {
+    let now = clock::now();
     let mut table = Table::new(&["ID", "STATE", "FILES", "SIZE", "ORDERED", "WHAT"], &[2, 3]);
     for transfer in transfers {
         table.row([
@@ -156,124 +164,10 @@ fn table(transfers: &[&TransferView]) -> Table {
             format!("{}/{}", transfer.progress.files_done, transfer.progress.files_total),
             size(transfer.progress.bytes_total),
             time(transfer.created),
-            subject(transfer),
+            format!("{}{}", subject(transfer), notes(transfer, seen(transfer), now)),
         ]);
     }
     table
-}
-
-fn subject(transfer: &TransferView) -> String {
-    let [machine, root, what] =
-        [&transfer.machine, &transfer.root, &transfer.what].map(|text| visible(text.as_bytes()));
-    format!("{machine}:{root}/{what}")
-}
-
-/// State and hold in words.
-fn state(transfer: &TransferView) -> String {
-    let state = match transfer.state {
-        TransferState::Queued => "queued",
-        TransferState::Running => "running",
-        TransferState::Done => "done",
-        TransferState::Partly => "partly",
-        TransferState::Failed => "failed",
-        TransferState::Cancelled => "cancelled",
-    };
-    let hold = match transfer.hold {
-        Hold::None => return state.to_owned(),
-        Hold::User => "paused",
-        Hold::Away => "machine away",
-        Hold::NoRoom => "no room on the server",
-        Hold::Schedule => "waits for its time",
-        Hold::Question => "has a question",
-    };
-    format!("{state} ({hold})")
-}
-
-async fn show(here: &Here, api: &Api, id: TransferId, files: bool) -> Result<Exit, Failure> {
-    let transfer = read(api, id).await?;
-    let problems = if files {
-        read_problems(api, id).await?
-    } else {
-        Vec::new()
-    };
-    let mut result = TransferJson::from(&transfer);
-    if files {
-        result.problems = Some(problems.iter().map(ProblemJson::from).collect());
-    }
-    here.out.one(&result, || description(&transfer, &problems))?;
-    Ok(Exit::Done)
-}
-
-async fn read(api: &Api, id: TransferId) -> Result<TransferView, Failure> {
-    api.get(&format!("/api/transfers/{id}")).await.map_err(or_unknown)
-}
-
-fn or_unknown(failure: Failure) -> Failure {
-    match failure.is(ErrorCode::NotFound) {
-        true => unknown(),
-        false => failure,
-    }
-}
-
-pub(super) fn unknown() -> Failure {
-    not_found("there is no such transfer; see: beckon transfers")
-}
-
-async fn read_problems(api: &Api, id: TransferId) -> Result<Vec<Problem>, Failure> {
-    let mut problems = Vec::new();
-    loop {
-        let page: Problems = api
-            .get(&format!("/api/transfers/{id}/problems?after={}", problems.len()))
-            .await?;
-        let is_last = page.problems.is_empty();
-        problems.extend(page.problems);
-        if is_last || problems.len() as u64 >= page.total {
-            return Ok(problems);
-        }
-    }
-}
-
-fn description(transfer: &TransferView, problems: &[Problem]) -> String {
-    let progress = &transfer.progress;
-    let mut lines = vec![
-        format!("{}: {}", subject(transfer), state(transfer)),
-        format!("  id       {}", transfer.id),
-        format!("  files    {} of {}", progress.files_done, progress.files_total),
-        format!(
-            "  content  {} of {}",
-            size(progress.bytes_done),
-            size(progress.bytes_total)
-        ),
-        format!("  sent     {}", size(progress.bytes_sent)),
-        format!("  ordered  {}", time(transfer.created)),
-    ];
-    lines.extend(transfer.ended.map(|ended| format!("  ended    {}", time(ended))));
-    lines.extend(
-        transfer
-            .error
-            .as_ref()
-            .map(|error| format!("  error    {}", visible_text(error))),
-    );
-    if progress.torn > 0 {
-        let files = count(progress.torn, "file");
-        lines.push(format!(
-            "  {files} changed while being read; upload again when they are at rest"
-        ));
-    }
-    if progress.failed > 0 && problems.is_empty() {
-        lines.push(format!(
-            "  {} could not be stored; see: beckon transfers show {} --files",
-            progress.failed, transfer.id
-        ));
-    }
-    for problem in problems {
-        lines.push(format!(
-            "  {}: {}",
-            visible(problem.path.as_bytes()),
-            visible_text(&problem.message)
-        ));
-    }
-    lines.join("\n")
 }
 
 /// Waits until a transfer is over, and ends as it ended.
@@ -288,14 +182,15 @@ pub(crate) async fn wait(here: &Here, args: WaitArgs) -> Result<Exit, Failure> {
     };
     let transfer = until_over(here, &mut control, known).await?;
     control.close().await;
-    report(here, &transfer)?;
+    report(here, &transfer, control.last_seen(transfer.device))?;
     Ok(exit_of(transfer.state))
 }
 
-/// The result of a transfer.
-pub(crate) fn report(here: &Here, transfer: &TransferView) -> Result<(), Failure> {
-    here.out
-        .one(&TransferJson::from(transfer), || description(transfer, &[]))
+/// The result of a transfer, with when its machine was here last, as far as that is known.
+pub(crate) fn report(here: &Here, transfer: &TransferView, last_seen: Option<Timestamp>) -> Result<(), Failure> {
+    here.out.one(&TransferJson::seen(transfer, last_seen), || {
+        description(transfer, last_seen).join("\n")
+    })
 }
 
 /// Follows a transfer until it is over, also through broken connections.
@@ -397,12 +292,12 @@ fn time_left(progress: &Progress, rate: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use beckon_shared::{id::DeviceId, path::RootPath};
+pub(super) mod tests {
+    use beckon_shared::id::DeviceId;
 
     use super::*;
 
-    fn transfer(state: TransferState) -> TransferView {
+    pub(super) fn transfer(state: TransferState) -> TransferView {
         TransferView {
             id: TransferId::new(Timestamp(0), [7; 10]),
             device: DeviceId([1; 32]),
@@ -423,7 +318,7 @@ mod tests {
             expires: Timestamp(1),
             ended: None,
             revision: 1,
-            priority: beckon_shared::transfer::Priority::default(),
+            priority: Priority::default(),
         }
     }
 
@@ -469,18 +364,5 @@ mod tests {
             (Some("partly"), Some("none"))
         );
         assert!(json["error"].is_null());
-    }
-
-    #[test]
-    fn what_could_not_be_stored_is_named_and_nothing_plays_with_the_terminal() {
-        let problem = Problem {
-            path: RootPath::new("x\ny").unwrap(),
-            code: ErrorCode::NotReadable,
-            message: "let beckon read it".to_owned(),
-        };
-        let text = description(&transfer(TransferState::Partly), &[problem]);
-        assert!(text.contains(r"x\ny: let beckon read it"), "{text}");
-        assert!(!text.contains('\u{1b}'), "{text}");
-        assert!(description(&transfer(TransferState::Partly), &[]).contains("--files"));
     }
 }

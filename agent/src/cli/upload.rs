@@ -81,7 +81,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
         }
     }
     control.close().await;
-    report(here, &transfers, args.wait)
+    report(here, &control, &transfers, args.wait)
 }
 
 fn resolve(control: &Control<'_>, places: Vec<Live>) -> Result<Selected, Failure> {
@@ -232,13 +232,20 @@ fn shorten(text: &str, max: usize) -> String {
 }
 
 /// Tells how the transfers stand; ends as the worst of them did.
-pub(super) fn report(here: &Here, transfers: &[TransferView], waited: bool) -> Result<Exit, Failure> {
+pub(super) fn report(
+    here: &Here,
+    control: &Control<'_>,
+    transfers: &[TransferView],
+    waited: bool,
+) -> Result<Exit, Failure> {
+    let seen = |transfer: &TransferView| control.last_seen(transfer.device);
     match transfers {
-        [one] => transfer::report(here, one)?,
-        many if here.out.is_json() => here
-            .out
-            .json_line(&many.iter().map(TransferJson::from).collect::<Vec<_>>())?,
-        many => many.iter().try_for_each(|one| transfer::report(here, one))?,
+        [one] => transfer::report(here, one, seen(one))?,
+        many if here.out.is_json() => {
+            let rows = many.iter().map(|one| TransferJson::seen(one, seen(one)));
+            here.out.json_line(&rows.collect::<Vec<_>>())?;
+        }
+        many => many.iter().try_for_each(|one| transfer::report(here, one, seen(one)))?,
     }
     if !waited {
         remark(

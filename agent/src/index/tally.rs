@@ -1,4 +1,4 @@
-//! How much a transfer has put on the wire, across restarts of the agent.
+//! How much a transfer has put on the wire and committed, across restarts of the agent.
 
 use std::{
     fs::File,
@@ -16,11 +16,14 @@ use crate::state::StateDir;
 /// The count on disk is never further behind than this. Bytes.
 const GRAIN: u64 = 256 << 10;
 
-/// A count that outlives the process, though not a failure of the machine: it is written and never synced.
+/// Counts that outlive the process, though not a failure of the machine: they are written and never synced.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     sum: AtomicU64,
-    /// Eight bytes, little-endian.
+    files: AtomicU64,
+    /// What `files` was when this run began.
+    files_before: u64,
+    /// Both, of eight bytes each, little-endian.
     file: Option<Mutex<File>>,
 }
 
@@ -30,12 +33,17 @@ impl Tally {
         let file = state
             .open_private(&name(transfer))
             .inspect_err(|refusal| tracing::warn!(%refusal, "the count of sent bytes is not kept"));
-        let mut sum = [0; 8];
         let mut file = file.ok();
-        let is_there = file.as_mut().is_some_and(|file| file.read_exact(&mut sum).is_ok());
-        let sum = if is_there { u64::from_le_bytes(sum) } else { 0 };
+        let mut next = || {
+            let mut count = [0; 8];
+            let is_there = file.as_mut().is_some_and(|file| file.read_exact(&mut count).is_ok());
+            if is_there { u64::from_le_bytes(count) } else { 0 }
+        };
+        let (sum, files) = (next(), next());
         Self {
             sum: AtomicU64::new(sum),
+            files: AtomicU64::new(files),
+            files_before: files,
             file: file.map(Mutex::new),
         }
     }
@@ -48,7 +56,18 @@ impl Tally {
         }
     }
 
-    /// All so far.
+    /// Counts files that a commit has stored.
+    pub(crate) fn committed(&self, files: u64) {
+        self.files.fetch_add(files, Relaxed);
+        self.write();
+    }
+
+    /// How many files earlier runs have committed.
+    pub(crate) fn files_before(&self) -> u64 {
+        self.files_before
+    }
+
+    /// All bytes so far.
     pub(crate) fn sum(&self) -> u64 {
         self.sum.load(Relaxed)
     }
@@ -56,7 +75,7 @@ impl Tally {
     fn write(&self) {
         let Some(file) = &self.file else { return };
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = self.sum().to_le_bytes();
+        let bytes = [self.sum(), self.files.load(Relaxed)].map(u64::to_le_bytes).concat();
         if let Err(cause) = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&bytes)) {
             tracing::debug!(%cause, "the count of sent bytes was not written");
         }

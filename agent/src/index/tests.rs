@@ -247,3 +247,51 @@ fn an_index_in_use_is_not_taken_for_damaged() {
     let (_folder, state, _index) = opened();
     assert_eq!(Index::open(&state).err().unwrap().code, ErrorCode::Conflict);
 }
+
+#[test]
+fn damage_within_the_index_is_found_when_it_is_opened() {
+    let (folder, state, index) = opened();
+    let source = index.source(SPACE, ROOT, 1, ChainHead::EMPTY).unwrap();
+    let rows: Vec<_> = (0..3000).map(|at| (path(&format!("file {at}")), row())).collect();
+    index.record(source, &committed(1, rows)).unwrap();
+    assert_eq!(index.note(), None);
+    drop(index);
+    let file = folder.path().join("state").join(FILE);
+    let mut damaged = fs::read(&file).unwrap();
+    let at = damaged.windows(9).position(|window| window == b"file 1500").unwrap();
+    damaged[at] ^= 1;
+    fs::write(&file, damaged).unwrap();
+    let index = Index::open(&state).unwrap();
+    assert_eq!(index.known_source(SPACE, ROOT), None);
+    assert!(index.note().unwrap().contains("damaged"));
+}
+
+#[test]
+fn what_was_not_seen_is_counted_below_the_selection_only_and_can_be_forgotten() {
+    let (_folder, _state, index) = opened();
+    let source = index.source(SPACE, ROOT, 1, ChainHead::EMPTY).unwrap();
+    let other = index.source(SPACE, RootId([4; 16]), 1, ChainHead::EMPTY).unwrap();
+    let folder = Row {
+        kind: EntryKind::Folder,
+        ..row()
+    };
+    let names = ["a", "a.zip", "a/b", "a/c", "b"];
+    let rows = names.map(|name| (path(name), if name == "a" { folder.clone() } else { row() }));
+    index.record(source, &committed(1, rows.to_vec())).unwrap();
+    index.record(other, &committed(1, vec![(path("a/b"), row())])).unwrap();
+    let gone = |selection: &[&str], seen: &[&str]| {
+        let selection: Vec<_> = selection.iter().map(|text| path(text)).collect();
+        let gone = index
+            .view(source)
+            .gone(&selection, |path| seen.iter().any(|seen| seen.as_bytes() == path));
+        ((gone.known, gone.files), gone)
+    };
+    assert_eq!(gone(&["a"], &["a", "a/b"]).0, (2, 1), "a.zip is not in it");
+    assert_eq!(gone(&["a", "b"], &[]).0, (3, 3));
+    assert_eq!(gone(&[""], &["b"]).0, (4, 3));
+    assert!(index.view(source).knows_files(&[path("a")]));
+    assert!(!index.view(source).knows_files(&[path("c")]));
+    index.forget(source, &gone(&["a"], &[]).1).unwrap();
+    assert_eq!(gone(&[""], &[]).0, (2, 2));
+    assert_eq!(index.view(other).row(&path("a/b")), Some(row()));
+}

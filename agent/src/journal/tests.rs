@@ -190,3 +190,59 @@ fn an_order_that_was_cancelled_before_it_was_shown_never_runs_and_few_of_these_a
     journal.cancel(order.id).unwrap();
     assert_eq!(kept(&journal), UNSEEN_MAX);
 }
+
+/// What a power cut leaves of an open journal: the file as it is at some moment.
+#[test]
+fn a_journal_that_was_cut_off_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(&folder.path().join("one")).unwrap();
+    let (order, signed) = order(&Family::new(1));
+    let journal = Journal::open(&state, false).unwrap();
+    journal.admit(&order, &signed).unwrap();
+    let after_the_cut = StateDir::open(&folder.path().join("other")).unwrap();
+    let bytes = state.read_bytes(FILE, 64 << 20).unwrap().unwrap();
+    after_the_cut.write_bytes(FILE, &bytes).unwrap();
+    let journal = Journal::open(&after_the_cut, true).unwrap();
+    assert_eq!(journal.admit(&order, &signed).unwrap(), Admission::Continue);
+    assert_eq!(journal.note(clock::now()), None);
+}
+
+#[test]
+fn damage_anywhere_in_the_journal_lets_nothing_run_twice_and_its_owner_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(folder.path()).unwrap();
+    let family = Family::new(1);
+    let (done, signed) = order(&family);
+    let journal = Journal::open(&state, false).unwrap();
+    journal.admit(&done, &signed).unwrap();
+    journal.end(done.id, &ended()).unwrap();
+    drop(journal);
+    let whole = state.read_bytes(FILE, 64 << 20).unwrap().unwrap();
+    let row = whole
+        .windows(16)
+        .position(|window| window == done.id.as_bytes())
+        .unwrap();
+    let mut told = 0;
+    for at in (0..whole.len()).step_by(whole.len() / 40).chain([row, row + 30]) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x55;
+        state.write_bytes(FILE, &damaged).unwrap();
+        let journal = Journal::open(&state, true).unwrap();
+        let outcome = journal.admit(&done, &signed);
+        match journal.note(clock::now()) {
+            Some(_) => {
+                told += 1;
+                assert_eq!(outcome.unwrap_err().code, ErrorCode::BadOrder, "byte {at}");
+            }
+            None => assert_eq!(outcome, Ok(Admission::Ended(ended())), "byte {at}"),
+        }
+    }
+    assert!(told >= 2, "the row itself");
+    assert_eq!(
+        Journal::open(&state, true)
+            .unwrap()
+            .note(clock::now() + CLOCK_GRACE + 2 * LONGEST_WAIT),
+        None,
+        "by then such orders have lapsed"
+    );
+}

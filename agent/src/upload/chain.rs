@@ -140,7 +140,7 @@ impl<R: Remote> Chain<R> {
 
     async fn settle(&self, group: Vec<Finished>) {
         let counters = &self.shared.counters;
-        let mut rows = Vec::new();
+        let (mut rows, mut files) = (Vec::new(), 0);
         for one in group {
             counters.settled(one.size);
             if one.torn {
@@ -158,11 +158,15 @@ impl<R: Remote> Chain<R> {
                 continue;
             }
             match one.row.kind {
-                EntryKind::File => counters.done_file(one.size),
+                EntryKind::File => {
+                    counters.done_file(one.size);
+                    files += 1;
+                }
                 _ => _ = counters.held.fetch_add(1, Relaxed),
             }
             rows.push((one.path, one.row));
         }
+        counters.sent.committed(files);
         let _ = self.rows.send(Committed { head: self.head, rows }).await;
     }
 }

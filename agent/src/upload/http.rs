@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -17,18 +17,28 @@ use beckon_shared::{
     wire::{self, Reply, Request},
 };
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::{
+    Tools,
     encode::Body,
     remote::{Failure, Remote},
 };
-use crate::{connection::Link, origin::Origin};
+use crate::{connection::Link, limit::Throttle};
 
-/// A server that neither takes nor says anything for so long is taken for gone.
-const STALL: Duration = Duration::from_secs(120);
+/// A server that neither takes nor says anything for so long is taken for gone. Asked again, it has lost nothing; and as the
+/// window follows the line, an answer on a slow one comes sooner.
+const STALL: Duration = Duration::from_secs(20);
+/// Each time that this was in vain it is doubled, so often at the most: on a line that is slower still, what was handed to the
+/// system takes longer to arrive.
+const IN_VAIN_MAX: u32 = 3;
+/// How often it is looked whether something moved.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A commit of many files is work for the server.
+const COMMIT_STALL: Duration = Duration::from_secs(60);
 /// An answer is no larger: a commit's list of missing chunks is the longest one. Bytes.
 const ANSWER_MAX: usize = 8 << 20;
 /// An error's body is no larger. Bytes.
@@ -40,17 +50,22 @@ pub(super) struct Http {
     http: reqwest::Client,
     bulk: String,
     transfer: TransferId,
+    throttle: Arc<Throttle>,
+    /// How often in a row it was waited in vain.
+    in_vain: AtomicU32,
     ticket: Mutex<[u8; 32]>,
 }
 
 impl Http {
     /// Before the transfer has begun.
-    pub(super) fn new(link: Link, http: reqwest::Client, origin: Origin, transfer: TransferId) -> Self {
+    pub(super) fn new(tools: &Tools, transfer: TransferId) -> Self {
         Self {
-            link,
-            http,
-            bulk: origin.url(&format!("/bulk/{transfer}/")),
+            link: tools.link.clone(),
+            http: tools.http.clone(),
+            bulk: tools.origin.url(&format!("/bulk/{transfer}/")),
             transfer,
+            throttle: Arc::clone(&tools.throttle),
+            in_vain: AtomicU32::new(0),
             ticket: Mutex::new([0; 32]),
         }
     }
@@ -66,8 +81,8 @@ impl Http {
             .header(header::CONTENT_TYPE, "application/octet-stream")
     }
 
-    async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
-        let body = body_of(request.timeout(STALL).send().await, ANSWER_MAX).await?;
+    async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder, within: Duration) -> Result<T, Failure> {
+        let body = body_of(request.timeout(within).send().await, ANSWER_MAX).await?;
         wire::decode(&body).map_err(|_| not_understood())
     }
 
@@ -99,27 +114,34 @@ impl Remote for Http {
 
     async fn have(&self, chunks: Vec<ChunkId>) -> Result<Bitmap, Failure> {
         let body = wire::encode(&HaveRequest { chunks });
-        self.answer(self.post("have").body(body)).await
+        self.answer(self.post("have").body(body), STALL).await
     }
 
     async fn send(&self, body: Body) -> Result<(), Failure> {
         let moved = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&moved);
-        let frames = body.into_encoded().flat_map(move |chunk| {
-            count.fetch_add(1, Relaxed);
-            [Bytes::copy_from_slice(&chunk.header.to_bytes()), chunk.stored]
-        });
-        let frames = stream::iter(frames).map(Ok::<_, std::convert::Infallible>);
+        let frames = body
+            .into_encoded()
+            .flat_map(|chunk| [Bytes::copy_from_slice(&chunk.header.to_bytes()), chunk.stored]);
+        let frames =
+            paced(frames, Arc::clone(&self.throttle), Arc::clone(&moved)).map(Ok::<_, std::convert::Infallible>);
         let request = self.post("chunks").body(reqwest::Body::wrap_stream(frames));
         let sent = async { body_of(request.send().await, REFUSAL_MAX).await.map(drop) };
+        let patience = STALL * (1 << self.in_vain.load(Relaxed).min(IN_VAIN_MAX));
         tokio::select! {
-            sent = sent => sent,
-            () = stall(&moved) => Err(Failure::Break),
+            sent = sent => {
+                self.in_vain.store(0, Relaxed);
+                sent
+            }
+            () = stall(&moved, patience) => {
+                self.in_vain.fetch_add(1, Relaxed);
+                Err(Failure::Break)
+            }
         }
     }
 
     async fn commit(&self, upload: &CommitUpload) -> Result<CommitReply, Failure> {
-        self.answer(self.post("commit").body(wire::encode(upload))).await
+        let request = self.post("commit").body(wire::encode(upload));
+        self.answer(request, COMMIT_STALL).await
     }
 
     async fn report(&self, offset: u64, problems: &[Problem]) -> Result<(), Failure> {
@@ -136,16 +158,34 @@ impl Remote for Http {
     }
 }
 
-/// Ends when nothing moved for [`STALL`].
-async fn stall(moved: &AtomicU64) {
-    let mut before = None;
-    loop {
-        let now = moved.load(Relaxed);
-        if before == Some(now) {
-            return;
+/// The frames at the rate that is allowed, cut smaller where that makes them flow; each is counted in `moved`.
+fn paced(
+    frames: impl Iterator<Item = Bytes> + Send + 'static,
+    throttle: Arc<Throttle>,
+    moved: Arc<AtomicU64>,
+) -> impl Stream<Item = Bytes> + Send + 'static {
+    let begun = (frames, Bytes::new(), throttle, moved);
+    stream::unfold(begun, |(mut frames, mut rest, throttle, moved)| async move {
+        while rest.is_empty() {
+            rest = frames.next()?;
         }
-        before = Some(now);
-        tokio::time::sleep(STALL).await;
+        let step = throttle.step().unwrap_or(rest.len()).min(rest.len());
+        let now = rest.split_to(step);
+        throttle.pass(step as u64).await;
+        moved.fetch_add(1, Relaxed);
+        Some((now, (frames, rest, throttle, moved)))
+    })
+}
+
+/// Ends when nothing moved for so long.
+async fn stall(moved: &AtomicU64, patience: Duration) {
+    let (mut before, mut since) = (0, Instant::now());
+    while since.elapsed() < patience {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = moved.load(Relaxed);
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! How long to wait before the server is asked again.
 
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
 
 use beckon_shared::error::{ErrorCode, Refusal};
 
@@ -8,6 +11,7 @@ use super::{
     progress::Counters,
     remote::{Failure, Remedy, Remote},
 };
+use crate::limit::Throttle;
 
 /// How long waits are; shorter in tests.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +27,7 @@ pub(super) struct Pace {
 impl Pace {
     /// What suits a server that restarts in seconds and a disk that somebody makes room on in minutes.
     pub(super) const NORMAL: Self = Self {
-        network: (Duration::from_millis(200), Duration::from_secs(10)),
+        network: (Duration::from_millis(200), Duration::from_secs(8)),
         room: (Duration::from_secs(2), Duration::from_secs(30)),
         changing: (Duration::from_millis(200), Duration::from_secs(2)),
     };
@@ -48,7 +52,7 @@ pub(super) struct Pause<'a, R> {
     faults: u32,
     tickets: u32,
     no_room: u32,
-    waiting: Option<WithoutRoom<'a>>,
+    waiting: Option<Counted<'a>>,
 }
 
 impl<'a, R: Remote> Pause<'a, R> {
@@ -88,7 +92,8 @@ impl<'a, R: Remote> Pause<'a, R> {
     }
 
     async fn wait_for_room(&mut self) {
-        self.waiting.get_or_insert_with(|| WithoutRoom::new(self.counters));
+        self.waiting
+            .get_or_insert_with(|| Counted::new(&self.counters.without_room));
         tokio::time::sleep(grown(self.pace.room, self.no_room)).await;
         self.no_room += 1;
     }
@@ -107,19 +112,27 @@ impl<'a, R: Remote> Pause<'a, R> {
     }
 }
 
-/// Counts as waiting for room from the first word of it until the question is answered or dropped.
-struct WithoutRoom<'a>(&'a Counters);
-
-impl<'a> WithoutRoom<'a> {
-    fn new(counters: &'a Counters) -> Self {
-        counters.without_room.fetch_add(1, Relaxed);
-        Self(counters)
+/// Waits for an hour in which something may be sent, if this is none.
+pub(super) async fn closed(throttle: &Throttle, counters: &Counters) {
+    if !throttle.is_open() {
+        let _counted = Counted::new(&counters.out_of_hours);
+        throttle.opened().await;
     }
 }
 
-impl Drop for WithoutRoom<'_> {
+/// Counts as waiting, for room from the first word of it until the question is answered, or for the hour; until dropped.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.without_room.fetch_sub(1, Relaxed);
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 

@@ -26,10 +26,18 @@ pub(super) struct Counters {
     pub(super) held: AtomicU64,
     /// Entries that were gone when they were to be read.
     pub(super) vanished: AtomicU64,
+    /// Files that were not read, because nothing changed since they were committed.
+    pub(super) unchanged: AtomicU64,
+    /// Content bytes that are durable and were not sent.
+    present: AtomicU64,
     /// Whether the totals are final.
     pub(super) walked: AtomicBool,
     /// Requests that wait for room on the server.
     pub(super) without_room: AtomicUsize,
+    /// Requests that wait for an hour in which something may be sent.
+    pub(super) out_of_hours: AtomicUsize,
+    /// A person must say whether to go on.
+    pub(super) asks: AtomicBool,
 }
 
 impl Counters {
@@ -72,9 +80,16 @@ impl Counters {
         self.held.fetch_add(1, Relaxed);
     }
 
-    /// So much content has become durable.
-    pub(super) fn durable(&self, bytes: u64) {
+    /// The server holds a file that was not read.
+    pub(super) fn unchanged_file(&self, size: u64) {
+        self.done_file(size);
+        self.unchanged.fetch_add(1, Relaxed);
+    }
+
+    /// So much content has become durable, some of which was there before.
+    pub(super) fn durable(&self, bytes: u64, present: u64) {
         self.under_way.fetch_add(bytes, Relaxed);
+        self.present.fetch_add(present, Relaxed);
     }
 
     /// So much of it is committed, or turned out to be of no use.
@@ -109,16 +124,19 @@ impl Counters {
             failed: self.failed.load(Relaxed),
             torn: self.torn.load(Relaxed),
             walked: self.walked.load(Relaxed),
-            files_unchanged: 0,
-            bytes_present: 0,
+            // Those that an earlier run of the same transfer stored are not read again either.
+            files_unchanged: self.unchanged.load(Relaxed).saturating_sub(self.sent.files_before()),
+            bytes_present: self.present.load(Relaxed),
         }
     }
 
     /// Why it stands still, if it does.
     pub(super) fn hold(&self) -> Hold {
-        match self.without_room.load(Relaxed) {
-            0 => Hold::None,
-            _ => Hold::NoRoom,
+        match () {
+            () if self.asks.load(Relaxed) => Hold::Question,
+            () if self.without_room.load(Relaxed) > 0 => Hold::NoRoom,
+            () if self.out_of_hours.load(Relaxed) > 0 => Hold::Schedule,
+            () => Hold::None,
         }
     }
 }
@@ -131,9 +149,9 @@ mod tests {
     fn a_large_file_moves_before_it_is_committed_and_counts_once() {
         let counters = Counters::default();
         counters.found_file(100);
-        counters.durable(60);
+        counters.durable(60, 10);
         assert_eq!((counters.live().bytes_done, counters.progress().bytes_done), (60, 0));
-        counters.durable(60);
+        counters.durable(60, 0);
         assert_eq!(
             counters.live().bytes_done,
             100,

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     batch::{Batches, Finished, Interrupted, Source},
+    missing::Seen,
     progress::Counters,
 };
 use crate::{
@@ -144,15 +145,22 @@ fn going<E>(sent: Result<(), E>) -> ControlFlow<()> {
     }
 }
 
-/// Walks the selection, counts what the server holds, and queues the rest.
-pub(super) fn pick(site: &Site, paths: &[RootPath], view: &View, queue: &SyncSender<Item>) {
+/// Walks the selection, counts what the server holds, and queues the rest. What it came by, if it came to its end.
+pub(super) fn pick(site: &Site, paths: &[RootPath], view: &View, queue: &SyncSender<Item>) -> Option<Seen> {
+    let mut seen = Seen::default();
     let walked = scan::walk(&site.root, paths, |step| {
         if site.stop.is_cancelled() {
             return ControlFlow::Break(());
         }
         match step {
-            Step::Found(found) => pick_one(site, found, view, queue),
-            Step::Problem(problem) => site.problem(problem),
+            Step::Found(found) => {
+                seen.found(&found.path);
+                pick_one(site, found, view, queue)
+            }
+            Step::Problem(problem) => {
+                seen.problem(&problem);
+                site.problem(problem)
+            }
             Step::Vanished => {
                 site.counters.vanished.fetch_add(1, Relaxed);
                 ControlFlow::Continue(())
@@ -160,6 +168,7 @@ pub(super) fn pick(site: &Site, paths: &[RootPath], view: &View, queue: &SyncSen
         }
     });
     site.counters.walked.store(walked.is_continue(), Relaxed);
+    walked.is_continue().then_some(seen)
 }
 
 fn pick_one(site: &Site, found: Found, view: &View, queue: &SyncSender<Item>) -> ControlFlow<()> {
@@ -175,7 +184,7 @@ fn pick_one(site: &Site, found: Found, view: &View, queue: &SyncSender<Item>) ->
         return going(queue.send(Item::new(found, known)));
     }
     match is_file {
-        true => site.counters.done_file(found.entry.stamp.size),
+        true => site.counters.unchanged_file(found.entry.stamp.size),
         false => _ = site.counters.held.fetch_add(1, Relaxed),
     }
     ControlFlow::Continue(())

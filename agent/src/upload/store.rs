@@ -1,4 +1,4 @@
-//! Makes batches durable, several at once: what is missing is asked, and only that is sent.
+//! Makes batches durable, several at once: what is missing is asked, and only that is sent, in parts that fit the window.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -6,7 +6,8 @@ use beckon_shared::{
     error::{ErrorCode, Refusal},
     id::ChunkId,
 };
-use futures_util::{StreamExt, stream};
+use bytes::Bytes;
+use futures_util::{StreamExt, future::join_all, stream};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -14,11 +15,11 @@ use super::{
     Shared,
     batch::{Batch, Finished, Piece},
     encode::Body,
-    pause::Pause,
+    pause::{Pause, closed},
     remote::{Failure, Remote},
 };
 
-/// Batches on their way to the server at the same time.
+/// Batches that are asked about or wait to be sent at the same time. How much is sent at once, the window says.
 const IN_FLIGHT: usize = 4;
 /// Chunks that are remembered as asked about, twice over. At 32 bytes each they take a few MiB.
 const REMEMBERED: usize = 1 << 16;
@@ -55,16 +56,24 @@ pub(super) async fn store_all<R: Remote>(
 async fn store<R: Remote>(shared: Arc<Shared<R>>, batch: Batch) -> Result<Vec<Finished>, Refusal> {
     let mut pause = Pause::new(&shared.remote, &shared.counters, shared.pace);
     let content = batch.content_len();
+    let mut sent = HashSet::new();
     if !batch.pieces.is_empty() {
-        while let Err(failure) = send_missing(&shared, &batch).await {
+        while let Err(failure) = send_missing(&shared, &batch, &mut sent).await {
             pause.after(failure).await?;
         }
     }
-    shared.counters.durable(content);
+    let travelled = batch.pieces.iter().filter(|piece| sent.contains(&piece.id));
+    let travelled: u64 = travelled.map(|piece| u64::from(piece.len)).sum();
+    shared.counters.durable(content, content.saturating_sub(travelled));
     Ok(batch.finished)
 }
 
-async fn send_missing<R: Remote>(shared: &Shared<R>, batch: &Batch) -> Result<(), Failure> {
+/// Asks what is missing and sends that; what was ever on its way is noted in `sent`.
+async fn send_missing<R: Remote>(
+    shared: &Shared<R>,
+    batch: &Batch,
+    sent: &mut HashSet<ChunkId>,
+) -> Result<(), Failure> {
     let missing = shared
         .remote
         .have(batch.pieces.iter().map(|piece| piece.id).collect())
@@ -74,13 +83,45 @@ async fn send_missing<R: Remote>(shared: &Shared<R>, batch: &Batch) -> Result<()
     }
     let is_missing = |(at, piece): (usize, &Piece)| missing.get(at).then(|| (piece.id, batch.content(piece)));
     let chunks: Vec<_> = batch.pieces.iter().enumerate().filter_map(is_missing).collect();
-    if chunks.is_empty() {
-        return Ok(());
+    sent.extend(chunks.iter().map(|(id, _)| *id));
+    // Each is sent to its end even if another one breaks: what arrives need not travel again.
+    let parts = parts(chunks, shared.window.share());
+    let answers = join_all(parts.into_iter().map(|part| send_part(shared, part))).await;
+    answers.into_iter().collect()
+}
+
+async fn send_part<R: Remote>(shared: &Shared<R>, part: Vec<(ChunkId, Bytes)>) -> Result<(), Failure> {
+    closed(&shared.throttle, &shared.counters).await;
+    let permit = shared.window.pass(content_of(&part)).await;
+    let body = Body::new(part, shared.compression, Arc::clone(&shared.counters));
+    let answer = shared.remote.send(body).await;
+    match answer {
+        Ok(()) => permit.answered(),
+        Err(_) => permit.broken(),
     }
-    shared
-        .remote
-        .send(Body::new(chunks, shared.compression, Arc::clone(&shared.counters)))
-        .await
+    answer
+}
+
+fn content_of(chunks: &[(ChunkId, Bytes)]) -> u64 {
+    chunks.iter().map(|(_, content)| content.len() as u64).sum()
+}
+
+/// The chunks in the same order, in parts of about `share` bytes; each holds one at least.
+fn parts(chunks: Vec<(ChunkId, Bytes)>, share: u64) -> Vec<Vec<(ChunkId, Bytes)>> {
+    let mut parts: Vec<Vec<_>> = Vec::new();
+    let mut room = 0;
+    for chunk in chunks {
+        let len = chunk.1.len() as u64;
+        match parts.last_mut() {
+            Some(part) if len <= room => part.push(chunk),
+            _ => {
+                parts.push(vec![chunk]);
+                room = share;
+            }
+        }
+        room = room.saturating_sub(len);
+    }
+    parts
 }
 
 fn fault() -> Refusal {

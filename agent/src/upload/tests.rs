@@ -5,6 +5,8 @@
 )]
 
 mod fake;
+mod gone;
+mod weather;
 
 use std::{
     fs,
@@ -13,7 +15,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use beckon_shared::{id::RootId, manifest::Content, path::Label, signature::PublicKey, transfer::Hold};
+use beckon_shared::{id::RootId, manifest::Content, path::Label, signature::PublicKey};
 
 use super::*;
 use crate::{
@@ -23,12 +25,15 @@ use crate::{
 };
 use fake::{Fake, Fault, no_room};
 
+const TRANSFER: TransferId = TransferId(uuid::Uuid::from_bytes([9; 16]));
+
 /// A machine with a root, and its server.
 struct Bench {
     folder: tempfile::TempDir,
     keys: Arc<DeviceKeys>,
     index: Index,
     server: Fake,
+    throttle: Arc<Throttle>,
 }
 
 impl Bench {
@@ -43,6 +48,7 @@ impl Bench {
             keys,
             index,
             server,
+            throttle: Arc::default(),
         }
     }
 
@@ -66,7 +72,7 @@ impl Bench {
             writable: false,
         };
         Job {
-            transfer: TransferId::from_slice(&[9; 16]).unwrap(),
+            transfer: TRANSFER,
             root: Arc::new(Root::new(&config)),
             space: fake::space(),
             selection: Selection::Inline(paths.iter().map(|path| below(path)).collect()),
@@ -75,13 +81,26 @@ impl Bench {
             keys: Arc::clone(&self.keys),
             cancel: CancellationToken::new(),
             pause: CancellationToken::new(),
+            if_missing: IfMissing::Ask,
+        }
+    }
+
+    fn shared<R>(&self, remote: R, pace: Pace) -> Shared<R> {
+        Shared {
+            remote,
+            below: RootPath::root(),
+            counters: Arc::new(Counters::new(self.index.tally(TRANSFER))),
+            pace,
+            compression: Compression::Fast,
+            throttle: Arc::clone(&self.throttle),
+            window: Window::default(),
         }
     }
 
     async fn upload(&self, paths: &[&str]) -> (TransferState, Progress, Option<Refusal>) {
         match self.outcome(self.job(paths)).await {
             Outcome::Ended { state, progress, error } => (state, progress, error),
-            Outcome::Stopped => panic!("nobody stopped it"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -92,8 +111,8 @@ impl Bench {
             room: (TELL, TELL * 2),
             changing: fast,
         };
-        let (server, index) = (self.server.clone(), self.index.clone());
-        upload(job, server, index, Arc::default(), Compression::Fast, pace).await
+        let shared = self.shared(self.server.clone(), pace);
+        upload(job, shared, self.index.clone(), Arc::default()).await
     }
 
     async fn done(&self, paths: &[&str]) -> Progress {
@@ -156,6 +175,11 @@ async fn all_that_was_selected_is_committed_and_equal() {
     let (bench, files) = sample();
     let progress = bench.done(&[""]).await;
     assert_eq!(progress.files_total, files.len() as u64);
+    assert_eq!(
+        (progress.files_unchanged, progress.bytes_present),
+        (0, 20 << 20),
+        "the twin"
+    );
     assert_equal(&bench, &files);
     bench.server.with(|store| {
         assert_eq!(store.heads.len(), files.len() + 4, "three folders and a link besides");
@@ -175,11 +199,12 @@ async fn the_same_again_asks_nothing_and_sends_nothing() {
     let (bench, _) = sample();
     let sent = bench.done(&[""]).await.bytes_sent;
     let before = bench.server.with(|store| (store.asked, store.commits));
-    assert_eq!(
-        bench.done(&[""]).await.bytes_sent,
-        sent,
-        "the count goes on where it was"
-    );
+    let again = bench.done(&[""]).await;
+    assert_eq!(again.bytes_sent, sent, "the count goes on where it was");
+    assert_eq!(again.files_unchanged, 0, "this very transfer has stored them");
+    bench.index.forget_transfer(TRANSFER);
+    let other = bench.done(&[""]).await;
+    assert_eq!((other.files_unchanged, other.bytes_present), (other.files_done, 0));
     assert_eq!(bench.server.with(|store| (store.asked, store.commits)), before);
 }
 
@@ -191,7 +216,9 @@ async fn a_changed_epoch_asks_again_and_sends_nothing() {
         store.epoch = 2;
         store.heads.clear();
     });
-    assert_eq!(bench.done(&[""]).await.bytes_sent, sent);
+    let again = bench.done(&[""]).await;
+    assert_eq!((again.bytes_sent, again.files_unchanged), (sent, 0));
+    assert_eq!(again.bytes_present, again.bytes_done, "the server had all of it");
     assert_equal(&bench, &files);
 }
 
@@ -274,6 +301,23 @@ async fn no_room_is_a_hold_that_ends_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn closed_hours_are_a_hold_that_ends_by_itself_and_what_is_stored_needs_none() {
+    let (bench, files) = sample();
+    bench.throttle.set(Some(0));
+    let hours = async {
+        while !bench.server.with(|store| store.holds.contains(&Hold::Schedule)) {
+            tokio::time::sleep(TELL).await;
+        }
+        assert!(bench.server.with(|store| store.sent.is_empty()));
+        bench.throttle.set(None);
+    };
+    tokio::join!(bench.done(&[""]), hours);
+    assert_equal(&bench, &files);
+    bench.throttle.set(Some(0));
+    bench.done(&[""]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_head_is_signed_on_top_of() {
     let bench = Bench::new();
     bench.write("file", b"content");
@@ -281,13 +325,7 @@ async fn another_head_is_signed_on_top_of() {
     let server = bench.server.clone();
     let grant = server.begin().await.unwrap();
     bench.done(&["file"]).await;
-    let shared = Arc::new(Shared {
-        below: RootPath::root(),
-        remote: server,
-        counters: Arc::default(),
-        pace: Pace::NORMAL,
-        compression: Compression::Off,
-    });
+    let shared = Arc::new(bench.shared(server, Pace::NORMAL));
     let source = bench.index.source(job.space, job.root.id, 1, grant.head).unwrap();
     let upload = Upload {
         job,
@@ -388,16 +426,7 @@ async fn a_large_selection_comes_beside_the_order() {
         selection: selection.clone(),
         ..bench.job(&[])
     };
-    let run = |job| {
-        upload(
-            job,
-            bench.server.clone(),
-            bench.index.clone(),
-            Arc::default(),
-            Compression::Off,
-            Pace::NORMAL,
-        )
-    };
+    let run = |job| bench.outcome(job);
     assert!(matches!(
         run(job).await,
         Outcome::Ended {
@@ -428,13 +457,7 @@ async fn a_root_that_goes_away_during_the_upload_is_no_success() {
     bench.write("file", b"content");
     let job = bench.job(&[""]);
     let remote = bench.server.clone();
-    let shared = Arc::new(Shared {
-        below: RootPath::root(),
-        remote,
-        counters: Arc::default(),
-        pace: Pace::NORMAL,
-        compression: Compression::Off,
-    });
+    let shared = Arc::new(bench.shared(remote, Pace::NORMAL));
     let grant = bench.server.begin().await.unwrap();
     let source = bench.index.source(job.space, job.root.id, 1, grant.head).unwrap();
     let upload = Upload {

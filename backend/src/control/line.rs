@@ -136,6 +136,9 @@ impl Line<'_> {
             statement: self.guest.account.standing.newest().cloned(),
         };
         self.send(&FromServer::Welcome(Box::new(welcome))).await?;
+        if self.guest.kind == DeviceKind::Agent {
+            self.send(&FromServer::Limits(row.limits)).await?;
+        }
         publish_device(app, account, &device).await;
         self.send_beginning().await
     }
@@ -211,7 +214,10 @@ impl Line<'_> {
     async fn take_progress(&self, transfer: &TransferId, hold: Hold, progress: Progress) {
         let (app, account, device) = (self.app, &self.guest.account.id, &self.guest.device);
         match hold {
-            Hold::Question => order::files_are_gone(app, account, device, transfer).await,
+            // A page lacks the files; a machine has a question of its own.
+            Hold::Question if self.guest.kind != DeviceKind::Agent => {
+                order::files_are_gone(app, account, device, transfer).await
+            }
             hold => app
                 .live
                 .note(account, device, transfer, hold, progress, app.clock.now()),

@@ -21,7 +21,6 @@ use crate::{
     store::{
         Error,
         meta::device,
-        read::content,
         writer::{Batch, VerifiedChunk},
     },
 };
@@ -117,13 +116,12 @@ async fn verify(key: ChunkKey, group: Vec<Frame>) -> Result<Vec<VerifiedChunk>, 
 
 fn verify_one(key: &ChunkKey, frame: Frame) -> Result<VerifiedChunk, Failure> {
     let Frame { header, stored } = frame;
-    match content(stored.clone(), header.encoding, header.len) {
-        Ok(content) if key.id(&content) == header.id => Ok(VerifiedChunk { header, stored }),
-        _ => Err(Failure::new(
+    VerifiedChunk::verify(key, header, stored).ok_or_else(|| {
+        Failure::new(
             ErrorCode::BadRequest,
             "a chunk is not what its id says; send it again",
-        )),
-    }
+        )
+    })
 }
 
 /// Takes a commit.

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use beckon_shared::{
-    api::device::{NewStatement, Rename, VisitView},
+    api::device::{NewStatement, Rename, SetLimits, VisitView},
     device::DeviceView,
     error::ErrorCode,
     id::{AccountId, DeviceId},
@@ -14,7 +14,7 @@ use beckon_shared::{
 use super::guard::SignedIn;
 use crate::{
     app::{App, to_the_end},
-    control::publish_device,
+    control::{limit_device, publish_device},
     error::{Answer, Failure},
     order,
     store::{
@@ -28,6 +28,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/api/devices", web::get().to(list))
         .route("/api/devices/{id}", web::patch().to(rename))
         .route("/api/devices/{id}/confirm", web::post().to(confirm))
+        .route("/api/devices/{id}/limits", web::put().to(limit))
         .route("/api/devices/{id}/visits", web::get().to(visits))
         .route("/api/statements", web::post().to(say));
 }
@@ -79,6 +80,19 @@ pub(super) async fn confirm(app: web::Data<App>, by: SignedIn, id: web::Path<Dev
     meta::device::confirm(&txn, &by.access.account, &id).await?;
     txn.commit().await.map_err(Error::from)?;
     publish_device(&app, by.access.account, &id).await;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Says how fast a machine may send, and when.
+#[utoipa::path(put, path = "/api/devices/{id}/limits", params(("id" = String, Path)), request_body = SetLimits, responses((status = 204)))]
+pub(super) async fn limit(
+    app: web::Data<App>,
+    by: SignedIn,
+    id: web::Path<DeviceId>,
+    body: web::Json<SetLimits>,
+) -> Answer {
+    let account = by.access.account;
+    to_the_end(async move { Ok(limit_device(&app, account, &id, *body).await?) }).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use beckon_shared::{
-    api::transfer::{Problems, Steer},
+    api::transfer::{Prioritise, Problems, Steer, TransferDetail},
     error::ErrorCode,
     id::{Hash, TransferId},
     order::SELECTION_MAX,
@@ -31,6 +31,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/api/transfers/{id}", web::get().to(show))
         .route("/api/transfers/{id}/problems", web::get().to(problems))
         .route("/api/transfers/{id}/steer", web::post().to(steer))
+        .route("/api/transfers/{id}/priority", web::post().to(prioritise))
         .service(
             web::resource("/api/selections/{hash}")
                 .app_data(web::PayloadConfig::new(SELECTION_MAX))
@@ -45,15 +46,14 @@ pub(super) async fn list(app: web::Data<App>, by: SignedIn) -> Answer<web::Json<
     Ok(web::Json(transfers(&app, &by.access.account).await?))
 }
 
-/// One transfer.
-#[utoipa::path(get, path = "/api/transfers/{id}", params(("id" = String, Path)), responses((status = 200, body = TransferView)))]
+/// A transfer's whole story.
+#[utoipa::path(get, path = "/api/transfers/{id}", params(("id" = String, Path)), responses((status = 200, body = TransferDetail)))]
 pub(super) async fn show(
     app: web::Data<App>,
     by: SignedIn,
     id: web::Path<TransferId>,
-) -> Answer<web::Json<TransferView>> {
-    let transfer = meta::transfer::find(app.meta().read(), &by.access.account, &id).await?;
-    Ok(web::Json(app.live.newest(transfer.view)))
+) -> Answer<web::Json<TransferDetail>> {
+    Ok(web::Json(order::detail(&app, &by.access, &id).await?))
 }
 
 /// Which problems are asked for.
@@ -91,6 +91,19 @@ pub(super) async fn steer(
 ) -> Answer {
     let account = by.access.account;
     to_the_end(async move { Ok(order::steer(&app, &account, &id, body.act).await?) }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Says whether a transfer goes before or after the others of its machine.
+#[utoipa::path(post, path = "/api/transfers/{id}/priority", params(("id" = String, Path)), request_body = Prioritise, responses((status = 204)))]
+pub(super) async fn prioritise(
+    app: web::Data<App>,
+    by: SignedIn,
+    id: web::Path<TransferId>,
+    body: web::Json<Prioritise>,
+) -> Answer {
+    let account = by.access.account;
+    to_the_end(async move { Ok(order::prioritise(&app, &account, &id, body.priority).await?) }).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -1,4 +1,5 @@
-//! How far running transfers are: in memory, told at most four times a second, stored every five seconds.
+//! How far running transfers are: in memory, told at most four times a second, stored every five seconds and whenever one
+//! begins to stand still or goes on.
 
 use std::{
     collections::HashMap,
@@ -47,6 +48,8 @@ struct Moving {
     told: bool,
     stored: bool,
     stored_at: Instant,
+    /// It began to stand still, or goes on, since it was stored: that is part of its story.
+    is_turned: bool,
     /// What its machine said last while it is changed otherwise.
     late: Option<Report>,
 }
@@ -133,8 +136,9 @@ impl Live {
             if !std::mem::replace(&mut moving.told, true) {
                 told.push((moving.account, moving.view.clone()));
             }
-            if !moving.stored && moving.stored_at.elapsed() >= STORE_EVERY {
+            if !moving.stored && (moving.is_turned || moving.stored_at.elapsed() >= STORE_EVERY) {
                 moving.stored = true;
+                moving.is_turned = false;
                 moving.stored_at = Instant::now();
                 stored.push(moving.view.clone());
             }
@@ -166,6 +170,7 @@ impl Change<'_> {
             told: true,
             stored: true,
             stored_at: Instant::now(),
+            is_turned: false,
             late,
         };
         state.moving.insert(self.id, entry);
@@ -198,6 +203,7 @@ impl Moving {
         let Some(view) = moved(&self.view, report.hold, report.progress) else {
             return false;
         };
+        self.is_turned |= view.hold != self.view.hold;
         self.view = TransferView {
             revision: next_revision(self.view.revision, report.at),
             ..view
@@ -209,13 +215,14 @@ impl Moving {
 }
 
 /// What a report of a machine changes. It may be late: what a person paused stays so, and a transfer that has not begun, or
-/// is to run again, has made no progress. Only persons pause, and only the server knows who is away.
+/// is to run again, has made no progress. Only persons pause, and only the server knows who is away. Pages do not come here
+/// with their questions.
 fn moved(view: &TransferView, hold: Hold, progress: Progress) -> Option<TransferView> {
     let is_running = view.state == TransferState::Running;
     let next = TransferView {
         hold: match (view.hold, hold) {
             (Hold::User, _) => Hold::User,
-            (_, Hold::NoRoom | Hold::Schedule) => hold,
+            (_, Hold::NoRoom | Hold::Schedule | Hold::Question) => hold,
             _ => Hold::None,
         },
         progress: if is_running { progress } else { view.progress },
@@ -247,7 +254,7 @@ async fn store(app: &App, views: &[TransferView]) -> Result<(), Error> {
     }
     let txn = app.meta().write().await?;
     for view in views {
-        meta::transfer::update(&txn, view).await?;
+        meta::transfer::update(&txn, view, app.clock.now()).await?;
     }
     Ok(txn.commit().await?)
 }
@@ -328,6 +335,16 @@ mod tests {
         assert!(live.due().0.is_empty() && !live.is_settled());
     }
 
+    #[tokio::test]
+    async fn a_transfer_that_stands_still_or_goes_on_is_stored_at_once() {
+        let live = live().await;
+        for hold in [Hold::NoRoom, Hold::None] {
+            live.note(&ACCOUNT, &MACHINE, &view().id, hold, Progress::default(), Timestamp(5));
+            assert_eq!(live.due().1[0].hold, hold);
+            assert!(live.due().1.is_empty());
+        }
+    }
+
     fn over() -> TransferView {
         TransferView {
             state: TransferState::Cancelled,
@@ -381,7 +398,7 @@ mod tests {
 
     #[test]
     fn no_machine_says_that_a_person_paused_it() {
-        for hold in [Hold::User, Hold::Question, Hold::Away] {
+        for hold in [Hold::User, Hold::Away] {
             let no_room = TransferView {
                 hold: Hold::NoRoom,
                 ..view()

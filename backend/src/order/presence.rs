@@ -1,6 +1,6 @@
 //! Orders wait while their machine is away, are pushed again when it comes, and lapse in the end.
 
-use std::{collections::HashSet, time::Duration};
+use std::{cmp::Reverse, collections::HashSet, time::Duration};
 
 use beckon_shared::{
     error::ErrorCode,
@@ -34,7 +34,10 @@ pub(crate) async fn machine_came(app: &App, account: &AccountId, device: &Device
         let view = transfer.view.clone();
         pushed.extend(frames(transfer, &view));
     }
-    for transfer in meta::transfer::open_of(reader, account, device).await? {
+    let mut open = meta::transfer::open_of(reader, account, device).await?;
+    // A machine begins with those that it hears of first.
+    open.sort_by_key(|transfer| Reverse(transfer.view.priority));
+    for transfer in open {
         let back = |view: &TransferView| (view.hold == Hold::Away).then(|| with_hold(view, Hold::None));
         let mut view = app.live.newest(transfer.view.clone());
         // Most wait for nothing: no transaction for those.
@@ -119,7 +122,8 @@ pub(crate) async fn expire(app: &App) -> Result<(), Error> {
     for transfer in meta::transfer::open_beyond(app.meta().read(), now.before(CLOCK_GRACE)).await? {
         // What waits for files to be chosen again waits for a person too.
         if transfer.view.state == TransferState::Queued || matches!(transfer.view.hold, Hold::User | Hold::Question) {
-            fail(app, transfer, "the order has expired; give it again").await?;
+            let why = why_lapsed(transfer.view.hold);
+            fail(app, transfer, why).await?;
         } else if is_lost(app, &transfer, now).await? {
             fail(
                 app,
@@ -130,6 +134,16 @@ pub(crate) async fn expire(app: &App) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// What kept an order from being carried out in its time.
+fn why_lapsed(hold: Hold) -> &'static str {
+    match hold {
+        Hold::Away => "the order has expired while its machine was away; give it again when the machine is here",
+        Hold::User => "the order has expired while it was paused; give it again",
+        Hold::Question => "the order has expired while it waited for an answer; give it again",
+        Hold::None | Hold::NoRoom | Hold::Schedule => "the order has expired; give it again",
+    }
 }
 
 /// Whether nobody goes on with a transfer that has begun. Else it is let run: the machine began it in time.

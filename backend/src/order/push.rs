@@ -34,12 +34,17 @@ pub(super) fn frames(transfer: Transfer, view: &TransferView) -> Vec<FromServer>
     let id = transfer.id();
     let steer = |act| FromServer::Steer { transfer: id, act };
     let order = || FromServer::Order(Box::new(transfer.order.clone()));
+    // Before the order, so that it begins in its place.
+    let priority = FromServer::Priority {
+        transfer: id,
+        priority: view.priority,
+    };
     match (view.state, view.hold) {
         (TransferState::Cancelled, _) => vec![steer(Act::Cancel)],
         (state, _) if state.is_over() => Vec::new(),
         (_, Hold::User) => vec![steer(Act::Pause)],
         // What failed stays so in the machine's journal until it is told otherwise.
-        (TransferState::Queued, _) if transfer.unheard => vec![steer(Act::Retry), order()],
-        _ => vec![order()],
+        (TransferState::Queued, _) if transfer.unheard => vec![steer(Act::Retry), priority, order()],
+        _ => vec![priority, order()],
     }
 }

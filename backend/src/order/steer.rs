@@ -26,24 +26,27 @@ use crate::{
 
 /// Does what a person wants of a transfer. The same again changes nothing; what does not fit how it stands is refused.
 pub(crate) async fn steer(app: &App, account: &AccountId, id: &TransferId, act: Act) -> Result<(), Error> {
-    let Some(transfer) = change(app, account, id, act).await? else {
+    let Some((before, transfer)) = change(app, account, id, act).await? else {
         return Ok(());
     };
     if act == Act::Cancel {
         let_go(app, &transfer).await?;
     }
+    if act == Act::Resume && before == Hold::Question {
+        say_yes(app, &transfer);
+    }
     hand_on(app, &transfer, act).await
 }
 
-/// Records the change; the transfer, if there was something to change.
-async fn change(app: &App, account: &AccountId, id: &TransferId, act: Act) -> Result<Option<Transfer>, Error> {
+/// Records the change; the transfer with its hold before, if there was something to change.
+async fn change(app: &App, account: &AccountId, id: &TransferId, act: Act) -> Result<Option<(Hold, Transfer)>, Error> {
     let live = app.live.change(*id).await;
     loop {
         let txn = app.meta().write().await?;
         let transfer = meta::transfer::find(&txn, account, id).await?;
         let newest = app.live.newest(transfer.view.clone());
         let now = app.clock.now();
-        let rest = resting(app, &transfer);
+        let rest = resting(app, &transfer, &newest);
         let Some(changed) = next(&newest, act, rest, now)? else {
             return Ok(None);
         };
@@ -51,28 +54,30 @@ async fn change(app: &App, account: &AccountId, id: &TransferId, act: Act) -> Re
             revision: next_revision(newest.revision.max(transfer.view.revision), now),
             ..changed
         };
-        if write(&txn, &transfer, act, &view).await? {
+        if write(&txn, &transfer, act, &view, now).await? {
             txn.commit().await?;
             live.replace(account, &view);
             tell(app, account, view.clone());
-            return Ok(Some(Transfer { view, ..transfer }));
+            return Ok(Some((newest.hold, Transfer { view, ..transfer })));
         }
     }
 }
 
 /// What it waits for once nobody holds it: nothing, if its machine is here.
-fn resting(app: &App, transfer: &Transfer) -> Hold {
-    match app.hub.is_online(&transfer.account, &transfer.view.device) {
-        true => Hold::None,
-        // What a browser was to read must be chosen in it again.
-        false if transfer.is_own_work() => Hold::Question,
-        false => Hold::Away,
+fn resting(app: &App, transfer: &Transfer, view: &TransferView) -> Hold {
+    let is_here = app.hub.is_online(&transfer.account, &view.device);
+    match (is_here, transfer.is_own_work()) {
+        // What a browser was to read must be chosen in it again, whatever is said elsewhere.
+        (_, true) if view.hold == Hold::Question => Hold::Question,
+        (true, _) => Hold::None,
+        (false, true) => Hold::Question,
+        (false, false) => Hold::Away,
     }
 }
 
 /// How a transfer stands after an act; nothing if that is how it stands already.
 fn next(view: &TransferView, act: Act, rest: Hold, now: Timestamp) -> Result<Option<TransferView>, Refusal> {
-    let paused = view.hold == Hold::User;
+    let (paused, asks) = (view.hold == Hold::User, view.hold == Hold::Question);
     let lapsed = now > view.expires + CLOCK_GRACE;
     match (act, view.state) {
         (Act::Cancel, TransferState::Cancelled) => Ok(None),
@@ -85,7 +90,7 @@ fn next(view: &TransferView, act: Act, rest: Hold, now: Timestamp) -> Result<Opt
         )),
         (Act::Pause, _) if paused => Ok(None),
         (Act::Pause, _) => Ok(Some(with_hold(view, Hold::User))),
-        (Act::Resume, _) if !paused => Ok(None),
+        (Act::Resume, _) if !(paused || asks) || view.hold == rest => Ok(None),
         (Act::Resume | Act::Retry, _) if lapsed => Err(conflict("the order has expired; upload again")),
         (Act::Resume, _) => Ok(Some(with_hold(view, rest))),
         (Act::Retry, TransferState::Failed | TransferState::Partly) => Ok(Some(queued_again(view, rest))),
@@ -124,13 +129,13 @@ fn conflict(message: &str) -> Refusal {
     Refusal::new(ErrorCode::Conflict, message)
 }
 
-async fn write(txn: &Txn, transfer: &Transfer, act: Act, view: &TransferView) -> Result<bool, Error> {
+async fn write(txn: &Txn, transfer: &Transfer, act: Act, view: &TransferView, now: Timestamp) -> Result<bool, Error> {
     if act == Act::Retry {
         can_run(txn, transfer).await?;
     }
     let written = match act {
-        Act::Retry => meta::transfer::reopen(txn, view).await?,
-        _ => meta::transfer::update(txn, view).await?,
+        Act::Retry => meta::transfer::reopen(txn, view, now).await?,
+        _ => meta::transfer::update(txn, view, now).await?,
     };
     if written && matches!(act, Act::Cancel | Act::Retry) && !transfer.is_own_work() {
         meta::transfer::set_unheard(txn, &view.id, true).await?;
@@ -157,6 +162,15 @@ async fn can_run(txn: &Txn, transfer: &Transfer) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Answers the question of a machine that is here. One that is away asks again when it comes, as things stand by then.
+fn say_yes(app: &App, transfer: &Transfer) {
+    let frame = FromServer::Steer {
+        transfer: transfer.id(),
+        act: Act::Resume,
+    };
+    app.hub.to_device(&transfer.account, &transfer.view.device, &frame);
 }
 
 /// Tells whoever does the work. What cannot be told now, the next contact tells.

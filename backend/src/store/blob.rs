@@ -3,6 +3,7 @@
 //! All of it blocks: call it from blocking threads.
 
 pub(crate) mod disk;
+pub(crate) mod file_system;
 
 use std::{io, ops::Range};
 

@@ -13,6 +13,8 @@ pub(crate) mod join;
 pub(crate) mod migration;
 pub(crate) mod name;
 pub(crate) mod purge;
+#[cfg(test)]
+pub(crate) mod replay;
 pub(crate) mod session;
 pub(crate) mod setting;
 pub(crate) mod source;

@@ -24,6 +24,9 @@ const MAGIC: &[u8; 8] = b"BKPACK01";
 const RECORD: &[u8; 8] = b"BKCHUNK1";
 const END: &[u8; 8] = b"BKPAKEND";
 
+/// A pack is full when it is about this long, in bytes.
+pub(crate) const TARGET: usize = 16 << 20;
+
 /// Length of the header in bytes.
 pub(crate) const HEADER_LEN: usize = 32;
 /// Length of what stands before each chunk's stored bytes.

@@ -25,6 +25,7 @@ use super::{
     Error, Store, UploadBegun, UploadStart,
     blob::disk::DiskBlobs,
     meta::{self, Meta},
+    pack,
     writer::{Parts, VerifiedChunk},
 };
 use crate::{
@@ -60,6 +61,7 @@ impl Fixture {
             meta,
             clock: clock.clone(),
             reserve: RESERVE,
+            pack_len: pack::TARGET,
         })
         .unwrap();
         Self {

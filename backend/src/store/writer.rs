@@ -14,7 +14,7 @@ use std::{
     },
 };
 
-use beckon_shared::{bulk::ChunkHeader, error::ErrorCode, id::TransferId};
+use beckon_shared::{bulk::ChunkHeader, chunk::ChunkKey, error::ErrorCode, id::TransferId};
 use bytes::Bytes;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
@@ -25,7 +25,9 @@ use super::{
     blob::Blobs,
     error::Error,
     meta::Meta,
+    read::content,
     room::{Limit, Share},
+    sabotage::sabotage,
 };
 use crate::clock::Clock;
 
@@ -46,6 +48,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     /// Bytes of the disk that stay free.
     pub(crate) reserve: u64,
+    /// A pack is sealed when it is this long, in bytes, or earlier if somebody waits and the disk is idle.
+    pub(crate) pack_len: usize,
 }
 
 /// The writer; clones share it.
@@ -114,6 +118,15 @@ pub(crate) struct VerifiedChunk {
     pub(crate) header: ChunkHeader,
     /// Its bytes as they are to be stored.
     pub(crate) stored: Bytes,
+}
+
+impl VerifiedChunk {
+    /// The chunk, if its content is what its id says.
+    pub(crate) fn verify(key: &ChunkKey, header: ChunkHeader, stored: Bytes) -> Option<Self> {
+        sabotage!(NoVerify => return Some(Self { header, stored }));
+        let content = content(stored.clone(), header.encoding, header.len).ok()?;
+        (key.id(&content) == header.id).then_some(Self { header, stored })
+    }
 }
 
 /// Somebody who waits for a batch to be durable.

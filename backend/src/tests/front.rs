@@ -272,6 +272,8 @@ fn the_description_names_every_resource() {
         "/api/devices/{id}/visits",
         "/api/join/{lookup}",
         "/api/transfers/{id}/problems",
+        "/api/transfers/{id}/priority",
+        "/api/devices/{id}/limits",
         "/api/drive/list",
     ] {
         assert!(document.contains(&format!("\"{path}\"")), "{path}");

@@ -1,7 +1,7 @@
 //! Pause, resume, cancel and retry, from any terminal; and what a machine hears of it, then or at its next contact.
 
 use beckon_shared::{
-    api::transfer::{Act, Steer},
+    api::transfer::{Act, Steer, TransferDetail},
     device::DeviceView,
     error::{ErrorCode, Refusal},
     id::TransferId,
@@ -19,24 +19,24 @@ use super::{
 };
 
 /// A machine, a terminal that watches, and an order.
-struct Scene {
-    server: TestServer,
-    ann: Person,
-    device: Device,
-    controller: Control,
-    machine: Control,
-    order: SignedOrder,
-    id: TransferId,
+pub(super) struct Scene {
+    pub(super) server: TestServer,
+    pub(super) ann: Person,
+    pub(super) device: Device,
+    pub(super) controller: Control,
+    pub(super) machine: Control,
+    pub(super) order: SignedOrder,
+    pub(super) id: TransferId,
 }
 
 /// What a machine is told of its work.
 #[derive(Debug, PartialEq, Eq)]
-enum Told {
+pub(super) enum Told {
     Order,
     Act(Act),
 }
 
-const HALF: Progress = Progress {
+pub(super) const HALF: Progress = Progress {
     files_total: 4,
     files_done: 2,
     bytes_total: 400,
@@ -51,7 +51,7 @@ const HALF: Progress = Progress {
 
 impl Scene {
     /// The order is placed, and its machine has heard of it.
-    async fn placed() -> Self {
+    pub(super) async fn placed() -> Self {
         let server = TestServer::start().await;
         let ann = Person::sign_up(&server).await;
         let device = ann.add_machine("laptop").await;
@@ -74,17 +74,17 @@ impl Scene {
         scene
     }
 
-    async fn running() -> Self {
+    pub(super) async fn running() -> Self {
         let mut scene = Self::placed().await;
         scene.begin().await.unwrap();
         scene
     }
 
-    async fn begin(&mut self) -> Result<Reply, Refusal> {
+    pub(super) async fn begin(&mut self) -> Result<Reply, Refusal> {
         self.machine.ask(Request::BeginTransfer { transfer: self.id }).await
     }
 
-    async fn end(&mut self, state: TransferState, progress: Progress) {
+    pub(super) async fn end(&mut self, state: TransferState, progress: Progress) {
         let end = Request::EndTransfer {
             transfer: self.id,
             state,
@@ -94,7 +94,7 @@ impl Scene {
         self.machine.ask(end).await.unwrap();
     }
 
-    async fn say(&mut self, hold: Hold, progress: Progress) {
+    pub(super) async fn say(&mut self, hold: Hold, progress: Progress) {
         let frame = ToServer::Progress {
             transfer: self.id,
             hold,
@@ -103,15 +103,25 @@ impl Scene {
         self.machine.send(&frame).await;
     }
 
-    async fn steer(&self, act: Act) -> StatusCode {
+    pub(super) async fn steer(&self, act: Act) -> StatusCode {
         steer(&self.ann, self.id, act).await
     }
 
-    async fn view(&self) -> TransferView {
+    pub(super) async fn detail(&self) -> TransferDetail {
         self.ann.read(&format!("/api/transfers/{}", self.id)).await
     }
 
-    async fn told(&mut self) -> Told {
+    pub(super) async fn view(&self) -> TransferView {
+        self.detail().await.transfer
+    }
+
+    /// State and hold since the beginning, oldest first.
+    pub(super) async fn story(&self) -> Vec<(TransferState, Hold)> {
+        let events = self.detail().await.events;
+        events.iter().map(|event| (event.state, event.hold)).collect()
+    }
+
+    pub(super) async fn told(&mut self) -> Told {
         let (id, order) = (self.id, &self.order);
         self.machine
             .until(|frame| match frame {
@@ -123,7 +133,7 @@ impl Scene {
     }
 
     /// The machine goes, something happens, and it comes back.
-    async fn while_away(&mut self, acts: &[Act]) {
+    pub(super) async fn while_away(&mut self, acts: &[Act]) {
         let (machine, _) = Control::open(&self.server.url, &self.ann.device).await;
         drop(std::mem::replace(&mut self.machine, machine));
         self.controller
@@ -141,12 +151,12 @@ impl Scene {
         self.come_back().await;
     }
 
-    async fn come_back(&mut self) {
+    pub(super) async fn come_back(&mut self) {
         self.machine = Control::open(&self.server.url, &self.device).await.0;
     }
 }
 
-async fn steer(by: &Person, id: TransferId, act: Act) -> StatusCode {
+pub(super) async fn steer(by: &Person, id: TransferId, act: Act) -> StatusCode {
     by.post(&format!("/api/transfers/{id}/steer"), &Steer { act })
         .await
         .status()
@@ -211,7 +221,7 @@ async fn a_cancelled_transfer_opens_nothing_any_more_and_its_machine_hears_it_un
     let next = scene
         .machine
         .until(|frame| match frame {
-            FromServer::Welcome(_) => None,
+            FromServer::Welcome(_) | FromServer::Limits(_) | FromServer::Priority { .. } => None,
             frame => Some(frame),
         })
         .await;

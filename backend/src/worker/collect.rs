@@ -31,7 +31,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(24 * 3600);
 const ROUND: u32 = 100_000;
 
 /// A new pack is filled up to this. Bytes.
-const TARGET: u64 = 16 << 20;
+const TARGET: u64 = pack::TARGET as u64;
 
 /// A pack below this is small: worth being joined with others. Bytes.
 const SMALL: u64 = 1 << 20;

@@ -116,6 +116,7 @@ impl Scene {
             revoked: false,
             joined_by_code: false,
             certificate: chain,
+            limits: beckon_shared::limits::Limits::default(),
         }
     }
 

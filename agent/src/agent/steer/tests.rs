@@ -1,16 +1,29 @@
 //! What a server can have a machine do with an order, and what it cannot.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test takes the folder away that is looked into"
+)]
+
+use std::fs;
 
 use beckon_shared::{
+    bulk::UploadGrant,
+    chunk::ChunkKey,
+    commit::ChainHead,
+    entry::{EntryKind, SourceStamp},
     error::{ErrorCode, Refusal},
-    order::{Order, SignedOrder},
-    transfer::TransferState,
-    wire::{Reply, Request},
+    id::{Hash, RootId},
+    order::{Order, OrderBody, SignedOrder},
+    path::RootPath,
+    transfer::{Hold, TransferState},
+    wire::{Reply, Request, ToServer},
 };
 
 use super::*;
 use crate::{
     agent::tests::{ROOT, Scene, end_of},
     connection::tests::{FakeServer, FakeSocket},
+    index::{Committed, Row},
 };
 
 /// A machine that has begun an order.
@@ -160,4 +173,94 @@ async fn a_retry_that_comes_before_the_answer_to_the_end_is_not_lost() {
     begun.show_again().await;
     begun.socket.reply(number, Ok(Reply::Done)).await;
     begins(&mut begun.socket, &begun.order).await;
+}
+
+/// Does what the agent asks until it says that a person must answer first.
+async fn until_it_asks(socket: &mut FakeSocket) {
+    loop {
+        match socket.next().await {
+            ToServer::Request { id, .. } => socket.reply(id, Ok(Reply::Done)).await,
+            ToServer::Progress {
+                hold: Hold::Question, ..
+            } => return,
+            _ => {}
+        }
+    }
+}
+
+/// Lets the machine believe that it stored a file that is not there any more.
+fn remember_a_file(scene: &Scene, order: &Order, head: ChainHead) {
+    let OrderBody::Upload(upload) = &order.body;
+    let source = scene.agent.index.source(upload.space, ROOT, 1, head).unwrap();
+    let row = Row {
+        kind: EntryKind::File,
+        stamp: SourceStamp {
+            size: 1,
+            mtime_ns: 0,
+            ctime_ns: 0,
+            file_id: 0,
+        },
+        read_ns: 0,
+        mode: 0,
+        hash: Hash([1; 32]),
+    };
+    let rows = vec![(RootPath::new("photos/gone").unwrap(), row)];
+    scene.agent.index.record(source, &Committed { head, rows }).unwrap();
+}
+
+fn grant(order: &Order, head: ChainHead) -> Reply {
+    let OrderBody::Upload(upload) = &order.body;
+    Reply::Grant(Box::new(UploadGrant {
+        ticket: [0; 32],
+        space: upload.space,
+        chunk_key: ChunkKey([5; 32]),
+        head,
+        epoch: 1,
+    }))
+}
+
+#[tokio::test]
+async fn an_order_for_a_root_that_is_gone_waits_for_a_person_who_can_let_it_go_on_or_pause_it() {
+    let head = ChainHead {
+        number: 1,
+        hash: Hash([1; 32]),
+    };
+    for answer in [Act::Resume, Act::Pause] {
+        let mut begun = Begun::new().await;
+        remember_a_file(&begun.scene, &begun.order, head);
+        fs::rename(
+            begun.scene.folder.path().join("files"),
+            begun.scene.folder.path().join("aside"),
+        )
+        .unwrap();
+        begun.socket.reply(begun.request, Ok(grant(&begun.order, head))).await;
+        until_it_asks(&mut begun.socket).await;
+        begun.show_again().await;
+        assert_eq!(begun.scene.agent.open_orders(), 1);
+        begun.steer(answer).await;
+        if answer == Act::Pause {
+            begun.at_rest().await;
+            continue;
+        }
+        begun.request = begins(&mut begun.socket, &begun.order).await;
+        begun.socket.reply(begun.request, Ok(grant(&begun.order, head))).await;
+        loop {
+            let (number, request) = begun.socket.request().await;
+            begun.socket.reply(number, Ok(Reply::Done)).await;
+            if let Request::EndTransfer { state, error, .. } = request {
+                let code = error.map(|error| error.code);
+                assert_eq!((state, code), (TransferState::Failed, Some(ErrorCode::NotFound)));
+                break;
+            }
+        }
+        begun.at_rest().await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_its_order_is_kept_for_it() {
+    let begun = Begun::new().await;
+    let order = begun.scene.family.order_for(RootId([9; 16]));
+    begun.scene.agent.steer(order.id, Act::Resume).await;
+    assert!(begun.scene.agent.work.has_answer(order.id));
 }

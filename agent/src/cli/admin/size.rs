@@ -1,5 +1,7 @@
 //! Quotas as people write them.
 
+use crate::cli::size::size;
+
 /// The most that an account may store; nothing for as much as there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Quota(pub(crate) Option<u64>);
@@ -9,19 +11,7 @@ pub(super) fn quota(text: &str) -> Result<Quota, String> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(Quota(None));
     }
-    let bad = || "write a size as 500MiB, 20GiB or 1TiB, or none".to_owned();
-    let at = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(at);
-    let power = match unit.trim() {
-        "" | "B" => 0,
-        "K" | "KiB" => 10,
-        "M" | "MiB" => 20,
-        "G" | "GiB" => 30,
-        "T" | "TiB" => 40,
-        _ => return Err(bad()),
-    };
-    let number: u64 = number.parse().map_err(|_| bad())?;
-    let bytes = number.checked_mul(1 << power).ok_or_else(bad)?;
+    let bytes = size(text).ok_or_else(|| "write a size as 500MiB, 20GiB or 1TiB, or none".to_owned())?;
     Ok(Quota(Some(bytes)))
 }
 

@@ -1,14 +1,20 @@
-//! `beckon transfers pause|resume|cancel|retry ID`, also without `transfers`.
+//! `beckon transfers pause|resume|cancel|retry ID`, also without `transfers`, and `beckon transfers priority ID`.
 
 use beckon_shared::{
-    api::transfer::{Act, Steer},
+    api::transfer::{Act, Prioritise, Steer},
     id::TransferId,
+    transfer::Priority,
 };
 use reqwest::Method;
+use serde::Serialize;
 
-use super::{or_unknown, read, report};
+use super::{
+    report,
+    show::{last_seen, or_unknown, read},
+};
 use crate::{
     cli::Here,
+    http::Api,
     output::{Exit, Failure},
 };
 
@@ -37,6 +43,27 @@ pub(crate) enum Steering {
     },
 }
 
+/// Where a transfer is to stand among the others of its machine.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(super) enum Wanted {
+    /// After all others
+    Low,
+    /// In the order in which they were given
+    Normal,
+    /// Before all others
+    High,
+}
+
+impl From<Wanted> for Priority {
+    fn from(wanted: Wanted) -> Self {
+        match wanted {
+            Wanted::Low => Self::Low,
+            Wanted::Normal => Self::Normal,
+            Wanted::High => Self::High,
+        }
+    }
+}
+
 impl Steering {
     fn parts(self) -> (TransferId, Act) {
         match self {
@@ -51,10 +78,20 @@ impl Steering {
 /// Pauses, resumes, cancels or retries a transfer, and tells how it stands then.
 pub(crate) async fn steer(here: &Here, steering: Steering) -> Result<Exit, Failure> {
     let (id, act) = steering.parts();
-    let api = here.api(&here.controller()?)?;
-    api.tell(Method::POST, &format!("/api/transfers/{id}/steer"), &Steer { act })
+    change(here, id, "steer", &Steer { act }).await
+}
+
+/// Gives a transfer its place among the others of its machine, and tells how it stands then.
+pub(super) async fn prioritise(here: &Here, id: TransferId, priority: Priority) -> Result<Exit, Failure> {
+    change(here, id, "priority", &Prioritise { priority }).await
+}
+
+async fn change(here: &Here, id: TransferId, what: &str, body: &impl Serialize) -> Result<Exit, Failure> {
+    let api: Api = here.api(&here.controller()?)?;
+    api.tell(Method::POST, &format!("/api/transfers/{id}/{what}"), body)
         .await
         .map_err(or_unknown)?;
-    report(here, &read(&api, id).await?)?;
+    let transfer = read(&api, id).await?;
+    report(here, &transfer, last_seen(&api, &transfer).await?)?;
     Ok(Exit::Done)
 }

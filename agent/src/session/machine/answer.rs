@@ -25,10 +25,7 @@ pub(super) fn answer(agent: &Agent, listings: &Listings, ask: Ask) -> Result<Ans
             len,
         } => read(agent, &root, &path, offset, len),
         Ask::States { root, folders, drive } => drive_state::states(agent, &root, &folders, &drive).map(Answer::States),
-        Ask::Wake(_) => Err(Refusal::new(
-            ErrorCode::BadVersion,
-            "this machine cannot wake others yet",
-        )),
+        Ask::Wake(macs) => agent.waker.wake(&macs).map(|()| Answer::Done),
         Ask::Order(_) => Err(Refusal::new(ErrorCode::Internal, "orders are taken elsewhere")),
     }
 }

@@ -9,6 +9,9 @@ use tokio::{
 use super::*;
 use crate::{
     connection::LinkEnd,
+    index::Index,
+    origin::Origin,
+    state::StateDir,
     upload::{encode::Compression, progress::Counters},
 };
 
@@ -18,12 +21,10 @@ async fn send_to(answer: &'static str) -> (Result<(), Failure>, Vec<u8>) {
     let origin = Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (_end, link) = LinkEnd::new();
-    let http = Http::new(
-        link,
-        reqwest::Client::new(),
-        origin,
-        TransferId::from_slice(&[1; 16]).unwrap(),
-    );
+    let folder = tempfile::tempdir().unwrap();
+    let index = Index::in_memory(&StateDir::open(folder.path()).unwrap()).unwrap();
+    let tools = Tools::new(link, reqwest::Client::new(), origin, index);
+    let http = Http::new(&tools, TransferId::from_slice(&[1; 16]).unwrap());
     let chunks = vec![
         (ChunkId([1; 32]), Bytes::from_static(b"first")),
         (ChunkId([2; 32]), Bytes::from(vec![b'x'; 5000])),
@@ -98,4 +99,34 @@ async fn answers_are_told_apart() {
         let (sent, _) = send_to(answer).await;
         assert_eq!(code_of(sent.unwrap_err()), expected, "{answer:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_a_rate_frames_are_cut_into_steps_and_nothing_of_them_is_lost() {
+    let (throttle, moved) = (Arc::new(Throttle::default()), Arc::new(AtomicU64::new(0)));
+    throttle.set(Some(8000));
+    let frames = vec![Bytes::from(vec![1; 500]), Bytes::new(), Bytes::from(vec![2; 7500])];
+    let begun = Instant::now();
+    let steps: Vec<_> = paced(frames.into_iter(), throttle, Arc::clone(&moved)).collect().await;
+    assert_eq!(
+        (steps.len(), moved.load(Relaxed)),
+        (9, 9),
+        "none is over a thousand bytes"
+    );
+    assert_eq!(steps.concat(), [vec![1; 500], vec![2; 7500]].concat());
+    assert!((0.8..=1.0).contains(&begun.elapsed().as_secs_f64()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_on_which_nothing_moves_is_given_up_and_a_slow_one_is_not() {
+    let (moved, begun) = (AtomicU64::new(0), Instant::now());
+    let slow = async {
+        for _ in 0..10 {
+            tokio::time::sleep(STALL / 2).await;
+            moved.fetch_add(1, Relaxed);
+        }
+        begun.elapsed()
+    };
+    let ((), slow) = tokio::join!(stall(&moved, STALL), slow);
+    assert!((STALL..=STALL + LOOK_EVERY).contains(&(begun.elapsed() - slow)));
 }

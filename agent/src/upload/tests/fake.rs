@@ -21,7 +21,7 @@ use beckon_shared::{
 use tokio_util::sync::CancellationToken;
 
 use crate::upload::{
-    encode::Body,
+    encode::{Body, Encoded},
     remote::{Failure, Remote},
 };
 
@@ -129,18 +129,23 @@ impl Store {
     fn take(&mut self, body: Body, half: bool) {
         let all: Vec<_> = body.into_encoded().collect();
         let count = if half { all.len() / 2 } else { all.len() };
-        for chunk in all.into_iter().take(count) {
-            let id = chunk.header.id;
-            let bytes = match chunk.header.encoding {
-                Encoding::Plain => chunk.stored.to_vec(),
-                Encoding::Zstd => zstd::bulk::decompress(&chunk.stored, chunk.header.len as usize).unwrap(),
-            };
-            assert_eq!(KEY.id(&bytes), id);
-            assert_eq!(chunk.header.stored_len as usize, chunk.stored.len());
-            self.sent.push(id);
-            if self.chunks.insert(id, bytes).is_some() {
-                self.sent_again += 1;
-            }
+        for chunk in all.iter().take(count) {
+            self.take_one(chunk);
+        }
+    }
+
+    /// Stores a chunk that arrived.
+    pub(super) fn take_one(&mut self, chunk: &Encoded) {
+        let id = chunk.header.id;
+        let bytes = match chunk.header.encoding {
+            Encoding::Plain => chunk.stored.to_vec(),
+            Encoding::Zstd => zstd::bulk::decompress(&chunk.stored, chunk.header.len as usize).unwrap(),
+        };
+        assert_eq!(KEY.id(&bytes), id);
+        assert_eq!(chunk.header.stored_len as usize, chunk.stored.len());
+        self.sent.push(id);
+        if self.chunks.insert(id, bytes).is_some() {
+            self.sent_again += 1;
         }
     }
 

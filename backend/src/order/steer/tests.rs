@@ -51,6 +51,16 @@ fn what_is_not_over_is_paused_once_and_resumed_once() {
 }
 
 #[test]
+fn to_resume_what_has_a_question_answers_it_unless_only_files_that_are_chosen_again_would() {
+    assert_eq!(
+        after(TransferState::Running, Hold::Question, Act::Resume),
+        Ok(Some((TransferState::Running, Hold::Away)))
+    );
+    let of_a_page = view(TransferState::Running, Hold::Question);
+    assert_eq!(next(&of_a_page, Act::Resume, Hold::Question, NOW), Ok(None));
+}
+
+#[test]
 fn what_is_over_is_neither_paused_nor_resumed_and_only_what_failed_is_retried() {
     use TransferState::{Cancelled, Done, Failed, Partly, Queued};
     for state in [Done, Partly, Failed, Cancelled] {

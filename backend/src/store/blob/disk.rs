@@ -1,14 +1,17 @@
 //! Packs on the local disk: `packs/ab/UUID.pack`, written as `packs/tmp/UUID` first.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read, Seek, SeekFrom, Write},
+    fs, io,
     ops::Range,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Blobs, PackSink};
-use crate::store::pack::PackId;
+use super::{
+    Blobs, PackSink,
+    file_system::{FileSystem, Listed, Native, NewFile, Room},
+};
+use crate::store::{pack::PackId, sabotage::sabotage};
 
 /// Pieces in which bytes go to the kernel: smaller ones cost time, larger ones memory.
 const PIECE: usize = 1 << 20;
@@ -16,47 +19,71 @@ const PIECE: usize = 1 << 20;
 /// Where packs lie that nothing could be read of.
 const LOST: &str = "lost";
 
+/// Where packs lie that are being written.
+const UNFINISHED: &str = "tmp";
+
 /// Packs below a folder.
-#[derive(Debug)]
 pub(crate) struct DiskBlobs {
+    disk: Arc<Disk>,
     folder: PathBuf,
+    piece: usize,
 }
 
 impl DiskBlobs {
     /// Opens the folder `packs` in the server's data folder, and makes it if it is not there.
     pub(crate) fn open(data: &Path) -> io::Result<Self> {
-        let folder = data.join("packs");
-        fs::create_dir_all(folder.join("tmp"))?;
-        sync_folder(&folder)?;
-        sync_folder(data)?;
+        fs::create_dir_all(data)?;
+        let blobs = Self::on(Arc::new(Native), data, PIECE)?;
         // The data folder may be new as well. Its parent may be closed to this user: then somebody else made it before.
         if let Some(parent) = fs::canonicalize(data)?.parent() {
-            let _ = sync_folder(parent);
+            let _ = Native.sync_folder(parent);
         }
-        Ok(Self { folder })
+        Ok(blobs)
+    }
+
+    /// The same in a data folder of any file system that is there already; bytes go there in pieces of about so many.
+    pub(crate) fn on(files: Arc<dyn FileSystem>, data: &Path, piece: usize) -> io::Result<Self> {
+        let folder = data.join("packs");
+        for folder in [&folder, &folder.join(UNFINISHED)] {
+            match files.make_folder(folder) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+        }
+        // Also where they are there: whoever made them may have ended before it came to this.
+        files.sync_folder(&folder)?;
+        files.sync_folder(data)?;
+        let making = Mutex::new(());
+        let disk = Arc::new(Disk { files, making });
+        Ok(Self { disk, folder, piece })
     }
 
     fn unfinished(&self, pack: PackId) -> PathBuf {
-        self.folder.join("tmp").join(pack.to_string())
+        self.folder.join(UNFINISHED).join(pack.to_string())
     }
 
     /// Spread over 256 folders by the last byte, which is random in a UUID of version 7 while the first ones are time.
-    fn path(&self, pack: PackId) -> PathBuf {
+    pub(crate) fn path(&self, pack: PackId) -> PathBuf {
         let last = pack.0.as_bytes()[15];
         self.folder.join(format!("{last:02x}")).join(format!("{pack}.pack"))
+    }
+
+    fn space(&self) -> io::Result<Option<Room>> {
+        self.disk.files.room(&self.folder)
     }
 }
 
 impl Blobs for DiskBlobs {
     fn begin(&self, pack: PackId) -> io::Result<Box<dyn PackSink>> {
-        if self.path(pack).exists() {
+        if self.disk.files.exists(&self.path(pack)) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let unfinished = self.unfinished(pack);
-        let file = File::options().write(true).create_new(true).open(&unfinished)?;
         let sink = DiskSink {
-            file,
-            buffer: Vec::with_capacity(PIECE),
+            file: self.disk.files.create(&unfinished)?,
+            disk: self.disk.clone(),
+            buffer: Vec::with_capacity(self.piece),
+            piece: self.piece,
             unfinished,
             path: self.path(pack),
             sealed: false,
@@ -65,20 +92,15 @@ impl Blobs for DiskBlobs {
     }
 
     fn read(&self, pack: PackId, range: Range<u64>) -> io::Result<Vec<u8>> {
-        let mut file = File::open(self.path(pack))?;
-        file.seek(SeekFrom::Start(range.start))?;
-        let len = usize::try_from(range.end.saturating_sub(range.start)).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let mut bytes = vec![0; len];
-        file.read_exact(&mut bytes)?;
-        Ok(bytes)
+        self.disk.files.read(&self.path(pack), range)
     }
 
     fn len(&self, pack: PackId) -> io::Result<u64> {
-        Ok(fs::metadata(self.path(pack))?.len())
+        self.disk.files.len(&self.path(pack))
     }
 
     fn delete(&self, pack: PackId) -> io::Result<()> {
-        match fs::remove_file(self.path(pack)) {
+        match self.disk.files.remove(&self.path(pack)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -86,53 +108,52 @@ impl Blobs for DiskBlobs {
 
     fn set_aside(&self, pack: PackId) -> io::Result<()> {
         let lost = self.folder.join(LOST);
-        make_folder(&lost)?;
-        let path = self.path(pack);
-        fs::rename(&path, lost.join(format!("{pack}.pack")))?;
-        sync_folder(&lost)
+        self.disk.make_folder(&lost)?;
+        self.disk
+            .files
+            .rename(&self.path(pack), &lost.join(format!("{pack}.pack")))?;
+        self.disk.sync_folder(&lost)
     }
 
     fn list(&self) -> io::Result<Vec<PackId>> {
         let mut packs = Vec::new();
-        for folder in fs::read_dir(&self.folder)? {
-            let folder = folder?;
-            if ["tmp", LOST].iter().any(|name| folder.file_name() == *name) || !folder.file_type()?.is_dir() {
+        for Listed { name, is_folder } in self.disk.files.list(&self.folder)? {
+            if !is_folder || [UNFINISHED, LOST].contains(&name.as_str()) {
                 continue;
             }
-            for file in fs::read_dir(folder.path())? {
-                packs.extend(pack_of(&file?.path()));
-            }
+            let files = self.disk.files.list(&self.folder.join(name))?;
+            packs.extend(files.iter().filter_map(|file| pack_of(&file.name)));
         }
         Ok(packs)
     }
 
     fn sweep(&self) -> io::Result<()> {
-        for file in fs::read_dir(self.folder.join("tmp"))? {
-            fs::remove_file(file?.path())?;
+        let folder = self.folder.join(UNFINISHED);
+        for file in self.disk.files.list(&folder)? {
+            self.disk.files.remove(&folder.join(file.name))?;
         }
         Ok(())
     }
 
     fn room(&self) -> io::Result<Option<u64>> {
-        let disk = rustix::fs::statvfs(&self.folder)?;
-        Ok(Some(disk.f_bavail.saturating_mul(disk.f_frsize)))
+        Ok(self.space()?.map(|room| room.free))
     }
 
     fn total(&self) -> io::Result<Option<u64>> {
-        let disk = rustix::fs::statvfs(&self.folder)?;
-        Ok(Some(disk.f_blocks.saturating_mul(disk.f_frsize)))
+        Ok(self.space()?.map(|room| room.total))
     }
 }
 
-fn pack_of(path: &Path) -> Option<PackId> {
-    let name = path.file_name()?.to_str()?.strip_suffix(".pack")?;
-    name.parse().ok().map(PackId)
+fn pack_of(name: &str) -> Option<PackId> {
+    name.strip_suffix(".pack")?.parse().ok().map(PackId)
 }
 
 /// A pack on its way to the disk.
 struct DiskSink {
-    file: File,
+    file: Box<dyn NewFile>,
+    disk: Arc<Disk>,
     buffer: Vec<u8>,
+    piece: usize,
     unfinished: PathBuf,
     path: PathBuf,
     sealed: bool,
@@ -140,19 +161,24 @@ struct DiskSink {
 
 impl DiskSink {
     fn flush(&mut self) -> io::Result<()> {
-        self.file.write_all(&self.buffer)?;
+        self.file.append(&self.buffer)?;
         self.buffer.clear();
         Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        sabotage!(NoSync => return Ok(()));
+        self.file.sync()
     }
 }
 
 impl PackSink for DiskSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.buffer.len() + bytes.len() > PIECE {
+        if self.buffer.len() + bytes.len() > self.piece {
             self.flush()?;
         }
-        if bytes.len() >= PIECE {
-            return self.file.write_all(bytes);
+        if bytes.len() >= self.piece {
+            return self.file.append(bytes);
         }
         self.buffer.extend_from_slice(bytes);
         Ok(())
@@ -160,14 +186,14 @@ impl PackSink for DiskSink {
 
     fn seal(mut self: Box<Self>) -> io::Result<()> {
         self.flush()?;
-        self.file.sync_data()?;
+        self.sync()?;
         let folder = self.path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        make_folder(folder)?;
-        fs::rename(&self.unfinished, &self.path)?;
+        self.disk.make_folder(folder)?;
+        self.disk.files.rename(&self.unfinished, &self.path)?;
         self.sealed = true;
-        sync_folder(folder).inspect_err(|_| {
+        self.disk.sync_folder(folder).inspect_err(|_| {
             // Under its final name, but nobody was told of it: it must not come back with a rebuilt index.
-            let _ = fs::remove_file(&self.path);
+            let _ = self.disk.files.remove(&self.path);
         })
     }
 }
@@ -176,32 +202,39 @@ impl Drop for DiskSink {
     fn drop(&mut self) {
         if !self.sealed {
             // What cannot be removed now is swept at the next start.
-            let _ = fs::remove_file(&self.unfinished);
+            let _ = self.disk.files.remove(&self.unfinished);
         }
     }
 }
 
-fn make_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
+/// The file system, with what must not happen twice at the same moment.
+struct Disk {
+    files: Arc<dyn FileSystem>,
+    making: Mutex<()>,
+}
+
+impl Disk {
+    /// Makes a folder, or waits until whoever makes it has synced its name.
+    fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.files.exists(folder) {
+            return Ok(());
+        }
+        self.files.make_folder(folder)?;
+        folder
+            .parent()
+            .map_or(Ok(()), |parent| self.sync_folder(parent))
+            .inspect_err(|_| {
+                // Whoever comes next must find it missing and sync its name anew.
+                let _ = self.files.remove_folder(folder);
+            })
     }
-    fs::create_dir_all(folder)?;
-    folder.parent().map_or(Ok(()), sync_folder).inspect_err(|_| {
-        // Whoever comes next must find it missing and sync its name anew.
-        let _ = fs::remove_dir(folder);
-    })
-}
 
-/// A new or renamed file is safe only when the folder that names it is on the disk as well.
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Windows has no way to sync a folder, and journals names itself.
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
+    /// A new or renamed file is safe only when the folder that names it is on the disk as well.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        sabotage!(NoFolderSync => return Ok(()));
+        self.files.sync_folder(folder)
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,10 @@ use super::{
     space::{grow, grow_marked, growth_of, shrunk},
     sql,
 };
-use crate::{clock::Clock, store::pack::PackId};
+use crate::{
+    clock::Clock,
+    store::{pack::PackId, sabotage::sabotage},
+};
 
 /// That nothing needs a chunk `c`.
 const UNUSED: &str = "NOT EXISTS (SELECT 1 FROM chunk_use u WHERE u.chunk = c.no) AND NOT EXISTS (SELECT 1 FROM pin p WHERE p.chunk = c.no)";
@@ -105,10 +108,16 @@ pub(crate) async fn delete(meta: &Meta, nos: &[i64], marked_before: i64) -> Resu
 /// Ends the pins of transfers that are over or gone.
 pub(crate) async fn release_stale_pins(meta: &Meta) -> Result<u64, Error> {
     let txn = meta.write().await?;
-    let text = "DELETE FROM pin WHERE transfer NOT IN (SELECT id FROM transfer WHERE ended IS NULL)";
-    let released = txn.execute_raw(sql(text, &txn, [])).await?.rows_affected();
+    let text = format!("DELETE FROM pin WHERE {}", stale());
+    let released = txn.execute_raw(sql(&text, &txn, [])).await?.rows_affected();
     txn.commit().await?;
     Ok(released)
+}
+
+/// That nobody needs a pin.
+fn stale() -> &'static str {
+    sabotage!(CollectAlways => return "1 = 1");
+    "transfer NOT IN (SELECT id FROM transfer WHERE ended IS NULL)"
 }
 
 /// All packs, with what of each is needed.

@@ -68,6 +68,8 @@ pub(crate) struct Device {
     pub(crate) revoked: bool,
     /// What its owner opened.
     pub(crate) roots: Vec<RootView>,
+    /// How fast it may send.
+    pub(crate) limits: Limits,
     /// As controllers see it, when it is away.
     view: DeviceView,
 }
@@ -336,6 +338,18 @@ pub(crate) async fn confirm(txn: &Txn, account: &AccountId, id: &DeviceId) -> Re
     Ok(())
 }
 
+/// Records how fast a machine may send.
+pub(crate) async fn set_limits(txn: &Txn, account: &AccountId, id: &DeviceId, limits: &Limits) -> Result<(), Error> {
+    let row = ActiveModel {
+        account: Set(account.as_bytes().to_vec()),
+        id: Set(id.as_bytes().to_vec()),
+        limits: Set(json(limits)),
+        ..Default::default()
+    };
+    row.update(txn).await?;
+    Ok(())
+}
+
 /// Marks a device as revoked; false if it was already, or is not there.
 pub(crate) async fn revoke(txn: &Txn, account: &AccountId, id: &DeviceId, now: Timestamp) -> Result<bool, Error> {
     let text = "UPDATE device SET revoked_at = $3 WHERE account = $1 AND id = $2 AND revoked_at IS NULL";
@@ -354,6 +368,7 @@ fn parse(row: Model) -> Result<Device, Error> {
     let kind: DeviceKind = from_word(row.kind)?;
     let platform: Platform = from_word(row.platform)?;
     let roots: Vec<RootView> = from_json(&row.roots)?;
+    let limits: Limits = from_json(&row.limits)?;
     let view = DeviceView {
         id,
         name: name.clone(),
@@ -372,7 +387,7 @@ fn parse(row: Model) -> Result<Device, Error> {
         revoked: row.revoked_at.is_some(),
         joined_by_code: row.joined_by_code,
         certificate: certificate.clone(),
-        limits: from_json(&row.limits)?,
+        limits,
     };
     Ok(Device {
         id,
@@ -381,6 +396,7 @@ fn parse(row: Model) -> Result<Device, Error> {
         certificate,
         revoked: row.revoked_at.is_some(),
         roots,
+        limits,
         view,
     })
 }

@@ -1,5 +1,6 @@
 //! Transfers: an order, and how far its machine is with it.
 
+pub(crate) mod event;
 pub(crate) mod problem;
 pub(crate) mod selection;
 
@@ -7,7 +8,7 @@ use std::collections::HashSet;
 
 use beckon_shared::{
     error::{ErrorCode, Refusal},
-    id::{AccountId, DeviceId, Hash, RootId, SpaceId, TransferId},
+    id::{AccountId, DeviceId, Hash, NodeId, RootId, SpaceId, TransferId},
     order::SignedOrder,
     time::Timestamp,
     transfer::{Hold, Progress, TransferState, TransferView},
@@ -20,10 +21,12 @@ use sea_orm::{
 };
 
 use super::{
-    Txn, sql,
+    Txn,
+    entity::node,
+    source, sql,
     word::{array, column, from_word, number, word},
 };
-use crate::{error::not_found, store::Error};
+use crate::{access::GrantedSpace, error::not_found, store::Error};
 
 /// So many transfers are listed.
 const LISTED: u64 = 500;
@@ -111,7 +114,7 @@ pub(crate) async fn insert(txn: &Txn, transfer: &Transfer) -> Result<(), Error> 
     Entity::insert(model(transfer).into_active_model())
         .exec_without_returning(txn)
         .await?;
-    Ok(())
+    event::note(txn, &transfer.view, transfer.view.created).await
 }
 
 /// Whoever's transfer this is: its id must not be taken by another account's either.
@@ -240,18 +243,41 @@ pub(crate) async fn check_room(txn: &Txn, account: &AccountId) -> Result<(), Err
     ))
 }
 
+/// Where in the drive the root of a transfer lies, if anything of it was ever begun there and it is not deleted.
+pub(crate) async fn node_of(
+    on: &impl ConnectionTrait,
+    space: &GrantedSpace,
+    transfer: &Transfer,
+) -> Result<Option<NodeId>, Error> {
+    let Some(root) = source::find(on, space, transfer.view.device, transfer.root).await? else {
+        return Ok(None);
+    };
+    if !source::is_live(on, root.folder).await? {
+        return Ok(None);
+    }
+    let node = node::Entity::find_by_id(root.folder).one(on).await?;
+    let id = node.map(|node| NodeId::from_slice(&node.id));
+    id.transpose().map_err(|_| Error::bad_row("node id"))
+}
+
 /// Records what changes in a transfer's life, unless something newer is recorded: false then. A transfer that is over stays so.
-pub(crate) async fn update(txn: &Txn, view: &TransferView) -> Result<bool, Error> {
-    set(txn, view, Entity::update_many().filter(Column::Ended.is_null())).await
+pub(crate) async fn update(txn: &Txn, view: &TransferView, now: Timestamp) -> Result<bool, Error> {
+    set(txn, view, now, Entity::update_many().filter(Column::Ended.is_null())).await
 }
 
 /// Records that a transfer that had failed is queued again; false as with [`update`].
-pub(crate) async fn reopen(txn: &Txn, view: &TransferView) -> Result<bool, Error> {
+pub(crate) async fn reopen(txn: &Txn, view: &TransferView, now: Timestamp) -> Result<bool, Error> {
     let failed = [TransferState::Failed, TransferState::Partly].map(word);
-    set(txn, view, Entity::update_many().filter(Column::State.is_in(failed))).await
+    set(
+        txn,
+        view,
+        now,
+        Entity::update_many().filter(Column::State.is_in(failed)),
+    )
+    .await
 }
 
-async fn set(txn: &Txn, view: &TransferView, which: UpdateMany<Entity>) -> Result<bool, Error> {
+async fn set(txn: &Txn, view: &TransferView, now: Timestamp, which: UpdateMany<Entity>) -> Result<bool, Error> {
     let progress = &view.progress;
     let row = ActiveModel {
         root_name: Set(view.root.clone()),
@@ -285,7 +311,11 @@ async fn set(txn: &Txn, view: &TransferView, which: UpdateMany<Entity>) -> Resul
         .filter(Column::Revision.lt(column(view.revision)))
         .exec(txn)
         .await?;
-    Ok(done.rows_affected == 1)
+    if done.rows_affected != 1 {
+        return Ok(false);
+    }
+    event::note(txn, view, now).await?;
+    Ok(true)
 }
 
 /// Records whether a machine has still to hear that a transfer was cancelled or queued again.

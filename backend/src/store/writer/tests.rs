@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::store::{
+    pack,
     room::Arriving,
     testing::{Fixture, RESERVE, noise},
 };
@@ -47,6 +48,7 @@ async fn what_was_called_durable_is_there_after_a_restart() {
         meta,
         clock,
         reserve: 0,
+        pack_len: pack::TARGET,
     })
     .unwrap();
     let missing = store.have(&machine.access, &ids).await.unwrap();
@@ -190,6 +192,7 @@ async fn nobody_is_told_durable_when_the_task_that_seals_is_gone() {
         meta: fixture.store.meta.clone(),
         clock: fixture.clock.clone(),
         reserve: 0,
+        pack_len: pack::TARGET,
     };
     let assembly = super::assembly::Assembly::new(parts, health.clone(), filled);
     let thread = std::thread::spawn(move || assembly.run(queued));

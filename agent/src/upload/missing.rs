@@ -1,0 +1,153 @@
+//! A root that is gone, or much of it: mostly a disk that was taken out. Then a person is asked before the upload goes on.
+
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{atomic::Ordering::Relaxed, mpsc::SyncSender},
+};
+
+use beckon_shared::{error::ErrorCode, path::RootPath, transfer::Problem};
+
+use super::{
+    IfMissing,
+    read::{self, Item, Site},
+};
+use crate::index::{Gone, Index, View};
+
+/// So many files may always be gone, and otherwise a tenth of all.
+const GONE_MAX: u64 = 50;
+
+/// What a walk came by. Paths are kept as hashes of 8 bytes: one that is taken for another only makes a file count as there.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    found: HashSet<u64>,
+    /// What could not be looked at; nobody knows what is below.
+    hidden: HashSet<u64>,
+}
+
+impl Seen {
+    /// Something that is there.
+    pub(super) fn found(&mut self, path: &RootPath) {
+        self.found.insert(hash(path.as_bytes()));
+    }
+
+    /// Something that is not there, or could not be looked at.
+    pub(super) fn problem(&mut self, problem: &Problem) {
+        if problem.code != ErrorCode::NotFound {
+            self.hidden.insert(hash(problem.path.as_bytes()));
+        }
+    }
+
+    /// Whether this path is there, as far as can be known.
+    fn holds(&self, path: &[u8]) -> bool {
+        self.found.contains(&hash(path)) || !self.hidden.is_empty() && self.is_hidden(path)
+    }
+
+    fn is_hidden(&self, path: &[u8]) -> bool {
+        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        let mut above = ends.map(|(at, _)| at).chain([0, path.len()]);
+        above.any(|end| self.hidden.contains(&hash(&path[..end])))
+    }
+}
+
+fn hash(path: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A walk that is watched for what is missing.
+pub(super) struct Walk<'a> {
+    pub(super) site: &'a Site,
+    pub(super) index: &'a Index,
+    pub(super) view: &'a View,
+    pub(super) paths: &'a [RootPath],
+    pub(super) if_missing: IfMissing,
+}
+
+impl Walk<'_> {
+    /// As [`read::pick`]; stops the upload if too much is missing.
+    pub(super) fn pick(self, queue: SyncSender<Item>) {
+        let asks = self.if_missing == IfMissing::Ask;
+        if asks && self.root_is_gone() && self.view.knows_files(&[RootPath::root()]) {
+            return self.ask(None);
+        }
+        let Some(seen) = read::pick(self.site, self.paths, self.view, &queue) else {
+            return;
+        };
+        let gone = self.view.gone(self.paths, |path| seen.holds(path));
+        if asks && is_much(gone.files, gone.known) {
+            return self.ask(Some(gone));
+        }
+        if let Err(refusal) = self.index.forget(self.view.source(), &gone) {
+            tracing::warn!(%refusal, "the index still knows what is gone");
+        }
+    }
+
+    fn root_is_gone(&self) -> bool {
+        let top = self.site.root.folder(&RootPath::root());
+        top.is_err_and(|refusal| refusal.code == ErrorCode::NotFound)
+    }
+
+    fn ask(&self, gone: Option<Gone>) {
+        match gone {
+            None => {
+                tracing::warn!(root = ?self.site.root.id, "the root is not there: a person is asked whether to go on")
+            }
+            Some(Gone { files, known, .. }) => {
+                tracing::warn!(root = ?self.site.root.id, files, known, "many files are gone: a person is asked whether to go on");
+            }
+        }
+        self.site.counters.asks.store(true, Relaxed);
+        self.site.stop.cancel();
+    }
+}
+
+fn is_much(gone: u64, known: u64) -> bool {
+    gone > GONE_MAX.max(known / 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_looked_at_is_not_taken_for_gone() {
+        let path = |text: &str| RootPath::new(text).unwrap();
+        let problem = |text: &str, code| Problem {
+            path: path(text),
+            code,
+            message: String::new(),
+        };
+        let mut seen = Seen::default();
+        seen.found(&path("a/b"));
+        seen.problem(&problem("locked", ErrorCode::NotAllowed));
+        seen.problem(&problem("away", ErrorCode::NotFound));
+        for (there, text) in [
+            (true, "a/b"),
+            (false, "a/c"),
+            (false, "a"),
+            (true, "locked"),
+            (true, "locked/deep/file"),
+            (false, "lockedroom"),
+            (false, "away/file"),
+        ] {
+            assert_eq!(seen.holds(text.as_bytes()), there, "{text}");
+        }
+        seen.problem(&problem("", ErrorCode::NotAllowed));
+        assert!(seen.holds(b"a/c"), "the whole root could not be looked at");
+    }
+
+    #[test]
+    fn a_tenth_may_be_gone_or_fifty() {
+        for (much, known, gone) in [
+            (false, 50, 50),
+            (true, 51, 51),
+            (false, 1000, 100),
+            (true, 1000, 101),
+            (false, 0, 0),
+        ] {
+            assert_eq!(is_much(gone, known), much, "{gone} of {known}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! A transfer's whole story, as its page shows it.
+
+use beckon_shared::{
+    api::transfer::TransferDetail,
+    id::TransferId,
+    order::{OrderBody, Selection, first_selected},
+    path::RootPath,
+};
+
+use crate::{
+    access::{Access, Right},
+    app::App,
+    store::{
+        Error,
+        meta::{
+            self,
+            transfer::{Transfer, event, selection},
+        },
+    },
+};
+
+/// So many of the selected paths are told.
+const SELECTED: usize = 100;
+
+/// All that is known of a transfer of the account.
+pub(crate) async fn detail(app: &App, access: &Access, id: &TransferId) -> Result<TransferDetail, Error> {
+    let reader = app.meta().read();
+    let transfer = meta::transfer::find(reader, &access.account, id).await?;
+    let signer = meta::device::get(reader, &access.account, &transfer.signer).await?;
+    let (selected, selected_total) = selected(app, &transfer).await?;
+    let space = access.space(transfer.space, Right::Read)?;
+    Ok(TransferDetail {
+        ordered_by: signer.map(|signer| signer.name.to_string()).unwrap_or_default(),
+        selected,
+        selected_total,
+        node: meta::transfer::node_of(reader, &space, &transfer).await?,
+        events: event::list(reader, id).await?,
+        transfer: app.live.newest(transfer.view),
+    })
+}
+
+/// The first of what was selected, and how many there are. What travelled beside the order is kept until the transfer is over.
+async fn selected(app: &App, transfer: &Transfer) -> Result<(Vec<RootPath>, Option<u64>), Error> {
+    let order = transfer.order.order.peek().map_err(|_| Error::bad_row("order"))?;
+    let OrderBody::Upload(upload) = order.body;
+    match upload.selection {
+        Selection::Inline(mut paths) => {
+            let total = paths.len() as u64;
+            paths.truncate(SELECTED);
+            Ok((paths, Some(total)))
+        }
+        Selection::Detached(hash) => {
+            let bytes = selection::get(app.meta().read(), &transfer.account, &hash).await?;
+            let first = bytes.and_then(|bytes| first_selected(&bytes, SELECTED));
+            Ok(first.map_or_else(Default::default, |(paths, total)| (paths, Some(total))))
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! A harness that passes a store which loses data proves nothing: each fault that can be planted is planted, and found.
+
+use std::process::Command;
+
+use crate::store::sabotage::{Sabotage, VARIABLE};
+
+/// Runs enough to find each of the faults; far fewer than are judged without them.
+const POINTS: usize = 20_000;
+
+/// Simulates in this process, where the environment may name a fault.
+fn simulate() -> Result<(), String> {
+    super::lose_power(super::seeds().., POINTS)?;
+    super::model::play_all(super::seeds())
+}
+
+/// Run by the test below in a process of its own, because a fault is planted in a whole process.
+#[test]
+fn what_the_environment_names_is_planted() {
+    if std::env::var_os(VARIABLE).is_some() {
+        simulate().unwrap_or_else(|failure| panic!("found: {failure}"));
+    }
+}
+
+/// Simulates with a fault; what was found, if anything was.
+fn found_with(name: &str) -> Option<String> {
+    let program = std::env::current_exe().unwrap();
+    let test = "store::sim::sabotage::what_the_environment_names_is_planted";
+    let ran = Command::new(program)
+        .args(["--exact", test, "--nocapture"])
+        .env(VARIABLE, name)
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    let found = said
+        .split_once("found: ")
+        .map(|(_, found)| found.lines().next().unwrap_or_default().to_owned());
+    assert_eq!(ran.status.success(), found.is_none(), "{name}: {said}");
+    found
+}
+
+#[test]
+fn every_fault_that_is_planted_is_found() {
+    let missed = std::thread::scope(|scope| {
+        let (early, late) = Sabotage::NAMES.split_at(Sabotage::NAMES.len() / 2);
+        let halves = [early, late].map(|half| {
+            scope.spawn(|| {
+                let missed = half.iter().filter(|(_, name)| match found_with(name) {
+                    Some(found) => {
+                        println!("{name}: {found}");
+                        false
+                    }
+                    None => true,
+                });
+                missed.map(|(_, name)| *name).collect::<Vec<_>>()
+            })
+        });
+        halves.map(|half| half.join().unwrap()).concat()
+    });
+    assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+#[test]
+fn without_a_fault_the_same_run_finds_nothing() {
+    if std::env::var_os(VARIABLE).is_none() {
+        assert_eq!(found_with("nothing"), None);
+    }
+}
