@@ -237,11 +237,12 @@ pub(crate) async fn run(app: web::Data<App>) {
         app.live.changed.notified().await;
         while !app.live.is_settled() {
             let (told, stored) = app.live.due();
-            for (account, view) in told {
-                tell(&app, &account, view);
-            }
+            // Before it is told, so that what people saw is in the transfer's story.
             if let Err(error) = store(&app, &stored).await {
                 tracing::error!(cause = %error, "progress was not stored");
+            }
+            for (account, view) in told {
+                tell(&app, &account, view);
             }
             tokio::time::sleep(TELL_EVERY).await;
         }

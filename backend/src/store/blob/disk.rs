@@ -1,6 +1,7 @@
 //! Packs on the local disk: `packs/ab/UUID.pack`, written as `packs/tmp/UUID` first.
 
 use std::{
+    collections::HashSet,
     fs, io,
     ops::Range,
     path::{Path, PathBuf},
@@ -53,8 +54,8 @@ impl DiskBlobs {
         // Also where they are there: whoever made them may have ended before it came to this.
         files.sync_folder(&folder)?;
         files.sync_folder(data)?;
-        let making = Mutex::new(());
-        let disk = Arc::new(Disk { files, making });
+        let doubtful = Mutex::default();
+        let disk = Arc::new(Disk { files, doubtful });
         Ok(Self { disk, folder, piece })
     }
 
@@ -207,27 +208,31 @@ impl Drop for DiskSink {
     }
 }
 
-/// The file system, with what must not happen twice at the same moment.
+/// The file system, with what is known of its folders.
 struct Disk {
     files: Arc<dyn FileSystem>,
-    making: Mutex<()>,
+    /// Folders whose name could neither be synced nor be taken back: what is put into them is lost with them.
+    doubtful: Mutex<HashSet<PathBuf>>,
 }
 
 impl Disk {
     /// Makes a folder, or waits until whoever makes it has synced its name.
     fn make_folder(&self, folder: &Path) -> io::Result<()> {
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut doubtful = self.doubtful.lock().unwrap_or_else(PoisonError::into_inner);
+        if doubtful.contains(folder) {
+            self.files.remove_folder(folder)?;
+            doubtful.remove(folder);
+        }
         if self.files.exists(folder) {
             return Ok(());
         }
         self.files.make_folder(folder)?;
-        folder
-            .parent()
-            .map_or(Ok(()), |parent| self.sync_folder(parent))
-            .inspect_err(|_| {
-                // Whoever comes next must find it missing and sync its name anew.
-                let _ = self.files.remove_folder(folder);
-            })
+        let synced = folder.parent().map_or(Ok(()), |parent| self.sync_folder(parent));
+        // A sync that failed is not tried again on the same name: the folder must go, and is made anew by whoever comes next.
+        if synced.is_err() && self.files.remove_folder(folder).is_err() {
+            doubtful.insert(folder.to_owned());
+        }
+        synced
     }
 
     /// A new or renamed file is safe only when the folder that names it is on the disk as well.

@@ -1,6 +1,6 @@
 //! A harness that passes a store which loses data proves nothing: each fault that can be planted is planted, and found.
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use crate::store::sabotage::{Sabotage, VARIABLE};
 
@@ -23,7 +23,13 @@ fn what_the_environment_names_is_planted() {
 
 /// Simulates with a fault; what was found, if anything was.
 fn found_with(name: &str) -> Option<String> {
-    let program = std::env::current_exe().unwrap();
+    // By this name Linux finds the program even where it was built anew meanwhile.
+    let same = PathBuf::from("/proc/self/exe");
+    let program = if same.exists() {
+        same
+    } else {
+        std::env::current_exe().unwrap()
+    };
     let test = "store::sim::sabotage::what_the_environment_names_is_planted";
     let ran = Command::new(program)
         .args(["--exact", test, "--nocapture"])
