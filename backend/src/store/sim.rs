@@ -9,6 +9,7 @@
 
 mod chance;
 mod disk;
+mod fault;
 mod judge;
 mod luck;
 mod model;
@@ -38,7 +39,7 @@ const WAYS: u64 = 8;
 /// Crashes of each run after which the server is started again.
 const RECOVERIES: usize = 12;
 
-/// Runs until there were so many points; half of them on a disk that fails.
+/// Runs until there were so many points.
 fn lose_power(seeds: impl Iterator<Item = u64>, wanted: usize) -> Result<usize, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -46,12 +47,7 @@ fn lose_power(seeds: impl Iterator<Item = u64>, wanted: usize) -> Result<usize, 
         .unwrap();
     let mut points = 0;
     for seed in seeds {
-        let plan = Plan {
-            seed,
-            rounds: 24,
-            fails_once_in: (seed % 2 == 1).then_some(40),
-        };
-        let (trace, complaints) = runtime.block_on(record(plan));
+        let (trace, complaints) = runtime.block_on(record(Plan::of(seed)));
         points += runtime.block_on(look_at(&trace, &complaints))?;
         if points >= wanted {
             break;
@@ -127,9 +123,8 @@ async fn a_kept_run_is_judged_as_it_was() {
 #[tokio::test]
 async fn a_run_is_judged_the_same_after_it_was_kept() {
     let plan = Plan {
-        seed: 7,
         rounds: 4,
-        fails_once_in: Some(40),
+        ..Plan::of(7)
     };
     let (trace, complaints) = record(plan).await;
     assert!(complaints.is_empty(), "{complaints:?}");
@@ -145,12 +140,7 @@ async fn a_run_is_judged_the_same_after_it_was_kept() {
 async fn a_run_holds_all_that_can_go_wrong() {
     let mut seen = std::collections::BTreeMap::<&str, usize>::new();
     for seed in 0..4 {
-        let plan = Plan {
-            seed,
-            rounds: 24,
-            fails_once_in: (seed % 2 == 1).then_some(40),
-        };
-        for event in record(plan).await.0.events {
+        for event in record(Plan::of(seed)).await.0.events {
             *seen.entry(event.kind()).or_default() += 1;
         }
     }

@@ -8,7 +8,6 @@ use std::{
 };
 
 use super::{
-    chance::Chance,
     platter::{Deed, Entry, Platter, Success},
     trace::{Event, Told},
 };
@@ -27,12 +26,20 @@ struct Recording {
     faults: Option<Faults>,
 }
 
-/// How often the disk fails.
-pub(super) struct Faults {
-    /// When.
-    pub(super) chance: Chance,
-    /// Once in so many operations.
-    pub(super) one_in: usize,
+/// Decides for each operation whether it fails.
+pub(super) type Faults = Box<dyn FnMut(Doing) -> bool + Send>;
+
+/// What an operation is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// Bytes that are written.
+    Write,
+    /// Bytes that are read.
+    Read,
+    /// Names that are changed.
+    Name,
+    /// Something that is made durable.
+    Sync,
 }
 
 impl SimDisk {
@@ -78,7 +85,7 @@ impl SimDisk {
 
     fn change(&self, deed: Deed, failure: ErrorKind) -> io::Result<()> {
         let mut recording = self.lock();
-        match recording.fails() {
+        match recording.fails(Doing::Name) {
             true => Err(failure.into()),
             false => recording.take(deed),
         }
@@ -86,9 +93,8 @@ impl SimDisk {
 }
 
 impl Recording {
-    fn fails(&mut self) -> bool {
-        let faults = self.faults.as_mut();
-        faults.is_some_and(|faults| faults.chance.once_in(faults.one_in))
+    fn fails(&mut self, doing: Doing) -> bool {
+        self.faults.as_mut().is_some_and(|faults| faults(doing))
     }
 
     fn take(&mut self, deed: Deed) -> io::Result<()> {
@@ -99,7 +105,7 @@ impl Recording {
 
     /// A sync that fails still has been tried.
     fn sync(&mut self, deed: impl FnOnce(Success) -> Deed) -> io::Result<()> {
-        if self.fails() {
+        if self.fails(Doing::Sync) {
             self.take(deed(Success::Bad))?;
             return Err(broken());
         }
@@ -124,7 +130,7 @@ impl FileSystem for SimDisk {
 
     fn read(&self, path: &Path, range: Range<u64>) -> io::Result<Vec<u8>> {
         let mut recording = self.lock();
-        if recording.fails() {
+        if recording.fails(Doing::Read) {
             return Err(broken());
         }
         let file = recording.platter.live_file(path)?;
@@ -190,7 +196,7 @@ struct SimFile {
 impl NewFile for SimFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut recording = self.disk.lock();
-        if !recording.fails() {
+        if !recording.fails(Doing::Write) {
             return recording.take(Deed::Append(self.number, bytes.to_vec()));
         }
         // A disk that is full takes what it has room for.

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::{
     chance::Chance,
-    disk::{Faults, SimDisk},
+    disk::{Doing, SimDisk},
     platter::Platter,
     trace::Trace,
     workload::{ACCOUNT, Uploader, World},
@@ -42,8 +42,32 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     /// How often every machine does something.
     pub(super) rounds: usize,
-    /// The disk fails once in so many operations; never where it is nothing.
-    pub(super) fails_once_in: Option<usize>,
+    /// What the disk is like.
+    pub(super) disk: Disk,
+}
+
+impl Plan {
+    /// The plan of a seed; every other one is on a disk that fails.
+    pub(super) fn of(seed: u64) -> Self {
+        Self {
+            seed,
+            rounds: 24,
+            disk: if seed.is_multiple_of(2) {
+                Disk::Sound
+            } else {
+                Disk::Fails
+            },
+        }
+    }
+}
+
+/// Whether the disk fails now and then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Disk {
+    /// It does what it is told, until the power goes.
+    Sound,
+    /// It fails, and goes on.
+    Fails,
 }
 
 /// Carries a plan out; what went otherwise than promised while it ran stands beside the trace.
@@ -83,10 +107,12 @@ async fn run(world: &mut World, plan: Plan) {
     let mut uploaders: Vec<Uploader> = [1, 1, 2]
         .map(|machine| Uploader::new(world, machine, Chance::new(chance.next())))
         .into();
-    if let Some(one_in) = plan.fails_once_in {
+    if plan.disk == Disk::Fails {
         world.is_faulty = true;
-        let chance = Chance::new(chance.next());
-        world.disk.set_faults(Some(Faults { chance, one_in }));
+        let mut chance = Chance::new(chance.next());
+        // There are many more writes than all else, and a pack has to survive them to be synced.
+        let fails = move |doing| chance.once_in(if doing == Doing::Write { 300 } else { 20 });
+        world.disk.set_faults(Some(Box::new(fails)));
     }
     for _ in 0..plan.rounds {
         let clean = chance.once_in(4);
