@@ -134,6 +134,15 @@ impl Scene {
 
     /// The machine goes, something happens, and it comes back.
     pub(super) async fn while_away(&mut self, acts: &[Act]) {
+        self.go_away().await;
+        for act in acts {
+            assert_eq!(self.steer(*act).await, StatusCode::NO_CONTENT);
+        }
+        self.come_back().await;
+    }
+
+    /// The machine goes, and the terminal has seen it.
+    pub(super) async fn go_away(&mut self) {
         let (machine, _) = Control::open(&self.server.url, &self.ann.device).await;
         drop(std::mem::replace(&mut self.machine, machine));
         self.controller
@@ -145,10 +154,6 @@ impl Scene {
                 _ => None,
             })
             .await;
-        for act in acts {
-            assert_eq!(self.steer(*act).await, StatusCode::NO_CONTENT);
-        }
-        self.come_back().await;
     }
 
     pub(super) async fn come_back(&mut self) {

@@ -387,7 +387,5 @@ pub(super) fn play_all(first: u64) -> Result<(), String> {
 
 #[test]
 fn the_store_decides_as_the_reference_does() {
-    let began = std::time::Instant::now();
     play_all(super::seeds()).unwrap_or_else(|failure| panic!("{failure}\nBECKON_SIM_SEED repeats it"));
-    println!("{} steps in {:?}", STEPS * GAMES as usize, began.elapsed());
 }
