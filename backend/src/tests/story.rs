@@ -29,7 +29,12 @@ async fn every_change_of_state_or_hold_is_told_with_what_was_done_by_then() {
             .transfer(|row| row.progress == HALF && row.hold == hold)
             .await;
     }
-    scene.while_away(&[Act::Pause, Act::Pause, Act::Resume]).await;
+    scene.go_away().await;
+    scene.controller.transfer(|row| row.hold == Hold::Away).await;
+    for act in [Act::Pause, Act::Pause, Act::Resume] {
+        assert_eq!(scene.steer(act).await, StatusCode::NO_CONTENT);
+    }
+    scene.come_back().await;
     scene.begin().await.unwrap();
     scene.end(Done, HALF).await;
     let expected = [
@@ -161,17 +166,7 @@ async fn an_order_for_a_machine_that_is_away_waits_can_be_withdrawn_and_else_lap
     scene.end(TransferState::Done, Progress::default()).await;
     let [waiting, withdrawn] = [(); 2].map(|()| order(&scene.ann, scene.device.id(), everything()));
     let ids = [&waiting, &withdrawn].map(|order| order.order.peek().unwrap().id);
-    drop(std::mem::replace(
-        &mut scene.machine,
-        super::client::Control::open(&scene.server.url, &scene.ann.device)
-            .await
-            .0,
-    ));
-    let gone = |frame| match frame {
-        FromServer::Devices(part) => part.rows.into_iter().find(|row| !row.online),
-        _ => None,
-    };
-    scene.controller.until(gone).await;
+    scene.go_away().await;
     for order in [&waiting, &withdrawn] {
         let Ok(Reply::Transfer(placed)) = place(&mut scene.controller, order).await else {
             panic!("placed")

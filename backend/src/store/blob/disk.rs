@@ -5,7 +5,7 @@ use std::{
     fs, io,
     ops::Range,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{
@@ -116,6 +116,13 @@ impl Blobs for DiskBlobs {
         self.disk.sync_folder(&lost)
     }
 
+    fn secure(&self, pack: PackId) -> io::Result<()> {
+        let path = self.path(pack);
+        self.disk
+            .sync_folder(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+        self.disk.sync_folder(&self.folder)
+    }
+
     fn list(&self) -> io::Result<Vec<PackId>> {
         let mut packs = Vec::new();
         for Listed { name, is_folder } in self.disk.files.list(&self.folder)? {
@@ -125,6 +132,8 @@ impl Blobs for DiskBlobs {
             let files = self.disk.files.list(&self.folder.join(name))?;
             packs.extend(files.iter().filter_map(|file| pack_of(&file.name)));
         }
+        let doubtful = self.disk.doubtful();
+        packs.retain(|pack| !doubtful.contains(&self.path(*pack)));
         Ok(packs)
     }
 
@@ -193,8 +202,10 @@ impl PackSink for DiskSink {
         self.disk.files.rename(&self.unfinished, &self.path)?;
         self.sealed = true;
         self.disk.sync_folder(folder).inspect_err(|_| {
-            // Under its final name, but nobody was told of it: it must not come back with a rebuilt index.
-            let _ = self.disk.files.remove(&self.path);
+            // Under its final name, but nobody was told of it, and no later sync can be trusted to keep that name.
+            if self.disk.files.remove(&self.path).is_err() {
+                self.disk.doubtful().insert(self.path.clone());
+            }
         })
     }
 }
@@ -211,14 +222,19 @@ impl Drop for DiskSink {
 /// The file system, with what is known of its folders.
 struct Disk {
     files: Arc<dyn FileSystem>,
-    /// Folders whose name could neither be synced nor be taken back: what is put into them is lost with them.
+    /// Folders and packs whose name could neither be synced nor be taken back: the next power cut may take them.
     doubtful: Mutex<HashSet<PathBuf>>,
 }
 
 impl Disk {
+    fn doubtful(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        // No code that can panic runs under this lock.
+        self.doubtful.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes a folder, or waits until whoever makes it has synced its name.
     fn make_folder(&self, folder: &Path) -> io::Result<()> {
-        let mut doubtful = self.doubtful.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut doubtful = self.doubtful();
         if doubtful.contains(folder) {
             self.files.remove_folder(folder)?;
             doubtful.remove(folder);

@@ -1,6 +1,7 @@
-//! Packs on a disk that fails at any two operations: what was called sealed is there after lost power all the same.
+//! Packs on a disk that fails at any two operations: what was called sealed, or is listed, is
+//! there after lost power all the same.
 
-use std::{io, path::Path, sync::Arc};
+use std::{collections::BTreeSet, io, path::Path, sync::Arc};
 
 use super::{
     disk::SimDisk,
@@ -48,6 +49,10 @@ fn seal_some(failing: [usize; 2]) -> usize {
     })));
     let sealed: Vec<u8> = (0..4).filter(|number| put(&blobs, *number).is_ok()).collect();
     disk.set_faults(None);
+    // What is found later is indexed as well.
+    let found = blobs.list().unwrap();
+    let found = (0..4).filter(|number| found.contains(&pack(*number)) && blobs.secure(pack(*number)).is_ok());
+    let sealed: BTreeSet<u8> = sealed.into_iter().chain(found).collect();
     for luck in [Luck::None, Luck::All].into_iter().chain((0..6).map(Luck::Some)) {
         let left = blobs_on(SimDisk::new(disk.platter().crashed(luck))).unwrap();
         for number in &sealed {

@@ -109,6 +109,10 @@ impl Blobs for TestBlobs {
         self.disk.set_aside(pack)
     }
 
+    fn secure(&self, pack: PackId) -> io::Result<()> {
+        self.disk.secure(pack)
+    }
+
     fn list(&self) -> io::Result<Vec<PackId>> {
         self.disk.list()
     }
