@@ -333,6 +333,14 @@ impl Page {
         wait(element.send_keys(paths)).unwrap_or_else(|error| panic!("cannot choose files: {error}"));
     }
 
+    /// Waits until this has the focus, told as by [`Page::focus`].
+    #[track_caller]
+    pub fn see_focus(&self, what: &str) {
+        wait::wait_until(&format!("the focus is on {what}"), self.limit.get(), || {
+            self.focus() == what
+        });
+    }
+
     /// What has the focus, as `tag#id "words"`: for stories told with the keyboard alone.
     #[track_caller]
     pub fn focus(&self) -> String {

@@ -79,11 +79,16 @@ impl Process {
         }
     }
 
+    /// The rest of the first line that begins like this; nothing if the process ends without one, or the time passes.
+    pub(crate) fn find_line(&self, prefix: &str, limit: Duration) -> Option<String> {
+        self.output.wait_for(prefix, limit)
+    }
+
     /// The first line on standard output that starts with `prefix`, without it; panics after `limit`, or when the
     /// program ended without printing one.
     #[track_caller]
     pub fn wait_for_line(&self, prefix: &str, limit: Duration) -> String {
-        let Some(rest) = self.output.wait_for(prefix, limit) else {
+        let Some(rest) = self.find_line(prefix, limit) else {
             panic!(
                 "{} printed no line `{prefix}...` and ended, or {limit:?} passed",
                 self.name

@@ -71,7 +71,7 @@ fn a_new_name_is_seen_in_both_browsers_and_a_bad_one_is_told_beside_the_field() 
     desk.page.press(Key::Enter);
     desk.page.see(link("office"));
     desk.page.see_gone(css("dialog[open]"));
-    assert_eq!(desk.page.focus(), "button \"More for office\"");
+    desk.page.see_focus("button \"More for office\"");
     desk.ann.cli().run(["device", "rename", "office", "studio"]).expect_ok();
     desk.page.see(link("studio"));
 }

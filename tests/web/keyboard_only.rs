@@ -33,7 +33,7 @@ fn the_main_job_is_done_by_keys_alone() {
     page.press("g");
     page.press("t");
     page.see(heading("Transfers"));
-    assert_eq!(page.focus(), "h1 \"Transfers\"");
+    page.see_focus("h1 \"Transfers\"");
     page.press("g");
     page.press("m");
     page.see(link("desk"));
@@ -88,13 +88,13 @@ fn menus_are_walked_by_arrows_and_letters_and_give_the_focus_back() {
     tab_to(&page, |page| page.focus() == "button \"More for desk\"");
     page.press(Key::Enter);
     page.see(css("[role=menu]"));
-    assert_eq!(page.focus(), "button \"Open\"");
+    page.see_focus("button \"Open\"");
     page.expect_accessible();
     page.press(Key::Up);
-    assert_eq!(page.focus(), "button \"Remove …\"");
+    page.see_focus("button \"Remove …\"");
     page.press("d");
-    assert_eq!(page.focus(), "button \"Details\"");
+    page.see_focus("button \"Details\"");
     page.press(Key::Escape);
     page.see_gone(css("[role=menu]"));
-    assert_eq!(page.focus(), "button \"More for desk\"");
+    page.see_focus("button \"More for desk\"");
 }

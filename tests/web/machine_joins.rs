@@ -99,7 +99,7 @@ fn a_machine_that_another_terminal_confirmed_is_marked_until_it_is_confirmed_her
     page.see_gone(button("Confirm"));
     page.see(text("desk is confirmed as your machine"));
     page.see(text("joined by a join code, which was confirmed"));
-    assert_eq!(page.focus(), "h1 \"desk\"");
+    page.see_focus("h1 \"desk\"");
     page.go("/machines");
     page.see(link("desk"));
     assert!(!page.has(text("joined by code")), "it is marked again");

@@ -101,13 +101,16 @@ fn close(go: StoredValue<impl Fn(&str, NavigateOptions) + 'static, LocalStorage>
 fn Filter(filter: RwSignal<String>) -> impl IntoView {
     let node = NodeRef::<html::Input>::new();
     let open = RwSignal::new(false);
+    let take = move || {
+        if let Some(input) = node.try_get_untracked().flatten() {
+            let _ = input.focus();
+        }
+    };
     let focus = move || {
         open.set(true);
-        request_animation_frame(move || {
-            if let Some(input) = node.get_untracked() {
-                let _ = input.focus();
-            }
-        });
+        // At once, so that the letters typed next go there; on a phone it must be drawn before.
+        take();
+        request_animation_frame(take);
     };
     keyboard::bind("f", keys::here, keys::filter, focus);
     let clear = move |event: web_sys::KeyboardEvent| {

@@ -8,7 +8,7 @@ use super::{
 use beckon_shared::{
     api::{
         account::{SignInFinish, SignedIn},
-        drive::Heads,
+        drive::{Heads, Outdated},
         join::{Join, Joined},
     },
     bulk::{Bitmap, CommitReply, CommitUpload, HaveRequest},
@@ -44,6 +44,10 @@ pub(super) fn answer(state: &State, request: &Request) -> Response {
         ("GET" | "POST", ["api", "drive", "heads"]) => json(&Heads {
             heads: Vec::new(),
             next: None,
+        }),
+        ("POST", ["api", "drive", "outdated"]) => json(&Outdated {
+            epoch: 1,
+            places: Vec::new(),
         }),
         ("GET", ["bulk", _, "selection"]) => bytes(state.lies().selection.clone()),
         ("POST", ["bulk", _, "have"]) => bytes(nothing_missing(&request.body)),

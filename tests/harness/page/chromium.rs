@@ -24,6 +24,9 @@ const STORIES: usize = 2;
 /// How long chromedriver may take to listen, and Chromium to start, on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+/// So often is a chromedriver started that finds no port.
+const STARTS: usize = 5;
+
 /// A phone's screen, in CSS pixels.
 const PHONE: (u32, u32) = (390, 844);
 
@@ -119,11 +122,7 @@ impl Chromium {
     }
 
     fn launch(options: &Options, folder: Arc<TempDir>, permit: Arc<Permit>) -> Self {
-        let log = folder.path().join("chromedriver.log");
-        let process = Process::start_at(Path::new("chromedriver"), "chromedriver", &log, |command| {
-            command.arg("--port=0");
-        });
-        let said = process.wait_for_line("ChromeDriver was started successfully on port ", START_LIMIT);
+        let (process, said) = driver(&folder.path().join("chromedriver.log"));
         let port: String = said.chars().take_while(char::is_ascii_digit).collect();
         let capabilities = capabilities(options, folder.path()).expect("capabilities");
         let started = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities).request_timeout(START_LIMIT);
@@ -142,6 +141,20 @@ impl Drop for Chromium {
         // An error means that it has ended already; and chromedriver takes it along anyway.
         let _ = wait(self.driver.clone().quit());
     }
+}
+
+/// A running chromedriver, and what it says of its port. It looks for a free one and takes it a moment later, when somebody
+/// else may have it.
+fn driver(log: &Path) -> (Process, String) {
+    let start = || {
+        let process = Process::start_at(Path::new("chromedriver"), "chromedriver", log, |command| {
+            command.arg("--port=0");
+        });
+        let said = process.find_line("ChromeDriver was started successfully on port ", START_LIMIT)?;
+        Some((process, said))
+    };
+    let mut tries = std::iter::repeat_with(start).take(STARTS);
+    tries.find_map(|started| started).expect("a chromedriver that runs")
 }
 
 fn capabilities(options: &Options, folder: &Path) -> WebDriverResult<ChromeCapabilities> {
