@@ -29,6 +29,7 @@ use crate::{
     index::Index,
     journal::Journal,
     limit,
+    live::Live,
     root::{Root, key_folders},
     server::Server,
     state::{Machine, StateDir},
@@ -58,6 +59,8 @@ pub(crate) struct Agent {
     pub(crate) tasks: TaskTracker,
     /// One permit for each session.
     pub(crate) sessions: Arc<Semaphore>,
+    /// Answers who reads what is still uploading.
+    pub(crate) live: Live,
     /// Wakes neighbours.
     pub(crate) waker: Waker,
     state: StateDir,
@@ -91,6 +94,7 @@ impl Agent {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             sessions: Arc::new(Semaphore::new(SESSIONS_MAX)),
+            live: tools.live(),
             waker: Waker::default(),
             state,
             name: Mutex::new(machine.name.clone()),

@@ -37,6 +37,8 @@ use crate::{
 
 pub(crate) use error::{ConnectError, RequestError};
 pub(crate) use link::{Link, LinkEnd};
+#[cfg(test)]
+pub(crate) use pump::DEAD_AFTER;
 
 /// How long the server may take to let a device in.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(15);

@@ -16,7 +16,7 @@ use beckon_shared::{
 };
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
 
-use crate::state::StateDir;
+use crate::{fault, state::StateDir};
 
 pub(crate) use gone::Gone;
 pub(crate) use row::{Row, Standing};
@@ -195,7 +195,9 @@ impl Index {
                     )?;
                 }
             }
+            fault::point("index-unwritten");
             write.commit()?;
+            fault::point("index-written");
             Ok(())
         };
         write().map_err(|cause| unusable(&cause))

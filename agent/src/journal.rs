@@ -14,7 +14,7 @@ use beckon_shared::{
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError, TableDefinition};
 use serde::{Deserialize, Serialize};
 
-use crate::{clock, state::StateDir};
+use crate::{clock, fault, state::StateDir};
 
 /// The file in the state folder.
 const FILE: &str = "journal.redb";
@@ -30,6 +30,8 @@ const UNSEEN_MAX: u64 = 4096;
 const ORDERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("order.1");
 /// Id of an order that was cancelled before it was shown, to when such an order has lapsed for certain (milliseconds since 1970).
 const UNSEEN: TableDefinition<'_, &[u8], i64> = TableDefinition::new("unseen.1");
+/// Id of an order that is not over, and that a person let go on although much of its root is missing.
+const ANSWERED: TableDefinition<'_, &[u8], ()> = TableDefinition::new("answered.1");
 /// One row: what was issued before this moment (milliseconds since 1970) is not known any more.
 const FLOOR: TableDefinition<'_, (), i64> = TableDefinition::new("floor.1");
 
@@ -159,6 +161,20 @@ impl Journal {
         Ok(failed.map_err(|cause| unusable(&cause))?.flatten())
     }
 
+    /// A person lets an order that is not over go on although much of its root is missing. Others have no such question.
+    pub(crate) fn answer(&self, id: TransferId) -> Result<(), Refusal> {
+        self.try_answer(id).map_err(|cause| unusable(&cause))
+    }
+
+    /// Whether a person let an order go on although much of its root is missing.
+    pub(crate) fn is_answered(&self, id: TransferId) -> Result<bool, Refusal> {
+        let look = || -> Result<bool, redb::Error> {
+            let read = self.db.begin_read()?;
+            Ok(read.open_table(ANSWERED)?.get(id.as_bytes())?.is_some())
+        };
+        look().map_err(|cause| unusable(&cause))
+    }
+
     /// What the machine's owner should know of it: that it was lost, as long as orders are refused for that reason.
     pub(crate) fn note(&self, now: Timestamp) -> Option<String> {
         let floor = self.floor().ok()??;
@@ -201,7 +217,9 @@ impl Journal {
         write
             .open_table(ORDERS)?
             .insert(order.id.as_bytes(), wire::encode(&row).as_slice())?;
+        fault::point("order-unwritten");
         write.commit()?;
+        fault::point("order-journaled");
         Ok(Verdict::Admitted(Admission::New))
     }
 
@@ -247,6 +265,8 @@ impl Journal {
             let (news, answer) = change(row.map_err(|_| corrupted())?);
             if let Some(row) = news {
                 orders.insert(id.as_bytes(), wire::encode(&row).as_slice())?;
+                // Who has it done once more is asked once more.
+                write.open_table(ANSWERED)?.remove(id.as_bytes())?;
             }
             answer
         };
@@ -267,10 +287,31 @@ impl Journal {
         Ok(())
     }
 
+    fn try_answer(&self, id: TransferId) -> Result<(), redb::Error> {
+        let write = self.db.begin_write()?;
+        let is_open = {
+            let orders = write.open_table(ORDERS)?;
+            let stored = orders.get(id.as_bytes())?;
+            let row = stored.map(|stored| wire::decode::<Row>(stored.value())).transpose();
+            row.map_err(|_| corrupted())?.is_some_and(|row| row.ended.is_none())
+        };
+        if !is_open {
+            return Ok(());
+        }
+        write.open_table(ANSWERED)?.insert(id.as_bytes(), ())?;
+        write.commit()?;
+        Ok(())
+    }
+
     fn try_prune(&self, now: Timestamp) -> Result<(), redb::Error> {
         let write = self.db.begin_write()?;
         let is_fresh = |stored: &[u8]| wire::decode::<Row>(stored).is_ok_and(|row| row.expires + REMEMBER >= now);
         write.open_table(ORDERS)?.retain(|_, stored| is_fresh(stored))?;
+        {
+            let orders = write.open_table(ORDERS)?;
+            let is_known = |id: &[u8]| orders.get(id).is_ok_and(|row| row.is_some());
+            write.open_table(ANSWERED)?.retain(|id, ()| is_known(id))?;
+        }
         write
             .open_table(UNSEEN)?
             .retain(|_, lapsed| Timestamp(lapsed) + REMEMBER >= now)?;
@@ -307,6 +348,7 @@ fn open_database(state: &StateDir) -> Result<Result<Database, redb::Error>, Refu
         write.open_table(ORDERS)?;
         write.open_table(FLOOR)?;
         write.open_table(UNSEEN)?;
+        write.open_table(ANSWERED)?;
         write.commit()?;
         Ok(db)
     });

@@ -17,6 +17,9 @@ const STEPS_A_SECOND: u64 = 8;
 /// Bounds of what is sent at once. Bytes.
 const STEP: (u64, u64) = (512, 64 << 10);
 
+/// What is sent past the rate holds the others up so long at the most.
+const SPENT_MAX: Duration = Duration::from_secs(2);
+
 /// What holds sending back to a rate. All who send pass one after the other.
 #[derive(Debug)]
 pub(crate) struct Throttle {
@@ -58,7 +61,9 @@ impl Throttle {
         };
         if now != before {
             tracing::info!(rate, "uploads may send so many bytes a second");
-            *self.next() = Instant::now();
+            // Both in one: what is booked at the old rate must not hold up the new one.
+            let mut next = self.next();
+            *next = Instant::now();
             self.allowed.send_replace(now);
         }
     }
@@ -83,11 +88,7 @@ impl Throttle {
     /// Waits until these bytes may go.
     pub(crate) async fn pass(&self, bytes: u64) {
         let mut allowed = self.allowed.subscribe();
-        loop {
-            let Some(rate) = allowed.borrow_and_update().rate else {
-                return;
-            };
-            let at = self.book(bytes, rate);
+        while let Some(at) = self.book(bytes, &mut allowed) {
             tokio::select! {
                 () = tokio::time::sleep_until(at) => return,
                 // What was booked at the old rate counts no more.
@@ -96,12 +97,22 @@ impl Throttle {
         }
     }
 
-    /// Takes the next free time for so many bytes.
-    fn book(&self, bytes: u64, rate: u64) -> Instant {
+    /// Counts bytes that somebody waits for and that are not held back: what may be held back goes that much later, within
+    /// bounds, so that it never stands still for long.
+    pub(crate) fn spend(&self, bytes: u64) {
+        if self.book(bytes, &mut self.allowed.subscribe()).is_some() {
+            let mut next = self.next();
+            *next = (*next).min(Instant::now() + SPENT_MAX);
+        }
+    }
+
+    /// Takes the next free time for so many bytes; none is needed if there is no bound.
+    fn book(&self, bytes: u64, allowed: &mut watch::Receiver<Allowed>) -> Option<Instant> {
         let mut next = self.next();
+        let rate = allowed.borrow_and_update().rate?;
         let at = (*next).max(Instant::now());
         *next = at + Duration::from_secs_f64(bytes as f64 / rate as f64);
-        at
+        Some(at)
     }
 
     fn next(&self) -> MutexGuard<'_, Instant> {
@@ -136,7 +147,7 @@ pub(crate) async fn obey(
 mod tests {
     use std::sync::{
         Arc,
-        atomic::{AtomicU16, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU16, Ordering::Relaxed},
     };
 
     use beckon_shared::limits::Hours;
@@ -166,6 +177,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_is_sent_past_the_rate_holds_the_others_up_and_never_for_long() {
+        let throttle = Throttle::default();
+        throttle.spend(1 << 40);
+        let unbound = seconds_of(&throttle, 1 << 20).await;
+        assert_eq!(unbound, 0.0, "without a rate it makes no difference");
+        throttle.set(Some(64_000));
+        throttle.spend(64_000);
+        assert_eq!(seconds_of(&throttle, 8000).await.round(), 1.0);
+        throttle.spend(1 << 40);
+        assert_eq!(seconds_of(&throttle, 8000).await.round(), SPENT_MAX.as_secs_f64());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_new_rate_counts_for_what_waits_already() {
         let throttle = Throttle::default();
         throttle.set(Some(1));
@@ -183,6 +207,27 @@ mod tests {
         assert_eq!(waited, Duration::from_secs(1));
     }
 
+    #[test]
+    fn nothing_is_booked_at_a_rate_that_counts_no_more() {
+        let (throttle, over) = (Throttle::default(), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut allowed = throttle.allowed.subscribe();
+                while !over.load(Relaxed) {
+                    throttle.book(3600, &mut allowed);
+                }
+            });
+            let stale = (0..20_000).find(|_| {
+                throttle.set(Some(1));
+                throttle.set(None);
+                std::thread::yield_now();
+                *throttle.next() > Instant::now()
+            });
+            over.store(true, Relaxed);
+            assert_eq!(stale, None);
+        });
+    }
+
     #[tokio::test(start_paused = true)]
     async fn nothing_begins_in_closed_hours_and_what_has_begun_ends_at_its_rate() {
         let throttle = Arc::new(Throttle::default());
@@ -190,10 +235,10 @@ mod tests {
         let clock = Arc::clone(&minute);
         let (limits, receiver) = watch::channel(Limits::default());
         let obeying = Arc::clone(&throttle);
-        let task = tokio::spawn(async move { obey(&obeying, receiver, Some(1000), move || clock.load(Relaxed)).await });
+        let task = tokio::spawn(async move { obey(&obeying, receiver, Some(2000), move || clock.load(Relaxed)).await });
         let settled = || tokio::time::sleep(Duration::from_secs(1));
         settled().await;
-        assert_eq!(throttle.allowed.borrow().rate, Some(1000), "the owner's own limit");
+        assert_eq!(throttle.allowed.borrow().rate, Some(2000), "the owner's own limit");
         limits.send_replace(Limits {
             rate: Some(0),
             full_speed: Some(Hours {
@@ -203,7 +248,7 @@ mod tests {
         });
         settled().await;
         assert!(!throttle.is_open());
-        assert_eq!(seconds_of(&throttle, 5000).await.round(), 5.0);
+        assert_eq!(seconds_of(&throttle, 10_000).await.round(), 5.0);
         let begun = Instant::now();
         let night = async {
             settled().await;
@@ -211,13 +256,13 @@ mod tests {
         };
         tokio::join!(throttle.opened(), night);
         assert!(begun.elapsed() <= LOOK_EVERY + Duration::from_secs(1));
-        assert_eq!(throttle.allowed.borrow().rate, Some(1000), "at night too");
+        assert_eq!(throttle.allowed.borrow().rate, Some(2000), "at night too");
         limits.send_replace(Limits {
-            rate: Some(10),
+            rate: Some(1024),
             full_speed: None,
         });
         settled().await;
-        assert_eq!(throttle.allowed.borrow().rate, Some(10), "the narrower one");
+        assert_eq!(throttle.allowed.borrow().rate, Some(1024), "the narrower one");
         task.abort();
     }
 }

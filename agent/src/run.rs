@@ -21,7 +21,7 @@ use crate::{
     agent::Agent,
     clock,
     connection::{ConnectError, Connection, LinkEnd},
-    hello,
+    hello, live,
     local::{Listener, LocalAsk, Status},
     server::Server,
     session,
@@ -194,6 +194,7 @@ async fn take_events(
                 _ = pushed.send(Pushed::Priority(transfer, priority)).await;
             }
             FromServer::Limits(limits) => agent.limit(limits),
+            FromServer::ReadLive(asked) => live::answer(agent, *asked),
             FromServer::Session { ticket } => begin_session(agent, ticket),
             FromServer::Statement(statement) => learn(agent, &statement),
             FromServer::GoAway { reason, back_in_ms } => return sent_away(&reason, back_in_ms),

@@ -24,6 +24,10 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
 /// A file of certificates is no larger. Bytes.
 const CA_FILE_MAX: usize = 4 << 20;
 
+/// A connection that was of no use for so long is not used again: a dead one says nothing of it, and whoever asks over it
+/// learns that late. The server keeps them no longer.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// The server as this device reaches it.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
@@ -52,6 +56,7 @@ impl Server {
         let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(ClientConfig::clone(&self.tls))
             .connect_timeout(DIAL_TIMEOUT)
+            .pool_idle_timeout(IDLE)
             .redirect(reqwest::redirect::Policy::none())
             .tcp_nodelay(true)
             .no_proxy();

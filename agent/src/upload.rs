@@ -1,7 +1,8 @@
 //! An upload: walks what was ordered, sends what the server misses, commits it, and survives any break on the way.
 //!
 //! Threads walk and read; batches of chunks become durable several at once; commits follow in order. What is held back at
-//! one place slows the ones before it, so memory stays bounded whatever is uploaded.
+//! one place slows the ones before it, so memory stays bounded whatever is uploaded, but for about 20 bytes of each entry
+//! while the walk goes on ([`missing`]).
 
 mod batch;
 mod buffer;
@@ -9,6 +10,7 @@ mod chain;
 mod encode;
 mod http;
 mod missing;
+mod patience;
 mod pause;
 mod progress;
 mod read;
@@ -40,8 +42,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     connection::Link,
+    fault,
     index::{Committed, Index, Source, View},
     limit::Throttle,
+    live::{DurableFiles, Live},
     origin::Origin,
     root::Root,
     scan,
@@ -77,6 +81,7 @@ pub(crate) struct Tools {
     index: Index,
     buffers: Arc<Buffers>,
     throttle: Arc<Throttle>,
+    durable: Arc<DurableFiles>,
 }
 
 impl Tools {
@@ -89,7 +94,18 @@ impl Tools {
             index,
             buffers: Arc::default(),
             throttle: Arc::default(),
+            durable: Arc::default(),
         }
+    }
+
+    /// What answers who reads live what they upload.
+    pub(crate) fn live(&self) -> Live {
+        Live::new(
+            self.http.clone(),
+            self.origin.clone(),
+            Arc::clone(&self.durable),
+            Arc::clone(&self.throttle),
+        )
     }
 
     /// What holds all of them to a rate.
@@ -160,6 +176,7 @@ pub(crate) async fn run(job: Job, tools: &Tools) -> Outcome {
         pace: Pace::NORMAL,
         compression: Compression::towards(&tools.origin),
         throttle: Arc::clone(&tools.throttle),
+        durable: Arc::clone(&tools.durable),
         window: Window::default(),
     };
     let upload = upload(job, shared, tools.index.clone(), Arc::clone(&tools.buffers));
@@ -187,6 +204,7 @@ struct Shared<R> {
     pace: Pace,
     compression: Compression,
     throttle: Arc<Throttle>,
+    durable: Arc<DurableFiles>,
     window: Window,
 }
 
@@ -255,6 +273,9 @@ async fn work<R: Remote>(
         return Ok(None);
     };
     let (grant, paths) = prepared?;
+    let is_detached = matches!(job.selection, Selection::Detached(_));
+    let _selected = is_detached.then(|| shared.durable.select(job.transfer, &paths));
+    fault::point("transfer-granted");
     let source = {
         let (index, space, root) = (index.clone(), job.space, job.root.id);
         spawn_blocking(move || index.source(space, root, grant.epoch, grant.head))
@@ -351,6 +372,8 @@ impl<R: Remote> Upload<R> {
         let _stop_at_the_end = stop.clone().drop_guard();
         let site = Arc::new(Site {
             root: Arc::clone(&self.job.root),
+            transfer: self.job.transfer,
+            durable: Arc::clone(&self.shared.durable),
             counters: Arc::clone(&self.shared.counters),
             problems: problems.clone(),
             stop: stop.clone(),

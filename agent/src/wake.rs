@@ -18,6 +18,8 @@ use crate::hello;
 
 /// The port of the discard protocol (RFC 863), which cards and firewalls expect such packets on.
 const PORT: u16 = 9;
+/// Each packet is sent so often: nobody says that one has arrived, and wireless networks lose what goes to everyone.
+const TIMES: usize = 3;
 /// Packets are sent at most so often, whoever asks.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -45,7 +47,7 @@ impl Waker {
         self.take_turn(Instant::now())?;
         let networks = networks(&hello::addresses());
         // One that works is enough: the sleeper is in one of them.
-        let sent: Vec<io::Result<()>> = networks.iter().map(|network| send(*network, PORT, macs)).collect();
+        let sent: Vec<io::Result<()>> = networks.iter().map(|network| send(*network, port(), macs)).collect();
         tracing::info!(count = macs.len(), networks = networks.len(), "waking neighbours");
         match sent.into_iter().reduce(Result::or) {
             Some(Ok(())) => Ok(()),
@@ -94,10 +96,17 @@ fn network(own: Ipv4Addr, prefix: u8) -> Option<Network> {
 fn send(network: Network, port: u16, macs: &[[u8; 6]]) -> io::Result<()> {
     let socket = UdpSocket::bind((network.own, 0))?;
     socket.set_broadcast(true)?;
-    for mac in macs {
+    // In rounds, so that what loses one packet does not lose all of one card.
+    for mac in std::iter::repeat_n(macs, TIMES).flatten() {
         socket.send_to(&packet(mac), (network.everyone, port))?;
     }
     Ok(())
+}
+
+/// The port. Builds for tests take another one from the environment, since not everybody may listen at this one.
+fn port() -> u16 {
+    let other = || std::env::var("BECKON_WAKE_PORT").ok()?.parse().ok();
+    cfg!(debug_assertions).then(other).flatten().unwrap_or(PORT)
 }
 
 /// Six bytes of ones, then the hardware address sixteen times.
@@ -134,7 +143,7 @@ mod tests {
         assert_eq!(network.everyone, Ipv4Addr::new(127, 255, 255, 255));
         let macs = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
         send(network, port, &macs).unwrap();
-        for mac in macs {
+        for mac in [macs, macs, macs].into_iter().flatten() {
             let mut got = [0; 200];
             let len = everywhere.recv(&mut got).unwrap();
             assert_eq!((len, &got[..6]), (102, &[0xff; 6][..]));

@@ -41,6 +41,8 @@ pub(crate) struct App {
     pub(crate) live: Live,
     /// Sessions between devices.
     pub(crate) relays: Relays,
+    /// What machines are asked to read.
+    pub(crate) reads: http::content::Reads,
     /// How often strangers may try.
     pub(crate) limits: Limits,
     /// The code that makes the first account.
@@ -71,6 +73,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         .configure(http::device::routes)
         .configure(http::join::routes)
         .configure(http::transfer::routes)
+        .configure(http::content::routes)
         .configure(http::drive::routes)
         .configure(http::bulk::routes)
         .route(route::SOCKET, web::get().to(control::open))

@@ -146,11 +146,19 @@ pub(crate) async fn open(
     Ok(response)
 }
 
+/// The life of a socket. What is over soon is boxed, see `Line::serve`.
 async fn visit(app: web::Data<App>, mut socket: Socket, visitor: Visitor) {
-    let end = match auth::admit(&app, &mut socket, &visitor).await {
+    let end = match Box::pin(auth::admit(&app, &mut socket, &visitor)).await {
         Ok(guest) => line::stay(&app, &mut socket, &visitor, guest).await,
         Err(end) => end,
     };
+    if !matches!(end, End::Gone) {
+        Box::pin(part(&app, &socket, &visitor, end)).await;
+    }
+}
+
+/// Says why, and closes.
+async fn part(app: &App, socket: &Socket, visitor: &Visitor, end: End) {
     let (reason, close, back_in_ms, statement) = match end {
         End::Gone => return,
         End::Told {
@@ -158,7 +166,7 @@ async fn visit(app: web::Data<App>, mut socket: Socket, visitor: Visitor) {
             close,
             back_in_ms,
         } => (reason, close, back_in_ms, None),
-        End::Disowned { account, reason } => (reason, Close::Policy, None, newest_statement(&app, &account).await),
+        End::Disowned { account, reason } => (reason, Close::Policy, None, newest_statement(app, &account).await),
     };
     tracing::debug!(code = reason.code.name(), from = %visitor.from, "a control socket was ended");
     let last = statement.into_iter().chain([FromServer::GoAway { reason, back_in_ms }]);
@@ -202,5 +210,20 @@ pub(crate) async fn publish_device(app: &App, account: AccountId, device: &Devic
         Err(error) => {
             refusal_of(&error);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<F>(_: impl FnOnce(web::Data<App>, Socket, Visitor) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn thousands_can_be_connected_since_one_takes_little() {
+        let size = size_of_future(visit);
+        assert!(size < 3000, "{size} bytes");
     }
 }

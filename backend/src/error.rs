@@ -42,6 +42,13 @@ impl Failure {
             retry_after: Some(wait),
         }
     }
+    /// With when to come back, where the same may be asked again.
+    pub(crate) fn retry_in(mut self, wait: Duration) -> Self {
+        if self.refusal.retry {
+            self.retry_after.get_or_insert(wait);
+        }
+        self
+    }
 }
 
 /// Nothing is there, or it is another account's.

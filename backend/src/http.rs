@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod admin;
 pub(crate) mod bulk;
+pub(crate) mod content;
 pub(crate) mod device;
 pub(crate) mod drive;
 pub(crate) mod guard;

@@ -10,6 +10,7 @@ pub mod config;
 mod control;
 mod drive;
 mod error;
+mod fault;
 mod http;
 mod hub;
 mod order;

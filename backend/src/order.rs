@@ -26,6 +26,7 @@ use beckon_shared::{
 
 use crate::{
     app::App,
+    fault,
     store::{
         Error,
         meta::{
@@ -84,6 +85,7 @@ async fn conclude(
     over: impl Fn(&TransferView) -> Option<TransferView>,
 ) -> Result<(), Error> {
     record(app, &transfer.account, &transfer.id(), over).await?;
+    fault::point("end-recorded");
     let_go(app, transfer).await
 }
 

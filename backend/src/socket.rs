@@ -122,12 +122,14 @@ async fn read(
     let mut alive = Instant::now();
     loop {
         let message = tokio::select! {
+            // What has come already is a sign of life, however late it is looked at.
+            biased;
             message = stream.recv() => message,
             () = to.closed() => return,
+            () = tokio::time::sleep_until((alive + dead_after).into()) => return,
             _ = ping.tick() => {
                 // A full queue needs no ping, and waiting for it would keep us from reading.
-                let closed = matches!(session.ping(b"").now_or_never(), Some(Err(_)));
-                if closed || alive.elapsed() > dead_after {
+                if matches!(session.ping(b"").now_or_never(), Some(Err(_))) {
                     return;
                 }
                 continue;

@@ -35,6 +35,7 @@ use self::{
 use crate::{
     access::{GrantedSpace, TransferAccess},
     clock::Clock,
+    fault,
 };
 
 /// Changes of drives that may wait for a slow listener before it has to read everything anew.
@@ -217,6 +218,7 @@ impl Store {
         sabotage::sabotage!(NoPin => return Ok(missing));
         meta::chunk::pin(&txn, access.transfer, durable.into_values()).await?;
         txn.commit().await?;
+        fault::point("chunks-pinned");
         Ok(missing)
     }
 

@@ -9,6 +9,7 @@ mod files;
 mod front;
 mod join;
 mod limit;
+mod live;
 mod person;
 mod priority;
 mod relay;

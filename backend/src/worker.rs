@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     app::App,
+    fault,
     store::{Error, Store},
 };
 
@@ -33,7 +34,7 @@ async fn clean(app: &App) {
         board.expect(name, clock.now() + EVERY);
     }
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(fault::clean_every(EVERY)).await;
         board.round(clock, "expiry", EVERY, expiry::run(store)).await;
         board.round(clock, "collect", EVERY, collect_all(store)).await;
     }

@@ -42,6 +42,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/device/:device") view=page::device::Device/>
                     <Route path=path!("/drive/*rest") view=page::drive::Drive/>
                     <Route path=path!("/transfers") view=page::transfers::Transfers/>
+                    <Route path=path!("/transfers/:transfer") view=page::transfer::Transfer/>
                     <Route path=path!("/search") view=page::search::Search/>
                     <Route path=path!("/settings") view=page::settings::Settings/>
                     <Route path=path!("/admin") view=page::admin::Admin/>

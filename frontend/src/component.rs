@@ -2,6 +2,7 @@
 
 pub(crate) mod account_menu;
 pub(crate) mod add_machine;
+pub(crate) mod amount;
 pub(crate) mod badge;
 pub(crate) mod banner;
 pub(crate) mod breadcrumb;
@@ -33,3 +34,4 @@ pub(crate) mod transfer;
 pub(crate) mod transfer_tray;
 pub(crate) mod unlock;
 pub(crate) mod version_list;
+pub(crate) mod wake;

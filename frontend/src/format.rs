@@ -98,6 +98,16 @@ pub(crate) fn left(seconds: u64) -> String {
     }
 }
 
+/// A span of time, roughly: as [`left`], and in days from two on.
+pub(crate) fn span(seconds: u64) -> String {
+    let days = seconds / 86_400;
+    match text::lang() {
+        _ if days < 2 => left(seconds),
+        Lang::En => format!("{days} days"),
+        Lang::Zh => format!("{days} 天"),
+    }
+}
+
 /// A time relative to now: `just now`, `14 min ago`, `2 h ago`, `yesterday`, `3 days ago`, `21 Oct`, `21 Oct 2024`.
 pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.since(at).as_secs();
@@ -183,6 +193,23 @@ pub(crate) fn exact(at: Timestamp) -> String {
 pub(crate) fn clock(at: Timestamp) -> String {
     let date = js_date(at);
     format!("{:02}:{:02}", date.get_hours(), date.get_minutes())
+}
+
+/// A minute of a day: `22:00`.
+pub(crate) fn clock_face(minute: u16) -> String {
+    format!("{:02}:{:02}", minute / 60, minute % 60)
+}
+
+/// The time of day, with the day unless that is today: `13:31`, `23 Dec, 13:31`.
+pub(crate) fn moment(at: Timestamp, now: Timestamp) -> String {
+    let (day, clock) = (date(at, now), clock(at));
+    if day == date(now, now) {
+        return clock;
+    }
+    match text::lang() {
+        Lang::En => format!("{day}, {clock}"),
+        Lang::Zh => format!("{day} {clock}"),
+    }
 }
 
 fn js_date(at: Timestamp) -> js_sys::Date {

@@ -13,6 +13,7 @@ mod dom;
 mod format;
 mod identity;
 mod keyboard;
+mod notify;
 mod order;
 mod page;
 mod prefs;
@@ -23,6 +24,7 @@ mod store;
 mod text;
 mod upload;
 mod vault;
+mod wake;
 mod worker;
 
 use wasm_bindgen::prelude::wasm_bindgen;

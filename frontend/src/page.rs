@@ -11,4 +11,5 @@ pub(crate) mod search;
 pub(crate) mod set_up;
 pub(crate) mod settings;
 pub(crate) mod sign_in;
+pub(crate) mod transfer;
 pub(crate) mod transfers;

@@ -1,4 +1,4 @@
-//! What a person chose for this browser: language, theme, keys. Kept in local storage; nothing secret.
+//! What a person chose for this browser: language, theme, keys, notifications. Kept in local storage; nothing secret.
 
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,8 @@ struct Kept {
     lang: Lang,
     theme: Theme,
     letter_keys: bool,
+    #[serde(default)]
+    notify: bool,
 }
 
 /// The choices; setting one keeps it.
@@ -38,6 +40,8 @@ pub(crate) struct Prefs {
     pub(crate) theme: RwSignal<Theme>,
     /// Whether single letters are commands (WCAG 2.1.4).
     pub(crate) letter_keys: RwSignal<bool>,
+    /// Whether a notification tells that a transfer has ended.
+    pub(crate) notify: RwSignal<bool>,
 }
 
 impl Prefs {
@@ -47,11 +51,13 @@ impl Prefs {
             lang: preferred_lang(),
             theme: Theme::System,
             letter_keys: true,
+            notify: false,
         });
         let prefs = Self {
             lang: RwSignal::new(kept.lang),
             theme: RwSignal::new(kept.theme),
             letter_keys: RwSignal::new(kept.letter_keys),
+            notify: RwSignal::new(kept.notify),
         };
         text::set_lang(kept.lang);
         Effect::new(move || prefs.keep());
@@ -63,6 +69,7 @@ impl Prefs {
             lang: self.lang.get(),
             theme: self.theme.get(),
             letter_keys: self.letter_keys.get(),
+            notify: self.notify.get(),
         };
         let root = dom::document().document_element();
         if let Some(root) = root {

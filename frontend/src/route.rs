@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use beckon_shared::{
-    id::{DeviceId, RootId},
+    id::{DeviceId, RootId, TransferId},
     path::{Name, RootPath},
 };
 
@@ -70,6 +70,16 @@ pub(crate) fn folder(device: DeviceId, root: RootId, path: &RootPath) -> String 
 /// A device's page.
 pub(crate) fn device(device: DeviceId) -> String {
     format!("/device/{device}")
+}
+
+/// The part of a machine's page that says how fast it may send.
+pub(crate) fn limits(device: DeviceId) -> String {
+    format!("{}#limits", self::device(device))
+}
+
+/// A transfer's page.
+pub(crate) fn transfer(transfer: TransferId) -> String {
+    format!("{TRANSFERS}/{transfer}")
 }
 
 /// A folder of the drive, by its path from the top.

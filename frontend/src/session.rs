@@ -71,11 +71,11 @@ pub(crate) fn misunderstood() -> Refusal {
     Refusal::new(ErrorCode::BadVersion, text::error::machine_strange())
 }
 
-/// A page of a snapshot belongs to the session that took it.
+/// A page of a snapshot belongs to the session that took it. A machine that has just woken somebody refuses to do so again.
 fn may_repeat(body: &Ask) -> bool {
     match body {
         Ask::List(list) => list.snapshot.is_none(),
-        Ask::Order(_) => false,
+        Ask::Order(_) | Ask::Wake(_) => false,
         _ => true,
     }
 }

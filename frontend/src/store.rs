@@ -1,5 +1,6 @@
 //! What the app knows, as signals: who is signed in, the control list, transfers, the drive's revision, messages.
 
+mod call;
 mod device;
 mod download;
 mod link;
@@ -16,6 +17,7 @@ use beckon_shared::{
 };
 use leptos::prelude::*;
 
+pub(crate) use call::{Call, Calls};
 pub(crate) use device::Devices;
 pub(crate) use download::{Download, Downloads};
 pub(crate) use link::Link;
@@ -36,6 +38,8 @@ pub(crate) struct Stores {
     /// Machines of which this browser knows that they are the account's own, though a join code vouches for them; nothing
     /// until the control list was seen.
     pub(crate) confirmed: RwSignal<Option<BTreeSet<DeviceId>>>,
+    /// Machines that are being woken.
+    pub(crate) calls: Calls,
     /// Transfers of the account.
     pub(crate) transfers: Transfers,
     /// Downloads straight from machines.
@@ -64,6 +68,7 @@ impl Stores {
             link: RwSignal::new(Link::Connecting),
             devices: Devices::default(),
             confirmed: RwSignal::new(None),
+            calls: Calls::default(),
             transfers: Transfers::default(),
             downloads: Downloads::default(),
             drive: RwSignal::new(0),
@@ -84,6 +89,7 @@ impl Stores {
         self.me.set(None);
         self.devices.forget();
         self.confirmed.set(None);
+        self.calls.forget();
         self.transfers.forget();
         self.downloads.forget();
         self.usage.set(None);

@@ -11,6 +11,7 @@ pub mod commit;
 pub mod device;
 pub mod entry;
 pub mod error;
+pub mod fault;
 pub mod id;
 pub mod in_drive;
 pub mod join;

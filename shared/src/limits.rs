@@ -6,11 +6,14 @@ use utoipa::ToSchema;
 /// Minutes of a day.
 pub const DAY: u16 = 24 * 60;
 
+/// The slowest rate that is one. Bytes a second: below it a single step would take so long that the line counts as dead.
+pub const RATE_MIN: u64 = 1024;
+
 /// What an account allows a machine to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Bytes a second that transfers may send together; 0 sends nothing, absent is without bound.
+    /// Bytes a second that transfers may send together, at least 1,024; 0 sends nothing, absent is without bound.
     #[serde(default)]
     pub rate: Option<u64>,
     /// When `rate` does not count: each day, by the machine's own clock.
@@ -53,10 +56,15 @@ impl Limits {
         }
     }
 
-    /// Whether the hours are hours.
+    /// Whether the hours are hours and the rate is one.
     pub fn is_valid(&self) -> bool {
-        self.full_speed.is_none_or(Hours::is_valid)
+        self.full_speed.is_none_or(Hours::is_valid) && self.rate.is_none_or(is_rate)
     }
+}
+
+/// Whether so many bytes a second are a rate: nothing, or enough to get anywhere.
+pub const fn is_rate(rate: u64) -> bool {
+    rate == 0 || rate >= RATE_MIN
 }
 
 /// The narrower of two rates; absent is without bound.
@@ -98,11 +106,14 @@ mod tests {
     #[test]
     fn full_speed_is_without_bound_and_else_the_narrower_rate_wins() {
         let limits = Limits {
-            rate: Some(1000),
+            rate: Some(2000),
             full_speed: Some(Hours { from: 0, to: 60 }),
         };
-        assert_eq!((limits.at(30), limits.at(60)), (None, Some(1000)));
+        assert_eq!((limits.at(30), limits.at(60)), (None, Some(2000)));
         assert_eq!(Limits::default().at(0), None);
+        let is_valid = |rate| Limits { rate, ..limits }.is_valid();
+        assert!(is_valid(None) && is_valid(Some(0)) && is_valid(Some(RATE_MIN)));
+        assert!(!is_valid(Some(1)) && !is_valid(Some(RATE_MIN - 1)), "it would get nowhere");
         assert_eq!(narrower(Some(5), Some(3)), Some(3));
         assert_eq!((narrower(None, Some(3)), narrower(None, None)), (Some(3), None));
     }

@@ -10,16 +10,20 @@
 
 mod data;
 mod delay;
+mod fleet;
 mod main_loop;
 mod measure;
 mod rsync;
+mod transfers;
 mod web;
 
 fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("main-loop") => main_loop::run(main_loop::Size::Full),
         Some("main-loop-small") => main_loop::run(main_loop::Size::Small),
+        Some("transfers") => transfers::run(transfers::Size::Full),
+        Some("transfers-small") => transfers::run(transfers::Size::Small),
         Some("web") => web::run(),
-        _ => panic!("usage: bench main-loop | main-loop-small | web"),
+        _ => panic!("usage: bench main-loop | main-loop-small | transfers | transfers-small | web"),
     }
 }

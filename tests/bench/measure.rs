@@ -17,18 +17,22 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 
 /// Peak resident memory of a process in MiB (VmHWM of proc(5)).
 pub(crate) fn peak_mib(pid: u32) -> f64 {
+    kib_of(pid, "VmHWM") / 1024.0
+}
+
+/// Resident memory of a process in KiB (VmRSS of proc(5)).
+pub(crate) fn resident_kib(pid: u32) -> f64 {
+    kib_of(pid, "VmRSS")
+}
+
+fn kib_of(pid: u32, what: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
     let line = status
         .lines()
-        .find(|line| line.starts_with("VmHWM"))
-        .expect("Linux tells the peak");
-    let kib: f64 = line
-        .split_whitespace()
-        .nth(1)
-        .expect("a figure")
-        .parse()
-        .expect("a number");
-    kib / 1024.0
+        .find(|line| line.starts_with(what))
+        .expect("Linux tells it");
+    let kib = line.split_whitespace().nth(1).expect("a figure");
+    kib.parse().expect("a number")
 }
 
 /// Processor seconds of a process so far (utime and stime of proc(5), in ticks of 10 ms).

@@ -17,6 +17,7 @@ mod look_into_folders;
 mod machine_joins;
 mod orders_wait;
 mod put_files;
+mod read_while_uploading;
 mod revoke;
 mod scene;
 mod sign_up_and_sign_in;

@@ -1,17 +1,16 @@
 //! Files that cannot be read, change under the reader's hands, find no room, or were damaged in the store.
 
 use std::{
-    env,
     fs::{self, File},
     os::unix::fs::{FileExt, PermissionsExt},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output},
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
 
-use beckon_tests::{Account, Machine, Server, sample, tree::assert_same_tree, wait_until};
+use beckon_tests::{Account, Machine, Server, SmallDisk, sample, tree::assert_same_tree, wait_until};
 use serde_json::Value;
 
 use crate::scene::{
@@ -132,7 +131,7 @@ fn what_is_ordered_and_is_not_there_is_said_at_once_or_when_the_machine_looks() 
 }
 
 #[test]
-fn a_root_whose_folder_is_gone_is_said_and_counts_again_when_it_is_back() {
+fn a_root_whose_folder_is_gone_is_asked_about_and_counts_again_when_it_is_back() {
     let desk = Desk::with(sample::small_tree);
     desk.upload();
     let away = tempfile::tempdir().unwrap();
@@ -140,16 +139,26 @@ fn a_root_whose_folder_is_gone_is_said_and_counts_again_when_it_is_back() {
     let gone = run(desk.cli(), &["ls", "desk:Documents"]);
     expect_refusal(&gone, 1, "not-found");
     assert!(text(&gone.json_error(), "message").contains("Documents"), "{gone}");
-    let upload = run(desk.cli(), &["upload", "desk:Documents", "--wait"]);
-    assert_eq!(upload.code(), 1, "{upload}");
+    let waiting = run(desk.cli(), &["upload", "desk:Documents", "--wait"]);
+    expect_refusal(&waiting, 1, "question");
     // Nothing that is stored goes because of it.
     let back = tempfile::tempdir().unwrap();
     get(desk.cli(), "desk/Documents", &back.path().join("copy"));
     assert_same_tree(&away.path().join("root"), &back.path().join("copy"));
 
     fs::rename(away.path().join("root"), desk.root()).unwrap();
+    let asking = only_transfer_that_asks(&desk);
+    wait_until("the upload went on", SOON, || {
+        run(desk.cli(), &["wait", &asking]).code() == 0
+    });
     let again = desk.upload();
     assert_eq!(number(&again, "bytes_sent"), 0, "{again}");
+}
+
+fn only_transfer_that_asks(desk: &Desk) -> String {
+    let list = run(desk.cli(), &["transfers"]).json();
+    let asks = |transfer: &&Value| transfer["hold"] == "question";
+    text(list.as_array().unwrap().iter().find(asks).unwrap(), "id")
 }
 
 #[test]
@@ -220,42 +229,6 @@ fn write_until(path: &Path, over: &AtomicBool) {
         file.write_all_at(&count.to_le_bytes(), count % 1000 * 8).unwrap();
         // Only paces the writer; nothing waits for it.
         thread::park_timeout(Duration::from_millis(1));
-    }
-}
-
-/// A small file system of its own, so that it can run full.
-struct SmallDisk {
-    folder: tempfile::TempDir,
-}
-
-impl SmallDisk {
-    /// Mounts it; nothing where this user may not. Under `CI` that is a failure.
-    fn mount(mib: u64) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let size = format!("size={mib}m");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
-            .arg(folder.path())
-            .output();
-        match mounted {
-            Ok(output) if output.status.success() => Some(Self { folder }),
-            problem => {
-                assert!(env::var_os("CI").is_none(), "cannot mount a small disk: {problem:?}");
-                eprintln!("SKIPPED: a full disk was NOT tested, because this user cannot mount one: {problem:?}");
-                None
-            }
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: a program that ends in this moment may still hold a file. An error leaves a mount behind, no more.
-        let _ = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
     }
 }
 

@@ -25,25 +25,30 @@
 
 pub mod account;
 pub mod binary;
+pub mod chance;
 pub mod cli;
 pub mod curl;
 pub mod fake_clock;
+pub mod large_index;
 pub mod machine;
 pub mod page;
 pub mod process;
 pub mod proxy;
 pub mod sample;
 pub mod server;
+pub mod small_disk;
 mod spawner;
 pub mod tree;
 pub mod wait;
 
 pub use account::Account;
+pub use chance::Chance;
 pub use cli::{Cli, Output};
 pub use curl::{Browser, curl};
 pub use fake_clock::FakeClock;
 pub use machine::Machine;
 pub use process::Process;
-pub use proxy::{Proxy, Way};
+pub use proxy::{Proxy, Way, Weather};
 pub use server::Server;
+pub use small_disk::{ReadOnly, SmallDisk};
 pub use wait::{wait_for, wait_until};

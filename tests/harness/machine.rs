@@ -105,6 +105,11 @@ impl Machine {
         self.process = run(&self.cli, &self.name, self.folder.path(), &self.env, &self.through);
     }
 
+    /// Sets an environment variable of the agent from the next start on.
+    pub fn set_env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) {
+        self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+    }
+
     /// Waits until the server has accepted the agent that was launched last.
     #[track_caller]
     pub fn wait_online(&mut self) {

@@ -15,6 +15,9 @@ use crate::process::{self, Process};
 /// How long a server may take to listen: it opens the database and runs migrations first.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
+/// What the line begins with that says where it listens.
+const LISTENING: &str = "listening on ";
+
 /// A running server. Dropping it kills it and removes its data.
 pub struct Server {
     process: Process,
@@ -127,6 +130,25 @@ impl Server {
         (self.process, self.url) = launch(&self.options, self.folder.path(), &address);
     }
 
+    /// Sets an environment variable from the next start on.
+    pub fn set_env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) {
+        let options = std::mem::take(&mut self.options);
+        self.options = options.env(name, value);
+    }
+
+    /// Adds an argument from the next start on.
+    pub fn add_arg(&mut self, arg: impl AsRef<OsStr>) {
+        let options = std::mem::take(&mut self.options);
+        self.options = options.args([arg]);
+    }
+
+    /// Starts a server again that has ended, as [`Server::restart`] does; false if it ends before it listens.
+    pub fn try_restart(&mut self) -> bool {
+        let address = self.address().to_owned();
+        self.process = spawn(&self.options, self.folder.path(), &address);
+        self.process.find_line(LISTENING, START_LIMIT).is_some()
+    }
+
     /// Freezes the server (SIGSTOP): it keeps its sockets and answers nothing, until [`Server::resume`].
     pub fn suspend(&mut self) {
         self.process.signal(Signal::STOP);
@@ -140,15 +162,19 @@ impl Server {
 
 #[track_caller]
 fn launch(options: &Options, folder: &Path, address: &str) -> (Process, String) {
+    let process = spawn(options, folder, address);
+    let url = process.wait_for_line(LISTENING, START_LIMIT).trim().to_owned();
+    (process, url)
+}
+
+fn spawn(options: &Options, folder: &Path, address: &str) -> Process {
     let log = folder.join("log");
     let data = data(options, folder);
-    let process = Process::start("beckon-server", "server", &log, |command| {
+    Process::start("beckon-server", "server", &log, |command| {
         command.args(["--listen", address]).arg("--data").arg(data);
         command.args(&options.args);
         command.envs(options.env.iter().map(|(name, value)| (name, value)));
-    });
-    let url = process.wait_for_line("listening on ", START_LIMIT).trim().to_owned();
-    (process, url)
+    })
 }
 
 fn data(options: &Options, folder: &Path) -> PathBuf {

@@ -24,7 +24,7 @@ pub fn wait_for<T>(what: &str, limit: Duration, probe: impl FnMut() -> Option<T>
 }
 
 /// Like [`wait_for`], for a caller that has more to say when the time is over.
-pub(crate) fn poll<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
+pub fn poll<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {
         if let Some(value) = probe() {

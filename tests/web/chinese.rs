@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use beckon_tests::{
     Account, Machine, Server,
-    page::{Options, Page, button, css, field},
+    page::{Options, Page, button, css, field, role, text},
     sample,
 };
 use thirtyfour::Key;
@@ -16,6 +16,8 @@ const SAME: &[&str] = &[
     "beckon",
     "ann",
     "desk",
+    "attic",
+    "wake",
     "documents",
     "chromium",
     "chrome",
@@ -106,7 +108,14 @@ fn no_page_has_english_left() {
     let server = Server::start();
     let ann = Account::sign_up(&server, "ann");
     let machine = Machine::join(&ann, "desk").root("Documents", folder.path()).start();
-    ann.cli().run(["upload", "desk:Documents"]).expect_ok();
+    let upload = |what: &str| {
+        let placed = ann.cli().run(["--json", "upload", what]).json();
+        format!("/transfers/{}", placed["id"].as_str().unwrap())
+    };
+    let mut attic = Machine::join(&ann, "attic").root("Documents", folder.path()).start();
+    let done = upload("desk:Documents");
+    attic.stop();
+    let (waiting, away) = (upload("attic:Documents"), format!("/device/{}", attic.id()));
     let page = sign_in(&server, "ann");
     let device = format!("/device/{}", machine.id());
     let live = format!("/machine/{}", machine.id());
@@ -115,12 +124,23 @@ fn no_page_has_english_left() {
         ("/machines", ".device .dot.on"),
         ("/machines#add", ".device .dot.on"),
         ("/transfers", ".transfer"),
+        (&done, ".story tbody tr"),
+        (&waiting, ".story tbody tr"),
+        (&away, ".banner .button"),
         ("/drive", ".main [role=row]"),
         ("/search", ".main h1"),
         ("/settings", ".main h1"),
         ("/admin", ".main h1"),
         (&device, ".visits tr"),
         (&live, ".main [role=row]"),
+    ];
+    let ids = [&done, &waiting].map(|place| place.trim_start_matches("/transfers/").to_owned());
+    let [done_id, waiting_id] = &ids;
+    let shown_as = [
+        (machine.id(), "ID"),
+        (attic.id(), "AWAY"),
+        (done_id, "DONE"),
+        (waiting_id, "AWAY"),
     ];
     let mut left = Vec::new();
     for (place, there) in places {
@@ -132,11 +152,18 @@ fn no_page_has_english_left() {
             page.press(Key::Enter);
             page.see(css(".command"));
         }
+        if place.starts_with("/device/") {
+            page.click(button("更改…"));
+            page.click(role("checkbox", "不限速"));
+            page.click(role("checkbox", "每天定时全速"));
+            page.click(button("保存"));
+            page.see(text("请用数字填写速度"));
+        }
         page.see_gone(css("[aria-busy=true]"));
-        page.screenshot(&format!(
-            "chinese{}",
-            place.replace(['/', '#'], "-").replace(machine.id(), "ID")
-        ));
+        let name = shown_as
+            .iter()
+            .fold(place.to_owned(), |name, (id, word)| name.replace(id, word));
+        page.screenshot(&format!("chinese{}", name.replace(['/', '#'], "-")));
         let english = english(&page);
         if !english.is_empty() {
             left.push(format!("{place}: {english:?}"));

@@ -16,16 +16,21 @@ const MIB: u64 = 1024 * 1024;
 /// A picture's name, its page, and what is seen when that is there.
 type Shot = (&'static str, String, &'static str);
 
-fn pages(machine: &Machine, away: &Machine) -> Vec<Shot> {
+fn pages(machine: &Machine, away: &Machine, transfers: [String; 3]) -> Vec<Shot> {
+    let [done, waiting, running] = transfers.map(|id| format!("/transfers/{id}"));
     vec![
         ("machines", "/machines".to_owned(), ".device .dot.on"),
         ("machines-add", "/machines#add".to_owned(), ".device .dot.on"),
         ("machine", format!("/machine/{}", machine.id()), ".file .stored.safe"),
         ("machine-away", format!("/machine/{}", away.id()), ".file .label"),
         ("device", format!("/device/{}", machine.id()), ".visits tbody tr"),
+        ("device-away", format!("/device/{}", away.id()), ".banner .button"),
         ("drive", "/drive".to_owned(), ".file .label"),
         ("drive-folder", "/drive/desk/Documents".to_owned(), ".file .label"),
         ("transfers", "/transfers".to_owned(), ".main .transfer"),
+        ("transfer-done", done, ".story tbody tr"),
+        ("transfer-away", waiting, ".story tbody tr"),
+        ("transfer", running, ".story tbody tr"),
         ("search", "/search".to_owned(), ".main .empty"),
         ("settings", "/settings".to_owned(), ".main .card li"),
         ("admin", "/admin".to_owned(), ".main .table tbody tr"),
@@ -69,12 +74,15 @@ fn every_page_is_drawn_wide_and_narrow_light_and_dark() {
         .start();
     let mut away = Machine::join(&ann, "mei-laptop").root("Thesis", folder.path()).start();
     away.stop();
-    ann.cli().run(["upload", "desk:Documents"]);
-    ann.cli().run(["upload", "mei-laptop:Thesis"]);
+    let upload = |what: &str| {
+        let placed = ann.cli().run(["--json", "upload", what]).json();
+        placed["id"].as_str().expect("an id").to_owned()
+    };
+    let (done, waiting) = (upload("desk:Documents"), upload("mei-laptop:Thesis"));
     proxy.allow(Way::Up, 9 * MIB);
-    ann.cli().run(["upload", "studio-nas:Archive"]).expect_ok();
+    let running = upload("studio-nas:Archive");
     proxy.wait_held_up(Way::Up, Duration::from_secs(60));
-    let pages = pages(&desk, &away);
+    let pages = pages(&desk, &away, [done, waiting, running]);
     take(&mut scene::sign_in(&server, "ann"), &pages);
     take(
         &mut scene::sign_in_with(Options::default().phone(), &server, "ann"),

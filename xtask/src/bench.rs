@@ -21,6 +21,8 @@ pub(crate) struct Args {
 enum What {
     /// Upload, upload again, a small change, a distance of 50 ms, a long listing.
     MainLoop,
+    /// Many machines and those that come back: reconnecting, memory of connections, orders, starting again.
+    Transfers,
     /// The web app in a real browser: its size, and how long people wait for it.
     Web,
 }
@@ -32,15 +34,19 @@ pub(crate) fn task(args: &Args) -> Result<()> {
     let folder: PathBuf = programs.server.parent().context("the server lies in a folder")?.into();
     let name = match args.what {
         What::MainLoop => "main-loop",
+        What::Transfers => "transfers",
         What::Web => "web",
     };
     command::run(bench(name).env("BECKON_BIN_DIR", folder))
 }
 
-/// A hundredth of the data with the programs of the tests, to see that the benchmark works; its figures mean little.
+/// A hundredth of the data with the programs of the tests, to see that the benchmarks work; their figures mean little.
 pub(crate) fn small() -> Result<()> {
     let program = target_folder()?.join("debug/bench");
-    command::run(Command::new(program).arg("main-loop-small").current_dir(root()))
+    for name in ["main-loop-small", "transfers-small"] {
+        command::run(Command::new(&program).arg(name).current_dir(root()))?;
+    }
+    Ok(())
 }
 
 fn bench(name: &str) -> Command {

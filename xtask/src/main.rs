@@ -34,6 +34,7 @@ enum Task {
     Build(build::Args),
     Run(run::Args),
     Test(test::Args),
+    Soak(test::Soak),
     Lint(lint::Args),
     Docs(docs::Args),
 }
@@ -55,6 +56,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Build(args) => build::task(args),
         Task::Run(args) => run::task(args),
         Task::Test(args) => test::task(args),
+        Task::Soak(args) => test::soak(args),
         Task::Lint(args) => lint::task(args),
         Task::Docs(args) => docs::task(args),
     }

@@ -11,6 +11,9 @@ use crate::{
     wasm_target, web,
 };
 
+/// Says in the environment how many kills `tests/faults` makes.
+const KILLS: &str = "BECKON_KILLS";
+
 /// All that is built for this machine. What builds and tests the web app stays out: together they would be built with
 /// other features than alone, and so twice.
 const NATIVE: &[&str] = &[
@@ -21,6 +24,9 @@ const NATIVE: &[&str] = &[
     "xtask",
     "--exclude",
     "test-runner",
+    // The programs crash where a test wants it; without one they are what they always are.
+    "--features",
+    "beckon/faults,beckon-server/faults",
 ];
 
 /// Install what the tests need, and run all of them.
@@ -50,6 +56,25 @@ pub(crate) fn task(args: &Args) -> Result<()> {
         bench::small()?;
     }
     Ok(())
+}
+
+/// Kill server and agent for as long as you like while files are uploaded, and look whether anything is lost.
+#[derive(clap::Args)]
+pub(crate) struct Soak {
+    /// How often something is killed.
+    #[arg(long, default_value_t = 200)]
+    kills: u32,
+}
+
+pub(crate) fn soak(args: &Soak) -> Result<()> {
+    package::install(Need::Tests)?;
+    command::run(cargo(["build", "--all-targets"]).args(NATIVE))?;
+    command::run(
+        cargo(["test"])
+            .args(NATIVE)
+            .args(["--test", "faults", "--", "--nocapture", "kills::"])
+            .env(KILLS, args.kills.to_string()),
+    )
 }
 
 /// The unit tests of the web app, in a real browser.

@@ -1,5 +1,6 @@
-//! What a person does with a transfer from some terminal, as the server passes it on. Nothing of it is signed: it can only
-//! keep an order from being carried out, or have one that failed tried again as far as the order itself still stands.
+//! What a person does with a transfer from some terminal, as the server passes it on. Nothing of it is signed: it can keep
+//! an order from being carried out, have one that failed tried again as far as the order itself still stands, and let one go
+//! on that asks because much is missing. So a hostile server can answer that question too; what an order says it cannot change.
 
 use std::sync::Arc;
 
@@ -18,10 +19,7 @@ impl Agent {
                 Ok(())
             }
             // It goes on by the order, which follows, or is under way and waits for this answer.
-            Act::Resume => {
-                self.work.go_on(id);
-                Ok(())
-            }
+            Act::Resume => self.go_on(id).await,
             Act::Cancel => self.cancel(id).await,
             Act::Retry => self.reopen(id).await,
         };
@@ -42,6 +40,7 @@ impl Agent {
         if self.work.end_as(id, Ended::cancelled()) {
             return Ok(());
         }
+        self.work.turns.forget(id);
         let agent = Arc::clone(self);
         let ended = tokio::task::spawn_blocking(move || {
             agent.index.forget_transfer(id);

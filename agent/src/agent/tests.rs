@@ -78,7 +78,7 @@ impl Scene {
     }
 
     /// The same machine after its agent was started anew.
-    fn restarted(self) -> Self {
+    pub(crate) fn restarted(self) -> Self {
         let Self {
             folder, family, agent, ..
         } = self;
@@ -113,7 +113,7 @@ impl Scene {
         socket
     }
 
-    async fn stopped(&self) {
+    pub(crate) async fn stopped(&self) {
         self.agent.stop.cancel();
         self.link.close().await;
         self.agent.tasks.close();

@@ -83,6 +83,8 @@ impl Turns {
                 queue.priorities.remove(&id);
             } else if queue.priorities.len() < PRIORITIES_MAX || queue.priorities.contains_key(&id) {
                 queue.priorities.insert(id, priority);
+            } else {
+                tracing::warn!(%id, ?priority, "too many transfers have a priority; this one counts as normal");
             }
         });
     }
@@ -90,6 +92,11 @@ impl Turns {
     /// Forgets the priority of a transfer that is over.
     pub(super) fn forget(&self, id: TransferId) {
         self.prioritise(id, Priority::Normal);
+    }
+
+    #[cfg(test)]
+    pub(super) fn priority(&self, id: TransferId) -> Priority {
+        self.queue().priority(&id)
     }
 
     fn change(&self, change: impl FnOnce(&mut Queue)) {
@@ -131,29 +138,33 @@ impl Queue {
             .min_by_key(|id| (std::cmp::Reverse(self.priority(id)), *id))
     }
 
-    /// Has one that works stop for the sake of the most urgent that waits, if that is more urgent.
+    /// Has one that works stop for the sake of one that waits and is more urgent. The most urgent may wait for a root whose
+    /// own transfer is as urgent; then the next one may still need a place.
     fn make_room(&self) {
         if self.working.values().any(|working| working.yields.is_cancelled()) {
             return;
         }
-        let urgent = self
-            .waiting
-            .iter()
-            .min_by_key(|(id, _)| (std::cmp::Reverse(self.priority(id)), **id));
-        let Some((urgent, root)) = urgent else { return };
-        let in_its_way = match self.working.iter().find(|(_, working)| working.root == *root) {
+        let mut waiting: Vec<_> = self.waiting.iter().collect();
+        waiting.sort_by_key(|(id, _)| (std::cmp::Reverse(self.priority(id)), **id));
+        let yields = waiting.into_iter().find_map(|(urgent, root)| {
+            let (id, working) = self.in_the_way_of(root)?;
+            (self.priority(id) < self.priority(urgent)).then_some((urgent, id, working))
+        });
+        if let Some((urgent, id, working)) = yields {
+            tracing::info!(%id, %urgent, "a transfer lets a more urgent one go first");
+            working.yields.cancel();
+        }
+    }
+
+    /// Who would have to stop before one could begin in this root, if anybody.
+    fn in_the_way_of(&self, root: &RootId) -> Option<(&TransferId, &Working)> {
+        match self.working.iter().find(|(_, working)| working.root == *root) {
             Some(same_root) => Some(same_root),
             None if self.working.len() < TRANSFERS_MAX => None,
             None => self
                 .working
                 .iter()
                 .min_by_key(|(id, _)| (self.priority(id), std::cmp::Reverse(**id))),
-        };
-        if let Some((id, working)) = in_its_way
-            && self.priority(id) < self.priority(urgent)
-        {
-            tracing::info!(%id, %urgent, "a transfer lets a more urgent one go first");
-            working.yields.cancel();
         }
     }
 }
@@ -282,6 +293,40 @@ mod tests {
         same_root.abort();
         assert!(same_root.await.unwrap_err().is_cancelled());
         assert_eq!(bench.began.1.recv().await, Some(1));
+    }
+
+    #[tokio::test]
+    async fn who_must_wait_for_a_root_does_not_hold_up_an_urgent_one_that_needs_only_a_place() {
+        let mut bench = Bench::new();
+        bench.turns.prioritise(id(1), Priority::High);
+        bench.turns.prioritise(id(2), Priority::Low);
+        let _high = bench.enter(1, 1).await;
+        let _low = bench.enter(2, 2).await;
+        assert_eq!(
+            (bench.began.1.recv().await, bench.began.1.recv().await),
+            (Some(1), Some(2))
+        );
+        for number in [3, 4] {
+            bench.turns.prioritise(id(number), Priority::High);
+        }
+        let _same_root = bench.enter(3, 1).await;
+        let _other_root = bench.enter(4, 4).await;
+        let began = tokio::time::timeout(std::time::Duration::from_secs(10), bench.began.1.recv());
+        assert_eq!(began.await, Ok(Some(4)), "the low one lets it go first");
+    }
+
+    #[test]
+    fn priorities_are_bounded_and_forgotten() {
+        let turns = Turns::default();
+        let many = |at: usize| TransferId::new(Timestamp(at as i64), [0; 10]);
+        for at in 0..=PRIORITIES_MAX {
+            turns.prioritise(many(at), Priority::High);
+        }
+        let known = |at: usize| turns.queue().priorities.contains_key(&many(at));
+        assert!(known(0) && !known(PRIORITIES_MAX));
+        turns.forget(many(0));
+        turns.prioritise(many(PRIORITIES_MAX), Priority::High);
+        assert!(!known(0) && known(PRIORITIES_MAX));
     }
 
     #[tokio::test]

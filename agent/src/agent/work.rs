@@ -1,7 +1,9 @@
 //! Orders on their way from the wire to their end: verified, journaled, carried out, reported.
 
+mod reading;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -18,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Agent, turn::Turns};
 use crate::{
-    clock,
+    clock, fault,
     identity::copy_keys,
     journal::{self, Admission, Ended},
     orders,
@@ -32,18 +34,13 @@ const UNTOLD_MAX: usize = 256;
 /// How often the server is told that a person must say whether to go on: it may not have heard.
 const ASK_EVERY: Duration = Duration::from_secs(10);
 
-/// So many answers are remembered that came before their order.
-const ANSWERS_MAX: usize = 256;
-
 /// The orders that are not over.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     open: Mutex<HashMap<TransferId, Open>>,
     untold: Mutex<Untold>,
     pub(super) turns: Turns,
-    /// Orders that a person let go on although much is missing, and that were not shown yet since then.
-    answered: Mutex<BTreeSet<TransferId>>,
-    /// Held while an order is taken on.
+    /// Held while an order is taken on, and while a person's word on one is written down.
     pub(super) taking: tokio::sync::Mutex<()>,
 }
 
@@ -96,6 +93,9 @@ impl Agent {
         };
         tracing::warn!(order = ?claimed, %refusal, "an order is not carried out");
         if let (Some(id), false) = (claimed, refusal.retry) {
+            if !self.work.is_open(&id) {
+                self.work.turns.forget(id);
+            }
             self.report_later(id, failed(refusal));
         }
     }
@@ -113,13 +113,24 @@ impl Agent {
         let (agent, id) = (Arc::clone(self), order.id);
         let shown = signed.clone();
         let admitted = tokio::task::spawn_blocking(move || {
-            agent.journal.admit(&order, &shown).map(|admission| (admission, order))
+            let admission = agent.journal.admit(&order, &shown)?;
+            if matches!(admission, Admission::Ended(_)) {
+                agent.index.forget_transfer(order.id);
+            }
+            let if_missing = match agent.journal.is_answered(order.id)? {
+                true => IfMissing::GoOn,
+                false => IfMissing::Ask,
+            };
+            Ok::<_, Refusal>((admission, order, if_missing))
         });
-        let (admission, order) = admitted.await.map_err(|_| broken())??;
+        let (admission, order, if_missing) = admitted.await.map_err(|_| broken())??;
         tracing::info!(%id, ?principal, ?admission, "order");
         match admission {
-            Admission::New | Admission::Continue => self.begin(order, signed),
-            Admission::Ended(ended) => self.report_later(id, ended),
+            Admission::New | Admission::Continue => self.begin(order, signed, if_missing),
+            Admission::Ended(ended) => {
+                self.work.turns.forget(id);
+                self.report_later(id, ended);
+            }
         }
         Ok(())
     }
@@ -157,14 +168,14 @@ impl Agent {
         }
     }
 
-    fn begin(self: &Arc<Self>, order: Order, signed: SignedOrder) {
+    fn begin(self: &Arc<Self>, order: Order, signed: SignedOrder, if_missing: IfMissing) {
         let OrderBody::Upload(upload) = order.body;
         let stops = Stops {
             cancel: self.stop.child_token(),
             pause: CancellationToken::new(),
             go_on: CancellationToken::new(),
         };
-        if self.work.answered().remove(&order.id) {
+        if if_missing == IfMissing::GoOn {
             stops.go_on.cancel();
         }
         let open = Open {
@@ -206,15 +217,20 @@ impl Agent {
         let agent = Arc::clone(self);
         let noted = ended.clone();
         let written = tokio::task::spawn_blocking(move || {
+            fault::point("end-unwritten");
+            agent.journal.end(id, &noted)?;
+            fault::point("end-journaled");
+            // Not before: who goes on after a crash counts on.
             agent.index.forget_transfer(id);
-            agent.journal.end(id, &noted)
+            Ok::<_, Refusal>(())
         });
         if let Ok(Err(refusal)) = written.await {
             tracing::error!(%id, %refusal, "the end of an order could not be journaled");
         }
         self.work.is_over(id);
-        self.report(id, ended).await;
+        // Before it is told: a retry may come with a priority while the answer is still on its way.
         self.work.turns.forget(id);
+        self.report(id, ended).await;
         self.work.close(id)
     }
 
@@ -231,9 +247,9 @@ impl Agent {
         loop {
             let outcome = self.upload_in_turn(id, &upload, &stops).await;
             let is_answered = match &outcome {
-                // It let a more urgent one go first.
-                Outcome::Stopped => !stops.pause.is_cancelled(),
-                Outcome::Asks(progress) => self.ask(id, *progress, &stops).await,
+                // It let a more urgent one go first. One that was ended looks the same from here.
+                Outcome::Stopped => !stops.pause.is_cancelled() && !stops.cancel.is_cancelled(),
+                Outcome::Asks(progress) => self.ask(id, &upload, *progress, &stops).await,
                 Outcome::Ended { .. } => false,
             };
             if !is_answered {
@@ -273,19 +289,41 @@ impl Agent {
         upload::run(job, &self.tools).await
     }
 
-    /// Waits until a person has said that it is to go on although much is missing; false if it is paused instead.
-    async fn ask(&self, id: TransferId, progress: Progress, stops: &Stops) -> bool {
+    /// A person wants an order to go on although much is missing. That holds for the order, also after a pause or a restart.
+    pub(super) async fn go_on(self: &Arc<Self>, id: TransferId) -> Result<(), Refusal> {
+        let _taking = self.work.taking.lock().await;
+        let agent = Arc::clone(self);
+        let noted = tokio::task::spawn_blocking(move || agent.journal.answer(id));
+        noted.await.map_err(|_| broken())??;
+        if let Some(open) = self.work.open().get(&id) {
+            open.stops.go_on.cancel();
+        }
+        Ok(())
+    }
+
+    /// Waits until a person has said that it is to go on although much is missing, or until a root that was not there is
+    /// back; false if it is paused instead.
+    async fn ask(&self, id: TransferId, upload: &UploadOrder, progress: Progress, stops: &Stops) -> bool {
+        let was_there = self.is_there(upload).await;
         loop {
+            self.link.send_progress(id, Hold::Question, progress);
             tokio::select! {
                 biased;
                 () = stops.pause.cancelled() => return false,
                 () = stops.go_on.cancelled() => return true,
-                () = async {
-                    self.link.send_progress(id, Hold::Question, progress);
-                    tokio::time::sleep(ASK_EVERY).await;
-                } => {}
+                () = tokio::time::sleep(ASK_EVERY) => {}
+            }
+            if !was_there && self.is_there(upload).await {
+                return true;
             }
         }
+    }
+
+    /// Whether the folder of an order's root can be opened.
+    async fn is_there(&self, upload: &UploadOrder) -> bool {
+        let Ok(root) = self.root_of(upload) else { return false };
+        let looked = tokio::task::spawn_blocking(move || root.folder(&RootPath::root()).is_ok());
+        looked.await.unwrap_or_default()
     }
 
     /// Tells the server how an order ended that is not under way, without waiting for it.
@@ -339,6 +377,10 @@ impl Work {
         self.untold().ends.remove(&id);
     }
 
+    fn is_open(&self, id: &TransferId) -> bool {
+        self.open().contains_key(id)
+    }
+
     /// Whether the order is under way already; one that is about to stop is looked at again then.
     fn goes_on(&self, order: &Order, signed: &SignedOrder) -> Result<bool, Refusal> {
         match self.open().get_mut(&order.id) {
@@ -386,27 +428,6 @@ impl Work {
 
     fn close(&self, id: TransferId) -> Option<SignedOrder> {
         self.open().remove(&id).and_then(Open::again)
-    }
-
-    /// A person wants an order to go on although much is missing.
-    pub(super) fn go_on(&self, id: TransferId) {
-        if let Some(open) = self.open().get(&id) {
-            open.stops.go_on.cancel();
-            return;
-        }
-        let mut answered = self.answered();
-        if answered.len() < ANSWERS_MAX {
-            answered.insert(id);
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn has_answer(&self, id: TransferId) -> bool {
-        self.answered().contains(&id)
-    }
-
-    fn answered(&self) -> MutexGuard<'_, BTreeSet<TransferId>> {
-        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -460,6 +481,29 @@ mod tests {
     use beckon_shared::time::Timestamp;
 
     use super::*;
+    use crate::agent::tests::{ROOT, Scene};
+
+    #[test]
+    fn a_cancellation_that_comes_between_two_looks_ends_the_work() {
+        let (tell, heard) = std::sync::mpsc::channel();
+        // In a thread of its own: work that never waits would keep this one for ever.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let scene = Scene::alone();
+                let order = scene.family.order_for(ROOT);
+                let OrderBody::Upload(upload) = order.body;
+                let stops = Stops {
+                    cancel: CancellationToken::new(),
+                    pause: CancellationToken::new(),
+                    go_on: CancellationToken::new(),
+                };
+                stops.cancel.cancel();
+                tell.send(scene.agent.upload(order.id, upload, stops).await).unwrap();
+            });
+        });
+        assert_eq!(heard.recv_timeout(Duration::from_secs(20)), Ok(Outcome::Stopped));
+    }
 
     #[test]
     fn one_task_tells_all_ends_and_few_of_them_wait() {

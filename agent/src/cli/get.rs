@@ -2,6 +2,7 @@
 
 mod download;
 mod file;
+pub(super) mod live;
 mod local;
 mod part;
 mod range;

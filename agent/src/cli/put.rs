@@ -217,9 +217,8 @@ impl Put<'_> {
                     pause.cancel();
                 }
             };
-            if is_told {
-                line.clear();
-                return transfer::until_over(self.here, control, latest).await;
+            while is_told && !latest.state.is_over() {
+                latest = news(control, latest).await?;
             }
         }
         line.clear();

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     clock,
-    output::{Exit, Failure, Output, Table, size, time},
+    output::{Exit, Failure, Output, Table, size, time, visible},
 };
 use show::{description, read, show};
 use words::{notes, reason, state, subject};
@@ -47,6 +47,8 @@ enum Command {
         #[arg(long)]
         files: bool,
     },
+    /// Read a file of a transfer, also while it is still uploaded
+    Read(super::get::live::Args),
     /// Wait until a transfer is over
     Wait(WaitArgs),
     /// Have a transfer go before or after the others of its machine
@@ -134,6 +136,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     match args.command {
         None => list(here).await,
         Some(Command::Show { id, files }) => show(here, &here.api(&here.controller()?)?, id, files).await,
+        Some(Command::Read(args)) => super::get::live::read(here, args).await,
         Some(Command::Wait(args)) => wait(here, args).await,
         Some(Command::Priority { id, priority }) => steer::prioritise(here, id, priority.into()).await,
         Some(Command::Steer(steering)) => steer(here, steering).await,
@@ -193,7 +196,8 @@ pub(crate) fn report(here: &Here, transfer: &TransferView, last_seen: Option<Tim
     })
 }
 
-/// Follows a transfer until it is over, also through broken connections.
+/// Follows a transfer until it is over, also through broken connections. One that needs an answer of a person would never
+/// end by itself: it is a failure that says so.
 pub(crate) async fn until_over(
     here: &Here,
     control: &mut Control<'_>,
@@ -204,6 +208,10 @@ pub(crate) async fn until_over(
     let mut latest = newest(control.transfer(transfer.id), transfer);
     while !latest.state.is_over() {
         line.show(&latest);
+        if latest.hold == Hold::Question {
+            line.clear();
+            return Err(question(&latest));
+        }
         here.waits_for_machine((latest.hold == Hold::Away).then_some(&latest.machine));
         let news = control.next().await?;
         let known = control.transfer(latest.id);
@@ -216,6 +224,19 @@ pub(crate) async fn until_over(
     here.waits_for_machine(None);
     line.clear();
     Ok(latest)
+}
+
+fn question(transfer: &TransferView) -> Failure {
+    let (machine, id) = (visible(transfer.machine.as_bytes()), transfer.id);
+    Failure {
+        exit: Exit::Failed,
+        code: "question",
+        message: format!(
+            "{machine} waits for an answer, because files that it had are missing. If their disk was taken out, put it back. \
+             Then, or if they are gone for good: beckon transfers resume {id}; to end it: beckon transfers cancel {id}",
+        ),
+        retry: true,
+    }
 }
 
 /// What is known of a transfer by now: an answer may be older than what the control list has, or newer.

@@ -15,9 +15,9 @@ use super::{RequestError, Waiting};
 use crate::server::Socket;
 
 /// A sign of life goes out this often, so that middleboxes keep the line.
-const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_EVERY: Duration = Duration::from_secs(10);
 /// A line on which nothing came for so long is dead: two pings and some were not answered.
-const DEAD_AFTER: Duration = Duration::from_secs(45);
+pub(crate) const DEAD_AFTER: Duration = Duration::from_secs(25);
 
 /// Sends what is queued until the end, then what is left and a good-bye.
 pub(super) async fn write(

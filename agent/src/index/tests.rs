@@ -295,3 +295,25 @@ fn what_was_not_seen_is_counted_below_the_selection_only_and_can_be_forgotten() 
     assert_eq!(gone(&[""], &[]).0, (2, 2));
     assert_eq!(index.view(other).row(&path("a/b")), Some(row()));
 }
+
+/// What an agent with a large root pays at each start: `cargo test -p beckon --lib a_million_rows -- --ignored --nocapture`.
+#[test]
+#[ignore = "makes a million rows and measures"]
+#[allow(clippy::print_stderr, reason = "a measurement")]
+fn a_million_rows_are_opened_and_checked() {
+    let (folder, state, index) = opened();
+    let source = index.source(SPACE, ROOT, 1, ChainHead::EMPTY).unwrap();
+    for part in 0..100 {
+        let name = |at| path(&format!("folder {}/a file with a name of usual length {at}", at % 500));
+        let rows: Vec<_> = (0..10_000).map(|at| (name(part * 10_000 + at), row())).collect();
+        index.record(source, &committed(part + 1, rows)).unwrap();
+    }
+    drop(index);
+    let len = fs::metadata(folder.path().join("state").join(FILE)).unwrap().len();
+    for _ in 0..2 {
+        let begun = std::time::Instant::now();
+        let index = Index::open(&state).unwrap();
+        eprintln!("{} MB opened and checked in {:?}", len / 1_000_000, begun.elapsed());
+        assert_eq!(index.note(), None);
+    }
+}

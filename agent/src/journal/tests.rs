@@ -191,6 +191,31 @@ fn an_order_that_was_cancelled_before_it_was_shown_never_runs_and_few_of_these_a
     assert_eq!(kept(&journal), UNSEEN_MAX);
 }
 
+#[test]
+fn a_persons_answer_holds_until_the_order_is_over_and_only_for_one_that_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(folder.path()).unwrap();
+    let journal = Journal::open(&state, false).unwrap();
+    let (order, signed) = order(&Family::new(1));
+    journal.answer(order.id).unwrap();
+    assert!(!journal.is_answered(order.id).unwrap(), "it is not known");
+    journal.admit(&order, &signed).unwrap();
+    journal.answer(order.id).unwrap();
+    drop(journal);
+    let journal = Journal::open(&state, true).unwrap();
+    assert!(journal.is_answered(order.id).unwrap());
+    journal.end(order.id, &ended_as(TransferState::Failed)).unwrap();
+    assert!(!journal.is_answered(order.id).unwrap());
+    journal.answer(order.id).unwrap();
+    assert!(!journal.is_answered(order.id).unwrap(), "it is over");
+    journal.reopen(order.id).unwrap();
+    journal.answer(order.id).unwrap();
+    journal
+        .prune(order.expires + REMEMBER + Duration::from_millis(1))
+        .unwrap();
+    assert!(!journal.is_answered(order.id).unwrap(), "it is forgotten");
+}
+
 /// What a power cut leaves of an open journal: the file as it is at some moment.
 #[test]
 fn a_journal_that_was_cut_off_is_whole() {

@@ -3,7 +3,7 @@
 use std::{io, ops::Range, sync::Arc};
 
 use beckon_shared::{
-    chunk::{self, CHUNK_MAX, ChunkKey},
+    chunk::{self, CHUNK_MAX, ChunkKey, ChunkRef},
     id::ChunkId,
     manifest::{ContentHasher, ContentSum},
     path::RootPath,
@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::buffer::{BUFFER_LEN, Buffer, Buffers};
 use crate::{
     index::Row,
+    live::{Durable, Stretch},
     root::{FileMeta, meta_of},
 };
 
@@ -51,12 +52,37 @@ pub(super) struct Batch {
     filled: u64,
     pub(super) pieces: Vec<Piece>,
     pub(super) finished: Vec<Finished>,
+    /// Of large files, which can be read while they are uploaded.
+    stretches: Vec<Stretch>,
+}
+
+/// What was made durable with a batch.
+#[derive(Debug)]
+pub(super) struct Stored {
+    finished: Vec<Finished>,
+    stretches: Vec<Stretch>,
+}
+
+impl Stored {
+    /// Notes that all before it is durable too; what can be committed then.
+    pub(super) fn in_turn(self) -> Vec<Finished> {
+        self.stretches.into_iter().for_each(Stretch::is_durable);
+        self.finished
+    }
 }
 
 impl Batch {
     /// Bytes of content in it, whether or not the same chunks came before.
     pub(super) fn content_len(&self) -> u64 {
         self.filled
+    }
+
+    /// What is left of it once its chunks are durable.
+    pub(super) fn stored(self) -> Stored {
+        Stored {
+            finished: self.finished,
+            stretches: self.stretches,
+        }
     }
 
     /// A chunk's content, without copying it.
@@ -109,6 +135,9 @@ pub(super) struct Batches {
     end: usize,
     pieces: Vec<Piece>,
     finished: Vec<Finished>,
+    /// The file that is read, if it is large.
+    file: Option<Arc<Durable>>,
+    stretches: Vec<Stretch>,
 }
 
 /// A place to come back to when what follows is not wanted.
@@ -131,7 +160,14 @@ impl Batches {
             end: 0,
             pieces: Vec::new(),
             finished: Vec::new(),
+            file: None,
+            stretches: Vec::new(),
         }
+    }
+
+    /// The file that is read next is told which of its chunks are durable, if it is large.
+    pub(super) fn follow(&mut self, file: Option<Arc<Durable>>) {
+        self.file = file;
     }
 
     /// Where the batch is now.
@@ -148,6 +184,9 @@ impl Batches {
         if mark.batch == self.sent {
             self.end = mark.end;
             self.pieces.truncate(mark.pieces);
+        }
+        if let Some(file) = self.file.take() {
+            self.stretches.retain(|stretch| !Arc::ptr_eq(&stretch.file, &file));
         }
     }
 
@@ -193,6 +232,7 @@ impl Batches {
             filled,
             pieces: std::mem::take(&mut self.pieces),
             finished: std::mem::take(&mut self.finished),
+            stretches: std::mem::take(&mut self.stretches),
         };
         self.end = 0;
         self.sent += 1;
@@ -239,7 +279,19 @@ impl Batches {
         let len = bytes.len() as u32;
         whole.add(id, bytes);
         self.pieces.push(Piece { id, at: from, len });
+        self.note(ChunkRef { id, len });
         len as usize
+    }
+
+    fn note(&mut self, chunk: ChunkRef) {
+        let Some(file) = &self.file else { return };
+        match self.stretches.last_mut() {
+            Some(stretch) if Arc::ptr_eq(&stretch.file, file) => stretch.chunks.push(chunk),
+            _ => self.stretches.push(Stretch {
+                file: Arc::clone(file),
+                chunks: vec![chunk],
+            }),
+        }
     }
 }
 

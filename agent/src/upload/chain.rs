@@ -19,7 +19,7 @@ use beckon_shared::{
 use tokio::sync::mpsc;
 
 use super::{Shared, batch::Finished, pause::Pause, read::Item, remote::Remote};
-use crate::{clock, index::Committed};
+use crate::{clock, fault, index::Committed};
 
 /// The manifests of one commit are at most so many bytes, unless it is only one.
 const MANIFESTS_MAX: usize = 4 << 20;
@@ -119,10 +119,14 @@ impl<R: Remote> Chain<R> {
     /// The same bytes until there is an answer, so that a commit that went through unheard is answered as such.
     async fn ask(&self, group: &[Finished]) -> Result<CommitReply, Refusal> {
         let upload = self.sign(group);
+        fault::point("commit-signed");
         let mut pause = Pause::new(&self.shared.remote, &self.shared.counters, self.shared.pace);
         loop {
             match self.shared.remote.commit(&upload).await {
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => {
+                    fault::point("commit-answered");
+                    return Ok(reply);
+                }
                 Err(failure) => pause.after(failure).await?,
             }
         }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use zstd::bulk::Compressor;
 
 use super::progress::Counters;
-use crate::origin::Origin;
+use crate::{fault, origin::Origin};
 
 /// Whether chunks are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,7 @@ impl Body {
         chunks.into_iter().map(move |(id, content)| {
             let encoded = encode(id, content, compressor.as_mut());
             counters.sent.add(u64::from(encoded.header.stored_len));
+            fault::point("chunk-counted");
             encoded
         })
     }

@@ -3,9 +3,8 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use beckon_shared::{
@@ -20,25 +19,21 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
+use tokio::sync::Semaphore;
 
 use super::{
     Tools,
     encode::Body,
+    patience::{Patience, soon},
     remote::{Failure, Remote},
 };
 use crate::{connection::Link, limit::Throttle};
 
-/// A server that neither takes nor says anything for so long is taken for gone. Asked again, it has lost nothing; and as the
-/// window follows the line, an answer on a slow one comes sooner.
-const STALL: Duration = Duration::from_secs(20);
-/// Each time that this was in vain it is doubled, so often at the most: on a line that is slower still, what was handed to the
-/// system takes longer to arrive.
-const IN_VAIN_MAX: u32 = 3;
-/// How often it is looked whether something moved.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A commit of many files is work for the server.
-const COMMIT_STALL: Duration = Duration::from_secs(60);
+/// Bodies that are on the line at the same time; the next one follows when one is out, while its answer is waited for. So the
+/// server makes one durable while another one arrives; all at once would also be waited for all at once.
+const SENDING: usize = 2;
+/// Larger bodies go in pieces of so much, so that it can be seen that they move. Bytes.
+const PIECE: usize = 64 << 10;
 /// An answer is no larger: a commit's list of missing chunks is the longest one. Bytes.
 const ANSWER_MAX: usize = 8 << 20;
 /// An error's body is no larger. Bytes.
@@ -51,8 +46,8 @@ pub(super) struct Http {
     bulk: String,
     transfer: TransferId,
     throttle: Arc<Throttle>,
-    /// How often in a row it was waited in vain.
-    in_vain: AtomicU32,
+    line: Arc<Semaphore>,
+    patience: Patience,
     ticket: Mutex<[u8; 32]>,
 }
 
@@ -65,7 +60,8 @@ impl Http {
             bulk: tools.origin.url(&format!("/bulk/{transfer}/")),
             transfer,
             throttle: Arc::clone(&tools.throttle),
-            in_vain: AtomicU32::new(0),
+            line: Arc::new(Semaphore::new(SENDING)),
+            patience: Patience::default(),
             ticket: Mutex::new([0; 32]),
         }
     }
@@ -81,9 +77,20 @@ impl Http {
             .header(header::CONTENT_TYPE, "application/octet-stream")
     }
 
-    async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder, within: Duration) -> Result<T, Failure> {
-        let body = body_of(request.timeout(within).send().await, ANSWER_MAX).await?;
-        wire::decode(&body).map_err(|_| not_understood())
+    /// Sends a body that may take its time, at the rate that is allowed, and reads an answer of at most so many bytes.
+    async fn flow(
+        &self,
+        what: &str,
+        frames: impl Iterator<Item = Bytes> + Send + 'static,
+        throttle: Arc<Throttle>,
+        max: usize,
+    ) -> Result<Vec<u8>, Failure> {
+        let moved = Arc::new(AtomicU64::new(0));
+        let frames = paced(frames, throttle, Arc::clone(&moved)).map(Ok::<_, std::convert::Infallible>);
+        let request = self.post(what).body(reqwest::Body::wrap_stream(frames));
+        let question = async { body_of(request.send().await, max).await };
+        let small = async { self.have(Vec::new()).await.map(drop) };
+        self.patience.flow(&moved, small, question).await
     }
 
     async fn tell(&self, request: Request) -> Result<Reply, Failure> {
@@ -108,40 +115,36 @@ impl Remote for Http {
     }
 
     async fn selection(&self) -> Result<Vec<u8>, Failure> {
-        let request = self.http.get(format!("{}selection", self.bulk));
-        body_of(self.ask(request).timeout(STALL).send().await, SELECTION_MAX).await
+        let request = self.ask(self.http.get(format!("{}selection", self.bulk)));
+        soon(async { body_of(request.send().await, SELECTION_MAX).await }).await
     }
 
     async fn have(&self, chunks: Vec<ChunkId>) -> Result<Bitmap, Failure> {
-        let body = wire::encode(&HaveRequest { chunks });
-        self.answer(self.post("have").body(body), STALL).await
+        let request = self.post("have").body(wire::encode(&HaveRequest { chunks }));
+        let body = soon(async { body_of(request.send().await, ANSWER_MAX).await }).await?;
+        understood(&body)
     }
 
     async fn send(&self, body: Body) -> Result<(), Failure> {
-        let moved = Arc::new(AtomicU64::new(0));
+        let turn = Arc::clone(&self.line).acquire_owned().await;
         let frames = body
             .into_encoded()
-            .flat_map(|chunk| [Bytes::copy_from_slice(&chunk.header.to_bytes()), chunk.stored]);
-        let frames =
-            paced(frames, Arc::clone(&self.throttle), Arc::clone(&moved)).map(Ok::<_, std::convert::Infallible>);
-        let request = self.post("chunks").body(reqwest::Body::wrap_stream(frames));
-        let sent = async { body_of(request.send().await, REFUSAL_MAX).await.map(drop) };
-        let patience = STALL * (1 << self.in_vain.load(Relaxed).min(IN_VAIN_MAX));
-        tokio::select! {
-            sent = sent => {
-                self.in_vain.store(0, Relaxed);
-                sent
-            }
-            () = stall(&moved, patience) => {
-                self.in_vain.fetch_add(1, Relaxed);
-                Err(Failure::Break)
-            }
-        }
+            .flat_map(|chunk| [Bytes::copy_from_slice(&chunk.header.to_bytes()), chunk.stored])
+            // It ends with the frames, whoever drops them.
+            .inspect(move |_| _ = &turn);
+        let throttle = Arc::clone(&self.throttle);
+        self.flow("chunks", frames, throttle, REFUSAL_MAX).await.map(drop)
     }
 
     async fn commit(&self, upload: &CommitUpload) -> Result<CommitReply, Failure> {
-        let request = self.post("commit").body(wire::encode(upload));
-        self.answer(request, COMMIT_STALL).await
+        let mut rest = Bytes::from(wire::encode(upload));
+        let pieces = std::iter::from_fn(move || {
+            let piece = rest.split_to(rest.len().min(PIECE));
+            (!piece.is_empty()).then_some(piece)
+        });
+        // What is durable is committed as fast as can be.
+        let body = self.flow("commit", pieces, Arc::default(), ANSWER_MAX).await?;
+        understood(&body)
     }
 
     async fn report(&self, offset: u64, problems: &[Problem]) -> Result<(), Failure> {
@@ -177,18 +180,6 @@ fn paced(
     })
 }
 
-/// Ends when nothing moved for so long.
-async fn stall(moved: &AtomicU64, patience: Duration) {
-    let (mut before, mut since) = (0, Instant::now());
-    while since.elapsed() < patience {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let now = moved.load(Relaxed);
-        if now != before {
-            (before, since) = (now, Instant::now());
-        }
-    }
-}
-
 /// The body of a good answer, up to `max` bytes; what went wrong otherwise.
 async fn body_of(response: Result<Response, reqwest::Error>, max: usize) -> Result<Vec<u8>, Failure> {
     let mut response = response.map_err(|cause| broken(&cause))?;
@@ -222,6 +213,10 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
         other if other.is_server_error() || other == StatusCode::TOO_MANY_REQUESTS => Failure::Break,
         _ => not_understood(),
     }
+}
+
+fn understood<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    wire::decode(body).map_err(|_| not_understood())
 }
 
 fn broken(cause: &reqwest::Error) -> Failure {

@@ -14,10 +14,12 @@ use super::{
 };
 use crate::index::{Gone, Index, View};
 
-/// So many files may always be gone, and otherwise a tenth of all.
+/// So many may always be gone, and otherwise a tenth of all.
 const GONE_MAX: u64 = 50;
 
 /// What a walk came by. Paths are kept as hashes of 8 bytes: one that is taken for another only makes a file count as there.
+/// This is what grows with the number of entries that are walked: the set takes 10 to 20 bytes for each, so that a million of
+/// them take up to 20 MB until the walk has ended.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     found: HashSet<u64>,
@@ -103,7 +105,8 @@ impl Walk<'_> {
     }
 }
 
-fn is_much(gone: u64, known: u64) -> bool {
+/// Whether so much is gone, of so much in all, that rather a disk is gone than some files.
+pub(super) fn is_much(gone: u64, known: u64) -> bool {
     gone > GONE_MAX.max(known / 10)
 }
 

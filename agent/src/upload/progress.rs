@@ -4,10 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use beckon_shared::transfer::{Hold, Progress};
 
+use super::missing::is_much;
 use crate::index::Tally;
-
-/// So many entries may always vanish during an upload, and otherwise a tenth of all.
-const VANISHED_MAX: u64 = 50;
 
 /// The counts, shared by all parts of an upload.
 #[derive(Debug, Default)]
@@ -70,7 +68,7 @@ impl Counters {
     /// Whether so much vanished that a disk is gone rather than a few files.
     pub(super) fn lost_many(&self) -> bool {
         let (vanished, left) = (self.vanished.load(Relaxed), self.files_total.load(Relaxed));
-        vanished > VANISHED_MAX.max(left / 10)
+        is_much(vanished, left)
     }
 
     /// The server holds a file.

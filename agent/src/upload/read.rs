@@ -13,7 +13,7 @@ use std::{
 use beckon_shared::{
     entry::{EntryKind, SourceStamp},
     error::{ErrorCode, Refusal},
-    id::Hash,
+    id::{Hash, TransferId},
     manifest::{self, ContentSum, FileContent, Manifest},
     path::RootPath,
     transfer::Problem,
@@ -24,12 +24,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     batch::{Batches, Finished, Interrupted, Source},
+    buffer::BUFFER_LEN,
     missing::Seen,
     progress::Counters,
 };
 use crate::{
     clock,
     index::{Row, Standing, View},
+    live::DurableFiles,
     root::{FileMeta, Folder, OpenFile, Root, refusal},
     scan::{self, Found, Step},
 };
@@ -102,6 +104,9 @@ impl Item {
 /// What the walk and the readers share.
 pub(super) struct Site {
     pub(super) root: Arc<Root>,
+    pub(super) transfer: TransferId,
+    /// Hears what of large files becomes durable.
+    pub(super) durable: Arc<DurableFiles>,
     pub(super) counters: Arc<Counters>,
     pub(super) problems: mpsc::Sender<Problem>,
     pub(super) stop: CancellationToken,
@@ -276,6 +281,10 @@ impl Reading<'_> {
 
     fn opened(&mut self, size: u64, item: Item, file: &mut impl Source, before: FileMeta) -> Result<(), Interrupted> {
         let mark = self.batches.mark();
+        // What fits one batch is durable all at once, and committed soon after.
+        let is_large = before.stamp.size > BUFFER_LEN as u64;
+        let durable = is_large.then(|| self.site.durable.begin(self.site.transfer, &item.path, before.stamp));
+        self.batches.follow(durable);
         let read_ns = clock::now_ns();
         let read = self
             .batches

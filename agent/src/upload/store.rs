@@ -13,11 +13,12 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     Shared,
-    batch::{Batch, Finished, Piece},
+    batch::{Batch, Finished, Piece, Stored},
     encode::Body,
     pause::{Pause, closed},
     remote::{Failure, Remote},
 };
+use crate::fault;
 
 /// Batches that are asked about or wait to be sent at the same time. How much is sent at once, the window says.
 const IN_FLIGHT: usize = 4;
@@ -44,7 +45,7 @@ pub(super) async fn store_all<R: Remote>(
     });
     let mut stored = std::pin::pin!(started.buffered(IN_FLIGHT));
     while let Some(finished) = stored.next().await {
-        let finished = finished.map_err(|_| fault())??;
+        let finished = finished.map_err(|_| fault())??.in_turn();
         if durable.send(finished).await.is_err() {
             break;
         }
@@ -53,7 +54,7 @@ pub(super) async fn store_all<R: Remote>(
 }
 
 /// Stores one batch, however often that must be tried. What a broken try made durable is not sent again.
-async fn store<R: Remote>(shared: Arc<Shared<R>>, batch: Batch) -> Result<Vec<Finished>, Refusal> {
+async fn store<R: Remote>(shared: Arc<Shared<R>>, batch: Batch) -> Result<Stored, Refusal> {
     let mut pause = Pause::new(&shared.remote, &shared.counters, shared.pace);
     let content = batch.content_len();
     let mut sent = HashSet::new();
@@ -65,7 +66,7 @@ async fn store<R: Remote>(shared: Arc<Shared<R>>, batch: Batch) -> Result<Vec<Fi
     let travelled = batch.pieces.iter().filter(|piece| sent.contains(&piece.id));
     let travelled: u64 = travelled.map(|piece| u64::from(piece.len)).sum();
     shared.counters.durable(content, content.saturating_sub(travelled));
-    Ok(batch.finished)
+    Ok(batch.stored())
 }
 
 /// Asks what is missing and sends that; what was ever on its way is noted in `sent`.
@@ -90,13 +91,19 @@ async fn send_missing<R: Remote>(
     answers.into_iter().collect()
 }
 
-async fn send_part<R: Remote>(shared: &Shared<R>, part: Vec<(ChunkId, Bytes)>) -> Result<(), Failure> {
-    closed(&shared.throttle, &shared.counters).await;
+/// Sends chunks when the window and the hour let them.
+pub(super) async fn send_part<R: Remote>(shared: &Shared<R>, part: Vec<(ChunkId, Bytes)>) -> Result<(), Failure> {
     let permit = shared.window.pass(content_of(&part)).await;
+    // Only now: the hour may have ended while it waited, and nothing else is to be sent then either.
+    closed(&shared.throttle, &shared.counters).await;
+    let permit = permit.begun();
     let body = Body::new(part, shared.compression, Arc::clone(&shared.counters));
     let answer = shared.remote.send(body).await;
     match answer {
-        Ok(()) => permit.answered(),
+        Ok(()) => {
+            fault::point("part-answered");
+            permit.answered();
+        }
         Err(_) => permit.broken(),
     }
     answer

@@ -34,6 +34,7 @@ struct Bench {
     index: Index,
     server: Fake,
     throttle: Arc<Throttle>,
+    durable: Arc<DurableFiles>,
 }
 
 impl Bench {
@@ -49,6 +50,7 @@ impl Bench {
             index,
             server,
             throttle: Arc::default(),
+            durable: Arc::default(),
         }
     }
 
@@ -93,6 +95,7 @@ impl Bench {
             pace,
             compression: Compression::Fast,
             throttle: Arc::clone(&self.throttle),
+            durable: Arc::clone(&self.durable),
             window: Window::default(),
         }
     }
@@ -315,6 +318,24 @@ async fn closed_hours_are_a_hold_that_ends_by_itself_and_what_is_stored_needs_no
     assert_equal(&bench, &files);
     bench.throttle.set(Some(0));
     bench.done(&[""]).await;
+}
+
+#[tokio::test]
+async fn what_waits_when_the_hour_ends_waits_for_the_next_one() {
+    let bench = Bench::new();
+    let shared = bench.shared(bench.server.clone(), Pace::NORMAL);
+    let others = shared.window.pass(window::WINDOW_MAX).await;
+    let part = vec![(fake::KEY.id(b"content"), bytes::Bytes::from_static(b"content"))];
+    let mut sending = std::pin::pin!(store::send_part(&shared, part));
+    assert!(futures_util::poll!(&mut sending).is_pending());
+    bench.throttle.set(Some(0));
+    drop(others);
+    assert!(futures_util::poll!(&mut sending).is_pending());
+    assert!(bench.server.with(|store| store.sent.is_empty()));
+    assert_eq!(shared.counters.hold(), Hold::Schedule);
+    bench.throttle.set(None);
+    sending.await.unwrap();
+    assert_eq!(bench.server.with(|store| store.sent.len()), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

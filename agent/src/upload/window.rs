@@ -94,6 +94,13 @@ impl State {
 }
 
 impl Permit<'_> {
+    /// They are sent only now: from here on the answer is waited for.
+    pub(super) fn begun(self) -> Self {
+        let mut permit = self;
+        permit.begun = Instant::now();
+        permit
+    }
+
     /// The answer has come.
     pub(super) fn answered(self) {
         let took = self.begun.elapsed();
@@ -138,8 +145,10 @@ mod tests {
             permit.answered();
         }
         assert_eq!(window.share(), WINDOW_MIN / SHARES);
-        window.pass(1 << 20).await.answered();
-        assert!(window.share() > WINDOW_MIN / SHARES);
+        let permit = window.pass(1 << 20).await;
+        tokio::time::sleep(LATE * 2).await;
+        permit.begun().answered();
+        assert!(window.share() > WINDOW_MIN / SHARES, "what was held back says nothing of the line");
         for _ in 0..10 {
             window.pass(1).await.broken();
         }

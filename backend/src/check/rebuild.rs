@@ -1,13 +1,14 @@
 //! Making the index anew out of the packs, which describe themselves, and the manifests.
 
-use std::{io, sync::Arc};
+use std::{collections::HashSet, io, sync::Arc};
 
 use tokio::task::spawn_blocking;
 
 use super::Check;
 use crate::store::{
     Error,
-    meta::{Txn, check, chunk::NewPack},
+    blob::Blobs,
+    meta::{Txn, check, chunk::NewPack, collect},
     pack::{PackId, salvage::salvage},
 };
 
@@ -21,8 +22,9 @@ impl Check<'_> {
         // Ids begin with the time: the chunk that was stored first is the one that counts, as it was before.
         packs.sort();
         let txn = self.meta.write().await?;
+        let named: HashSet<PackId> = collect::packs(&txn).await?.iter().map(|pack| pack.id).collect();
         check::clear(&txn).await?;
-        let chunks = self.index_packs(&txn, &packs).await?;
+        let chunks = self.index_packs(&txn, &packs, &named).await?;
         let lost = NewPack {
             id: PackId::new(&*self.clock),
             len: 0,
@@ -39,16 +41,20 @@ impl Check<'_> {
         ))
     }
 
-    /// Indexes what is sound in packs and returns how many chunks that is.
-    async fn index_packs(&mut self, txn: &Txn, packs: &[PackId]) -> Result<usize, Error> {
+    /// Indexes what is sound in packs and returns how many chunks that is. Those that are not `named` by a row are made durable first.
+    async fn index_packs(&mut self, txn: &Txn, packs: &[PackId], named: &HashSet<PackId>) -> Result<usize, Error> {
         let keys = Arc::new(check::keys(txn).await?);
         let mut chunks = 0;
         for id in packs.iter().copied() {
-            let (blobs, keys) = (self.blobs.clone(), keys.clone());
-            let found = match spawn_blocking(move || salvage(&*blobs, id, &keys))
-                .await
-                .map_err(io::Error::other)?
-            {
+            let (blobs, keys, is_named) = (self.blobs.clone(), keys.clone(), named.contains(&id));
+            let read = spawn_blocking(move || {
+                let found = salvage(&*blobs, id, &keys);
+                if !is_named && found.as_ref().is_ok_and(|found| !found.chunks.is_empty()) {
+                    secure(&*blobs, id)?;
+                }
+                Ok::<_, io::Error>(found)
+            });
+            let found = match read.await.map_err(io::Error::other)?? {
                 Ok(found) => found,
                 Err(error) => {
                     self.say(format_args!("pack {id} cannot be read; it is left out ({error})"))?;
@@ -79,4 +85,13 @@ impl Check<'_> {
         }
         Ok(versions.last().map(|last| last.no))
     }
+}
+
+fn secure(blobs: &dyn Blobs, pack: PackId) -> io::Result<()> {
+    blobs.secure(pack).map_err(|error| {
+        let what = format!(
+            "pack {pack} cannot be written anew ({error}); nothing was changed: see that there is room, then try again"
+        );
+        io::Error::new(error.kind(), what)
+    })
 }

@@ -4,7 +4,7 @@ use beckon_shared::{
     device::DeviceKind,
     error::{ErrorCode, Refusal},
     id::{AccountId, DeviceId},
-    limits::Limits,
+    limits::{Limits, is_rate},
     wire::FromServer,
 };
 
@@ -44,6 +44,10 @@ fn check(device: &Device, limits: &Limits) -> Result<(), Refusal> {
             "this device is no machine, and only machines have limits; choose a machine",
         ),
         () if device.revoked => refuse(ErrorCode::Revoked, "this machine was revoked; join it again"),
+        () if !limits.rate.is_none_or(is_rate) => refuse(
+            ErrorCode::BadRequest,
+            "so slow a rate gets nowhere; give at least 1024 bytes a second, 0 to send nothing, or none",
+        ),
         () if !limits.is_valid() => refuse(
             ErrorCode::BadRequest,
             "these hours are not within a day; give minutes since midnight from 0 to 1439",

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use beckon_shared::{
     device::DeviceKind,
     error::ErrorCode,
-    id::{TransferId, VisitId},
+    id::{AccountId, DeviceId, TransferId, VisitId},
     time::Timestamp,
     transfer::{Hold, Progress},
     wire::{self, FromServer, ToServer, Welcome},
@@ -57,27 +57,26 @@ pub(super) async fn stay(app: &App, socket: &mut Socket, visitor: &Visitor, gues
         socket,
         connection,
     };
-    let end = match line.arrive(visit, visitor).await {
+    let end = match Box::pin(line.arrive(visit, visitor)).await {
         Ok(()) => line.serve().await,
         Err(end) => Err(end),
     };
-    let begun = app.hub.disconnect(&account, &device, epoch);
-    if let Err(error) = left(app, &account, &device, visit).await {
-        tracing::error!(cause = %error, "the end of a visit was not recorded");
-    }
-    publish_device(app, account, &device).await;
-    if !begun.is_empty() || !app.hub.is_online(&account, &device) {
-        order::machine_went(app, &account, &device, &begun).await;
-    }
+    Box::pin(depart(app, &account, &device, epoch, visit)).await;
     end.err().unwrap_or(End::Gone)
 }
 
-async fn left(
-    app: &App,
-    account: &beckon_shared::id::AccountId,
-    device: &beckon_shared::id::DeviceId,
-    visit: VisitId,
-) -> Result<(), Error> {
+async fn depart(app: &App, account: &AccountId, device: &DeviceId, epoch: u64, visit: VisitId) {
+    let begun = app.hub.disconnect(account, device, epoch);
+    if let Err(error) = left(app, account, device, visit).await {
+        tracing::error!(cause = %error, "the end of a visit was not recorded");
+    }
+    publish_device(app, *account, device).await;
+    if !begun.is_empty() || !app.hub.is_online(account, device) {
+        order::machine_went(app, account, device, &begun).await;
+    }
+}
+
+async fn left(app: &App, account: &AccountId, device: &DeviceId, visit: VisitId) -> Result<(), Error> {
     let now = app.clock.now();
     let txn = app.meta().write().await?;
     meta::visit::end(&txn, visit, now).await?;
@@ -167,19 +166,21 @@ impl Line<'_> {
 
     /// Passes frames in both directions. Changes that came since the connection was registered wait in its queue, so
     /// they follow the snapshot.
+    ///
+    /// What is done now and then is boxed: thousands wait here, each with as much memory as the largest of what is not.
     async fn serve(&mut self) -> Result<(), End> {
         let mut seen = tokio::time::interval_at((Instant::now() + SEEN_EVERY).into(), SEEN_EVERY);
         let lasts = self.guest.until.map(|until| until.since(self.app.clock.now()));
         let deadline = Instant::now() + lasts.unwrap_or(Duration::from_secs(365 * 24 * 3600));
         loop {
             tokio::select! {
-                incoming = self.socket.incoming.recv() => self.take(incoming).await?,
+                incoming = self.socket.incoming.recv() => Box::pin(self.take(incoming)).await?,
                 frame = self.connection.frames.recv() => {
                     let Some(frame) = frame else { return Ok(()) };
                     self.send_bytes(frame).await?;
                 }
                 end = interrupted(self.app, &self.connection.ends, &self.guest) => return Err(end),
-                _ = seen.tick() => self.record_life().await?,
+                _ = seen.tick() => Box::pin(self.record_life()).await?,
                 () = tokio::time::sleep_until(deadline.into()) => {
                     return Err(End::refused(ErrorCode::NotSignedIn, "the sign-in of this device has expired; sign in again"));
                 }
@@ -257,7 +258,8 @@ impl Line<'_> {
 async fn interrupted(app: &App, ends: &Ends, guest: &Guest) -> End {
     tokio::select! {
         () = ends.cut.cancelled() => {
-            auth::why_cut(app, &guest.account.id, &guest.device).await.unwrap_or_else(End::from)
+            let why = auth::why_cut(app, &guest.account.id, &guest.device);
+            Box::pin(why).await.unwrap_or_else(End::from)
         }
         () = ends.overflow.cancelled() => {
             End::soon(ErrorCode::TooMany, "this device read too slowly; it comes back by itself", 1000)

@@ -11,13 +11,17 @@ use beckon_shared::{
     error::ErrorCode,
     wire,
 };
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::{
+    sync::Semaphore,
+    task::{JoinHandle, spawn_blocking},
+};
 
 use self::body::{Body, Frame, Whole};
 use super::guard::Bulk;
 use crate::{
     app::App,
     error::{Answer, Failure},
+    fault,
     store::{
         Error,
         meta::device,
@@ -89,39 +93,37 @@ async fn chunks(bulk: Bulk, payload: web::Payload, app: web::Data<App>) -> Answe
             return Err(failure);
         }
     }
+    fault::point("chunks-durable");
     Ok(HttpResponse::Ok().finish())
 }
 
+/// While a group is verified the next one comes.
 async fn take(body: &mut Body, key: &ChunkKey, batch: &Batch) -> Result<(), Failure> {
+    let mut verifying = None;
     loop {
         let group = body.frames(GROUP).await?;
-        if group.is_empty() {
-            return Ok(());
+        let next = (!group.is_empty()).then(|| verify(key.clone(), group));
+        let is_end = next.is_none();
+        if let Some(before) = std::mem::replace(&mut verifying, next) {
+            let verified = before.await.map_err(|error| Error::from(io::Error::other(error)));
+            for chunk in verified?? {
+                batch.push(chunk).await?;
+            }
         }
-        for chunk in verify(key.clone(), group).await? {
-            batch.push(chunk).await?;
+        if is_end {
+            return Ok(());
         }
     }
 }
 
-async fn verify(key: ChunkKey, group: Vec<Frame>) -> Result<Vec<VerifiedChunk>, Failure> {
-    let verified = spawn_blocking(move || {
-        group
-            .into_iter()
-            .map(|frame| verify_one(&key, frame))
-            .collect::<Result<Vec<_>, _>>()
-    });
-    verified.await.map_err(|error| Error::from(io::Error::other(error)))?
+fn verify(key: ChunkKey, group: Vec<Frame>) -> JoinHandle<Result<Vec<VerifiedChunk>, Failure>> {
+    spawn_blocking(move || group.into_iter().map(|frame| verify_one(&key, frame)).collect())
 }
 
 fn verify_one(key: &ChunkKey, frame: Frame) -> Result<VerifiedChunk, Failure> {
     let Frame { header, stored } = frame;
-    VerifiedChunk::verify(key, header, stored).ok_or_else(|| {
-        Failure::new(
-            ErrorCode::BadRequest,
-            "a chunk is not what its id says; send it again",
-        )
-    })
+    VerifiedChunk::verify(key, header, stored)
+        .ok_or_else(|| Failure::new(ErrorCode::BadRequest, "a chunk is not what its id says; send it again"))
 }
 
 /// Takes a commit.

@@ -1,7 +1,7 @@
 //! `/api/drive/...`: listings and changes of what is stored. Downloads are in `drive/download.rs`.
 
 pub(crate) mod download;
-mod query;
+pub(super) mod query;
 pub(crate) mod search;
 #[cfg(test)]
 mod test;

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
-use super::{account, admin, device, drive, join, status, transfer};
+use super::{account, admin, content, device, drive, join, status, transfer};
 
 /// The paths of this file.
 pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
@@ -53,6 +53,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         transfer::problems,
         transfer::steer,
         transfer::prioritise,
+        content::content,
         transfer::put_selection,
         transfer::get_selection,
         drive::list_folder,

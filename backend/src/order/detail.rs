@@ -4,7 +4,7 @@ use beckon_shared::{
     api::transfer::TransferDetail,
     id::TransferId,
     order::{OrderBody, Selection, first_selected},
-    path::RootPath,
+    path::{PATH_MAX, RootPath},
 };
 
 use crate::{
@@ -21,6 +21,13 @@ use crate::{
 
 /// So many of the selected paths are told.
 const SELECTED: usize = 100;
+
+/// So many bytes of a selection hold them, however long they are: each path has its length before it, and their number
+/// stands before all.
+const SELECTED_BYTES: usize = SELECTED * (PATH_MAX + LENGTH_MAX) + LENGTH_MAX;
+
+/// A length or number has at most so many bytes.
+const LENGTH_MAX: usize = 10;
 
 /// All that is known of a transfer of the account.
 pub(crate) async fn detail(app: &App, access: &Access, id: &TransferId) -> Result<TransferDetail, Error> {
@@ -50,7 +57,7 @@ async fn selected(app: &App, transfer: &Transfer) -> Result<(Vec<RootPath>, Opti
             Ok((paths, Some(total)))
         }
         Selection::Detached(hash) => {
-            let bytes = selection::get(app.meta().read(), &transfer.account, &hash).await?;
+            let bytes = selection::beginning(app.meta().read(), &transfer.account, &hash, SELECTED_BYTES).await?;
             let first = bytes.and_then(|bytes| first_selected(&bytes, SELECTED));
             Ok(first.map_or_else(Default::default, |(paths, total)| (paths, Some(total))))
         }

@@ -1,8 +1,8 @@
-//! How far running transfers are: in memory, told at most four times a second, stored every five seconds and whenever one
-//! begins to stand still or goes on.
+//! How far running transfers are: in memory, told at most four times a second, stored every five seconds and soon after one
+//! began to stand still or goes on.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -12,10 +12,11 @@ use beckon_shared::{
     id::{AccountId, DeviceId, TransferId},
     time::Timestamp,
     transfer::{Hold, Progress, TransferState, TransferView},
+    wire::{FromServer, Part, Place, snapshot_parts},
 };
 use tokio::sync::Notify;
 
-use super::{next_revision, tell};
+use super::next_revision;
 use crate::{
     app::App,
     store::{Error, meta},
@@ -25,12 +26,18 @@ use crate::{
 const TELL_EVERY: Duration = Duration::from_millis(250);
 /// Progress that is younger than this may be lost with the server.
 const STORE_EVERY: Duration = Duration::from_secs(5);
+/// No hold that a machine says is stored sooner after what was stored before. However fast it takes them back, the database
+/// has little to write, and the newest events of a transfer reach back for minutes.
+const STORE_HOLD_EVERY: Duration = Duration::from_secs(2);
+/// How often it is looked for what has to be stored, while something has.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Transfers whose machines are at work.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     state: Mutex<State>,
-    changed: Notify,
+    to_tell: Notify,
+    to_store: Notify,
     /// Held while a transfer changes otherwise than by moving, from when it is read until it is told.
     turn: tokio::sync::Mutex<()>,
 }
@@ -46,10 +53,12 @@ struct Moving {
     account: AccountId,
     view: TransferView,
     told: bool,
-    stored: bool,
-    stored_at: Instant,
-    /// It began to stand still, or goes on, since it was stored: that is part of its story.
-    is_turned: bool,
+    /// The revision that is stored.
+    stored: u64,
+    /// The hold that is stored. Another one is part of the transfer's story.
+    stored_hold: Hold,
+    /// When it was last stored, or was to be.
+    tried: Instant,
     /// What its machine said last while it is changed otherwise.
     late: Option<Report>,
 }
@@ -110,7 +119,7 @@ impl Live {
         if is_changing {
             moving.late = Some(report);
         } else if moving.take(report) {
-            self.changed.notify_one();
+            self.wake();
         }
     }
 
@@ -129,25 +138,51 @@ impl Live {
             .unwrap_or(stored)
     }
 
-    /// What has to be told now, and what has to be stored now.
-    fn due(&self) -> (Vec<(AccountId, TransferView)>, Vec<TransferView>) {
-        let (mut told, mut stored) = (Vec::new(), Vec::new());
+    /// What terminals have not been told, by account.
+    fn take_untold(&self) -> BTreeMap<AccountId, Vec<TransferView>> {
+        let mut untold: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for moving in self.lock().moving.values_mut() {
             if !std::mem::replace(&mut moving.told, true) {
-                told.push((moving.account, moving.view.clone()));
-            }
-            if !moving.stored && (moving.is_turned || moving.stored_at.elapsed() >= STORE_EVERY) {
-                moving.stored = true;
-                moving.is_turned = false;
-                moving.stored_at = Instant::now();
-                stored.push(moving.view.clone());
+                untold.entry(moving.account).or_default().push(moving.view.clone());
             }
         }
-        (told, stored)
+        untold
     }
 
-    fn is_settled(&self) -> bool {
-        self.lock().moving.values().all(|moving| moving.told && moving.stored)
+    /// What is to be stored now. It comes again until it was.
+    fn due(&self) -> Vec<TransferView> {
+        let mut state = self.lock();
+        let due = state.moving.values_mut().filter(|moving| moving.is_due());
+        due.map(|moving| {
+            moving.tried = Instant::now();
+            moving.view.clone()
+        })
+        .collect()
+    }
+
+    /// How storing these went. Where it went well, they are stored or older than what is.
+    fn note_stored(&self, views: &[TransferView], outcome: Result<(), Error>) {
+        if let Err(error) = outcome {
+            tracing::error!(cause = %error, "progress was not stored; it is tried again");
+            return;
+        }
+        let mut state = self.lock();
+        for view in views {
+            if let Some(moving) = state.moving.get_mut(&view.id)
+                && moving.stored < view.revision
+            {
+                (moving.stored, moving.stored_hold) = (view.revision, view.hold);
+            }
+        }
+    }
+
+    fn is_all_stored(&self) -> bool {
+        self.lock().moving.values().all(Moving::is_stored)
+    }
+
+    fn wake(&self) {
+        self.to_tell.notify_one();
+        self.to_store.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -168,9 +203,9 @@ impl Change<'_> {
             account: *account,
             view: view.clone(),
             told: true,
-            stored: true,
-            stored_at: Instant::now(),
-            is_turned: false,
+            stored: view.revision,
+            stored_hold: view.hold,
+            tried: Instant::now(),
             late,
         };
         state.moving.insert(self.id, entry);
@@ -192,7 +227,7 @@ impl Drop for Change<'_> {
             && let Some(late) = moving.late.take()
             && moving.take(late)
         {
-            self.live.changed.notify_one();
+            self.live.wake();
         }
     }
 }
@@ -203,14 +238,24 @@ impl Moving {
         let Some(view) = moved(&self.view, report.hold, report.progress) else {
             return false;
         };
-        self.is_turned |= view.hold != self.view.hold;
         self.view = TransferView {
             revision: next_revision(self.view.revision, report.at),
             ..view
         };
         self.told = false;
-        self.stored = false;
         true
+    }
+
+    fn is_stored(&self) -> bool {
+        self.stored >= self.view.revision
+    }
+
+    fn is_due(&self) -> bool {
+        let every = match self.view.hold == self.stored_hold {
+            true => STORE_EVERY,
+            false => STORE_HOLD_EVERY,
+        };
+        !self.is_stored() && self.tried.elapsed() >= every
     }
 }
 
@@ -231,20 +276,42 @@ fn moved(view: &TransferView, hold: Hold, progress: Progress) -> Option<Transfer
     (next != *view).then_some(next)
 }
 
-/// Tells and stores progress as long as the server runs; sleeps while nothing moves.
+/// Tells and stores progress as long as the server runs; sleeps while nothing moves. Neither waits for the other: a database
+/// that is busy keeps nobody from seeing what moves.
 pub(crate) async fn run(app: web::Data<App>) {
+    tokio::join!(tell_all(&app), store_all(&app));
+}
+
+async fn tell_all(app: &App) {
     loop {
-        app.live.changed.notified().await;
-        while !app.live.is_settled() {
-            let (told, stored) = app.live.due();
-            // Before it is told, so that what people saw is in the transfer's story.
-            if let Err(error) = store(&app, &stored).await {
-                tracing::error!(cause = %error, "progress was not stored");
+        app.live.to_tell.notified().await;
+        for (account, views) in app.live.take_untold() {
+            for frame in changes(views) {
+                app.hub.to_controllers(&account, &frame);
             }
-            for (account, view) in told {
-                tell(&app, &account, view);
-            }
-            tokio::time::sleep(TELL_EVERY).await;
+        }
+        tokio::time::sleep(TELL_EVERY).await;
+    }
+}
+
+/// The frames that tell of changes. They are few however much moves at once, or those who listen would fall behind.
+fn changes(views: Vec<TransferView>) -> impl Iterator<Item = FromServer> {
+    snapshot_parts(views).into_iter().map(|part| {
+        FromServer::Transfers(Part {
+            place: Place::Change,
+            rows: part.rows,
+        })
+    })
+}
+
+async fn store_all(app: &App) {
+    loop {
+        app.live.to_store.notified().await;
+        while !app.live.is_all_stored() {
+            let views = app.live.due();
+            let outcome = store(app, &views).await;
+            app.live.note_stored(&views, outcome);
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 }
@@ -261,178 +328,4 @@ async fn store(app: &App, views: &[TransferView]) -> Result<(), Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ACCOUNT: AccountId = AccountId([1; 32]);
-    const MACHINE: DeviceId = DeviceId([2; 32]);
-
-    fn view() -> TransferView {
-        TransferView {
-            id: TransferId::new(Timestamp(1), [0; 10]),
-            device: MACHINE,
-            machine: "laptop".into(),
-            root: "home".into(),
-            what: "docs".into(),
-            state: TransferState::Running,
-            hold: Hold::None,
-            progress: Progress::default(),
-            error: None,
-            created: Timestamp(1),
-            expires: Timestamp(2),
-            ended: None,
-            revision: 1,
-            priority: beckon_shared::transfer::Priority::default(),
-        }
-    }
-
-    /// Running transfers, of which `view` is one.
-    async fn live() -> Live {
-        let live = Live::default();
-        live.change(view().id).await.replace(&ACCOUNT, &view());
-        live
-    }
-
-    #[tokio::test]
-    async fn only_the_machine_of_a_transfer_moves_it() {
-        let live = live().await;
-        let half = Progress {
-            files_done: 5,
-            ..Progress::default()
-        };
-        live.note(&ACCOUNT, &DeviceId([3; 32]), &view().id, Hold::None, half, Timestamp(5));
-        live.note(
-            &AccountId([9; 32]),
-            &MACHINE,
-            &view().id,
-            Hold::None,
-            half,
-            Timestamp(5),
-        );
-        assert_eq!(live.newest(view()), view());
-        live.note(&ACCOUNT, &MACHINE, &view().id, Hold::NoRoom, half, Timestamp(5));
-        let newest = live.newest(view());
-        assert_eq!((newest.progress, newest.hold, newest.revision), (half, Hold::NoRoom, 5));
-    }
-
-    #[tokio::test]
-    async fn many_reports_are_told_as_one() {
-        let live = live().await;
-        for files_done in 0..100 {
-            live.note(
-                &ACCOUNT,
-                &MACHINE,
-                &view().id,
-                Hold::None,
-                Progress {
-                    files_done,
-                    ..Progress::default()
-                },
-                Timestamp(5),
-            );
-        }
-        let (told, stored) = live.due();
-        assert_eq!((told.len(), told[0].1.progress.files_done, stored.len()), (1, 99, 0));
-        assert!(live.due().0.is_empty() && !live.is_settled());
-    }
-
-    #[tokio::test]
-    async fn a_transfer_that_stands_still_or_goes_on_is_stored_at_once() {
-        let live = live().await;
-        for hold in [Hold::NoRoom, Hold::None] {
-            live.note(&ACCOUNT, &MACHINE, &view().id, hold, Progress::default(), Timestamp(5));
-            assert_eq!(live.due().1[0].hold, hold);
-            assert!(live.due().1.is_empty());
-        }
-    }
-
-    fn over() -> TransferView {
-        TransferView {
-            state: TransferState::Cancelled,
-            revision: 2,
-            ..view()
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_over_moves_no_more() {
-        let live = live().await;
-        live.change(view().id).await.replace(&ACCOUNT, &over());
-        let report = Progress::default();
-        live.note(&ACCOUNT, &MACHINE, &view().id, Hold::NoRoom, report, Timestamp(5));
-        assert!(live.is_settled());
-        assert_eq!(live.newest(over()), over());
-    }
-
-    #[tokio::test]
-    async fn a_report_that_comes_while_a_transfer_is_changed_is_told_after_the_change_or_never() {
-        let half = Progress {
-            files_done: 5,
-            ..Progress::default()
-        };
-        let live = live().await;
-        let change = live.change(view().id).await;
-        live.note(&ACCOUNT, &MACHINE, &view().id, Hold::None, half, Timestamp(5));
-        assert!(live.due().0.is_empty());
-        let paused = TransferView {
-            hold: Hold::User,
-            revision: 9,
-            ..view()
-        };
-        change.replace(&ACCOUNT, &paused);
-        drop(change);
-        let told = live.due().0.remove(0).1;
-        assert_eq!((told.revision, told.hold, told.progress), (10, Hold::User, half));
-        let change = live.change(view().id).await;
-        live.note(
-            &ACCOUNT,
-            &MACHINE,
-            &view().id,
-            Hold::None,
-            Progress::default(),
-            Timestamp(50),
-        );
-        change.replace(&ACCOUNT, &over());
-        drop(change);
-        assert!(live.due().0.is_empty() && live.lock().moving.is_empty());
-    }
-
-    #[test]
-    fn no_machine_says_that_a_person_paused_it() {
-        for hold in [Hold::User, Hold::Away] {
-            let no_room = TransferView {
-                hold: Hold::NoRoom,
-                ..view()
-            };
-            assert_eq!(moved(&view(), hold, Progress::default()), None);
-            assert_eq!(moved(&no_room, hold, Progress::default()).unwrap().hold, Hold::None);
-        }
-    }
-
-    #[test]
-    fn a_late_report_takes_back_no_pause_and_moves_nothing_that_has_yet_to_begin() {
-        let half = Progress {
-            files_done: 5,
-            ..Progress::default()
-        };
-        let paused = TransferView {
-            hold: Hold::User,
-            ..view()
-        };
-        let moved_on = moved(&paused, Hold::None, half).unwrap();
-        assert_eq!((moved_on.hold, moved_on.progress), (Hold::User, half));
-        let queued = TransferView {
-            state: TransferState::Queued,
-            ..view()
-        };
-        assert_eq!(moved(&queued, Hold::None, half), None);
-        assert_eq!(moved(&queued, Hold::NoRoom, half).unwrap().hold, Hold::NoRoom);
-        assert_eq!(moved(&view(), Hold::None, Progress::default()), None, "nothing new");
-    }
-
-    #[test]
-    fn a_revision_grows_with_every_change_and_with_the_clock() {
-        assert_eq!(next_revision(5, Timestamp(3)), 6);
-        assert_eq!(next_revision(5, Timestamp(100)), 100);
-    }
-}
+mod tests;

@@ -14,6 +14,7 @@ use super::{next_revision, push::push, record, tell, with_hold};
 use crate::{
     app::App,
     error::not_found,
+    fault,
     store::{
         Error,
         meta::{
@@ -53,6 +54,7 @@ pub(crate) async fn place(app: &App, by: &Signer<'_>, signed: SignedOrder, what:
     check_selection(&txn, &account, transfer.selection.as_ref()).await?;
     meta::transfer::insert(&txn, &transfer).await?;
     txn.commit().await?;
+    fault::point("order-recorded");
     tell(app, &account, transfer.view.clone());
     // Who works itself does not wait to be told.
     if transfer.is_own_work() || push(app, &account, &order.id).await? {

@@ -43,6 +43,8 @@ pub(super) fn frames(transfer: Transfer, view: &TransferView) -> Vec<FromServer>
         (TransferState::Cancelled, _) => vec![steer(Act::Cancel)],
         (state, _) if state.is_over() => Vec::new(),
         (_, Hold::User) => vec![steer(Act::Pause)],
+        // Whoever ordered it of itself has the order.
+        _ if transfer.is_own_work() => Vec::new(),
         // What failed stays so in the machine's journal until it is told otherwise.
         (TransferState::Queued, _) if transfer.unheard => vec![steer(Act::Retry), priority, order()],
         _ => vec![priority, order()],

@@ -13,6 +13,7 @@ use crate::{
     access::TransferAccess,
     app::App,
     clock::random,
+    fault,
     store::{
         Error, UploadStart,
         meta::{
@@ -68,6 +69,7 @@ pub(crate) async fn begin(
     let txn = app.meta().write().await?;
     meta::ticket::add_bulk(&txn, &ticket, &access, now).await?;
     txn.commit().await?;
+    fault::point("transfer-begun");
     let view = record(app, account, id, |view| running(view, &root)).await?;
     // Cancelled in between?
     meta::transfer::must_be_open(&view)?;

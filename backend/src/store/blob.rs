@@ -26,10 +26,9 @@ pub(crate) trait Blobs: Send + Sync + 'static {
     /// Puts a pack of which nothing can be used where only a person looks: its bytes stay, but it is listed and read no more.
     fn set_aside(&self, pack: PackId) -> io::Result<()>;
 
-    /// Makes sure that a pack that was found stays: whoever sealed it may have ended just before it was durable.
-    fn secure(&self, _pack: PackId) -> io::Result<()> {
-        Ok(())
-    }
+    /// Makes sure that a pack that was found, and that nobody counts on yet, stays: whoever sealed it may have ended, or failed,
+    /// just before it was durable. After an error nobody may count on it either.
+    fn secure(&self, pack: PackId) -> io::Result<()>;
 
     /// All sealed packs, in any order.
     fn list(&self) -> io::Result<Vec<PackId>>;

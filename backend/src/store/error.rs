@@ -74,6 +74,10 @@ impl Error {
                     "the stored content of file {node} is damaged; upload it again from its machine, or get an older version"
                 ),
             ),
+            Self::Io(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => Refusal::new(
+                ErrorCode::Internal,
+                "the server cannot write to its disk, which is read-only; make it writable there, then try again",
+            ),
             Self::Database(_) | Self::Io(_) => Refusal::new(
                 ErrorCode::Internal,
                 "the server could not do this; try again, and look into its log if it stays so",

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, RuntimeErr, SqliteTransactionMode, SqlxError, Statement,
-    TransactionOptions, TransactionTrait, Value,
+    TransactionOptions, TransactionTrait, Value, sqlx::Connection,
 };
 pub(crate) use sea_orm::{DatabaseConnection, DatabaseTransaction as Txn, DbErr};
 use sea_orm_migration::MigratorTrait;
@@ -58,10 +58,7 @@ impl Meta {
     /// Opens `sqlite:PATH` (made if absent) or `postgres://...`, and brings its tables up to date.
     pub(crate) async fn open(url: &str) -> Result<Self, Error> {
         if url.starts_with("sqlite:") {
-            let write = Database::connect(sqlite(url, WRITER)).await?;
-            migration::Migrator::up(&write, None).await?;
-            let read = Database::connect(sqlite(url, READER)).await?;
-            return Ok(Self { read, write });
+            return Self::over(sqlite(url, WRITER), sqlite(url, READER)).await;
         }
         let write = Database::connect(options(url, READERS * 2)).await?;
         migration::Migrator::up(&write, None).await?;
@@ -69,6 +66,13 @@ impl Meta {
             read: write.clone(),
             write,
         })
+    }
+
+    async fn over(writer: ConnectOptions, readers: ConnectOptions) -> Result<Self, Error> {
+        let write = Database::connect(writer).await?;
+        migration::Migrator::up(&write, None).await?;
+        let read = Database::connect(readers).await?;
+        Ok(Self { read, write })
     }
 
     /// For statements that change nothing.
@@ -156,6 +160,12 @@ fn sqlite(url: &str, pool: Pool) -> ConnectOptions {
             .pragma("cache_size", pool.cache)
             .pragma("wal_autocheckpoint", "4000")
             .pragma("query_only", pool.query_only)
+    });
+    // Where SQLite fails to commit it ends the transaction by itself, and sqlx goes on counting it as open: the next ones would
+    // be savepoints in it, and reach the disk or not. Such a connection is thrown away.
+    options.map_sqlx_sqlite_before_acquire(|connection, _| {
+        let is_clean = !connection.is_in_transaction();
+        Box::pin(std::future::ready(Ok(is_clean)))
     });
     options
 }

@@ -1,5 +1,9 @@
 //! Reading stored content: the chunks of a version in order, each checked by its id before a byte of it leaves.
 
+mod piece;
+
+pub(crate) use self::piece::Piece;
+
 use std::{
     collections::{HashMap, VecDeque},
     io,

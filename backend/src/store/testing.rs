@@ -142,6 +142,11 @@ impl Machine {
 
     /// Begins its transfer (again).
     pub(crate) async fn begin(&mut self) {
+        self.try_begin().await.unwrap();
+    }
+
+    /// The same where it may fail.
+    pub(crate) async fn try_begin(&mut self) -> Result<(), Error> {
         let start = UploadStart {
             space: self.access.granted(),
             device: self.access.device,
@@ -149,8 +154,9 @@ impl Machine {
             root: self.access.root,
             root_name: Label::new("home").unwrap(),
         };
-        let UploadBegun { chunk_key, head, epoch } = self.store.begin_upload(start).await.unwrap();
+        let UploadBegun { chunk_key, head, epoch } = self.store.begin_upload(start).await?;
         (self.key, self.head, self.epoch) = (chunk_key, head, epoch);
+        Ok(())
     }
 
     /// Sends chunks and waits until they are durable.

@@ -3,6 +3,7 @@
 mod collection;
 mod commit;
 mod damage;
+mod database;
 mod files;
 mod outdated;
 mod reading;

@@ -1,7 +1,8 @@
 //! The pack writer with group commit: whoever sends chunks waits for the same few syncs as everybody else.
 //!
-//! A thread appends chunks to the current pack; a task behind it syncs full packs and then indexes them in one
-//! transaction each, while the next pack is filled. Chunks are durable once their pack's transaction is committed.
+//! A thread appends chunks to the current pack; a task behind it syncs filled packs, some at the same time, and then indexes
+//! those that are synced in one transaction, while the next pack is filled. Chunks are durable once their pack's transaction
+//! is committed.
 
 mod assembly;
 mod seal;
@@ -33,6 +34,13 @@ use crate::clock::Clock;
 
 /// Bytes that may wait for the disk; then senders wait.
 const QUEUED_MAX: u32 = 24 << 20;
+
+/// Packs that somebody waits for and that are synced or indexed at the same time: some sync while others' rows commit.
+const SEALING: usize = 4;
+
+/// While the disk is busy a pack that somebody waits for is handed over only when it is so long: each costs syncs and a
+/// transaction. Bytes.
+const WORTH_A_PACK: usize = 2 << 20;
 
 /// What a queued chunk takes besides its bytes.
 const OVERHEAD: u32 = 512;
@@ -166,7 +174,6 @@ impl Writer {
     /// Starts the writer's thread and task; the task runs on the present runtime.
     pub(crate) fn start(parts: Parts) -> Result<Self, Error> {
         let (queue, queued) = mpsc::unbounded_channel();
-        // One pack is filled while one waits and one is synced: more would only be more to lose.
         let (filled, to_seal) = mpsc::channel(1);
         let health = Arc::new(Health(AtomicBool::new(true)));
         let assembly = assembly::Assembly::new(parts.clone(), health.clone(), filled);

@@ -25,7 +25,7 @@ async fn invite(ann: &Person, admin: bool, quota: Option<u64>) -> Invitation {
     response.json().await.unwrap()
 }
 
-async fn invited(ann: &Person, name: &str, admin: bool) -> Person {
+pub(super) async fn invited(ann: &Person, name: &str, admin: bool) -> Person {
     let code = invite(ann, admin, None).await.code;
     Person::sign_up_with(&ann.url, &code, name).await.unwrap()
 }

@@ -1,13 +1,14 @@
 //! A browser or command line that puts files into `Files`: it gives itself the order, and does the work.
 
 use beckon_shared::{
+    api::transfer::{Act, Prioritise},
     bulk::HaveRequest,
     error::ErrorCode,
     id::{ChunkId, RootId},
     order::{OrderBody, SignedOrder},
     path::Label,
     signature::Signed,
-    transfer::{Hold, Progress, TransferState},
+    transfer::{Hold, Priority, Progress, TransferState},
     wire::{self, FromServer, Reply, Request, ToServer},
 };
 use reqwest::{Method, StatusCode};
@@ -16,6 +17,7 @@ use super::{
     client::Control,
     person::{Person, bare},
     server::TestServer,
+    steer::steer,
     transfer::{everything, order, place},
 };
 
@@ -111,6 +113,52 @@ async fn an_order_to_oneself_is_never_pushed() {
             .await;
         assert!(!is_pushed);
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_uploads_for_itself_is_steered_and_never_told_its_order_or_priority() {
+    let server = TestServer::start().await;
+    let ann = Person::sign_up(&server).await;
+    let (mut terminal, _) = Control::open(&server.url, &ann.device).await;
+    let Ok(Reply::Transfer(placed)) = place(&mut terminal, &own_order(&ann, files_of(&ann))).await else {
+        panic!("placed")
+    };
+    let (transfer, path) = (placed.id, format!("/api/transfers/{}/priority", placed.id));
+    let high = Prioritise {
+        priority: Priority::High,
+    };
+    assert_eq!(ann.post(&path, &high).await.status(), StatusCode::NO_CONTENT);
+    for act in [Act::Pause, Act::Resume] {
+        assert_eq!(steer(&ann, transfer, act).await, StatusCode::NO_CONTENT);
+    }
+    let (mut told, mut is_high) = (Vec::new(), false);
+    while told.len() < 2 {
+        match terminal.frame().await {
+            FromServer::Steer { act, .. } => told.push(act),
+            FromServer::Transfers(part) => is_high |= part.rows.iter().any(|row| row.priority == Priority::High),
+            frame => assert!(
+                !matches!(frame, FromServer::Order(_) | FromServer::Priority { .. }),
+                "{frame:?}"
+            ),
+        }
+    }
+    assert_eq!((told, is_high), (vec![Act::Pause, Act::Resume], true));
+    assert_eq!(steer(&ann, transfer, Act::Pause).await, StatusCode::NO_CONTENT);
+    // A tab that begins what is paused hears so once more.
+    let begin = Request::BeginTransfer { transfer };
+    let request = ToServer::Request {
+        id: 99,
+        body: Box::new(begin),
+    };
+    terminal.send(&request).await;
+    let mut pauses = 0;
+    terminal
+        .until(|frame| {
+            pauses += usize::from(matches!(frame, FromServer::Steer { act: Act::Pause, .. }));
+            (pauses == 2).then_some(())
+        })
+        .await;
     server.stop().await;
 }
 

@@ -85,12 +85,25 @@ async fn limits_reach_the_machine_at_once_or_when_it_comes_and_every_terminal() 
 }
 
 #[tokio::test]
+async fn limits_that_a_newer_server_stored_hide_no_device() {
+    let scene = Scene::new().await;
+    let beside = scene.server.beside().await;
+    beside
+        .meta()
+        .run(r#"UPDATE device SET limits = '{"rate":64000,"full_speed":{"from":1320,"to":420},"burst":5}'"#)
+        .await;
+    assert_eq!((scene.listed().await, scene.come().await.1), (SLOW, SLOW));
+    scene.server.stop().await;
+}
+
+#[tokio::test]
 async fn limits_that_are_none_and_devices_that_have_none_are_refused() {
     let scene = Scene::new().await;
     for bad in [
         json!({ "rate": -1 }),
         json!({ "rate": "fast" }),
-        json!({ "rate": 5, "full_speed": { "from": 1440, "to": 0 } }),
+        json!({ "rate": 1023 }),
+        json!({ "rate": 5000, "full_speed": { "from": 1440, "to": 0 } }),
         json!({ "burst": 5 }),
     ] {
         assert_eq!(

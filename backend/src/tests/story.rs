@@ -1,12 +1,14 @@
 //! A transfer's story: how it came to stand as it does, what was selected, why it waited or lapsed.
 
+use std::time::{Duration, Instant};
+
 use beckon_shared::{
     api::transfer::{Act, TransferDetail},
     id::Hash,
     order::Selection,
-    path::RootPath,
+    path::{PATH_MAX, RootPath},
     transfer::{Hold, Progress, TransferState},
-    wire::{FromServer, Reply},
+    wire::{self, FromServer, Reply},
 };
 use reqwest::{Method, StatusCode};
 
@@ -14,7 +16,39 @@ use super::{
     steer::{HALF, Scene, Told},
     transfer::{everything, order, place},
 };
-use crate::order::expire;
+use crate::{
+    order::expire,
+    store::meta::transfer::{self, selection},
+};
+
+impl Scene {
+    /// Places an order whose selection travels beside it; what is told of it, and the selection's hash.
+    async fn place_long(&mut self, paths: &[RootPath]) -> (TransferDetail, Hash) {
+        let (selection, bytes) = Selection::of(paths.to_vec());
+        let bytes = bytes.unwrap();
+        let hash = Hash::of(&bytes);
+        let path = format!("/api/selections/{hash}");
+        let put = self.ann.request(Method::PUT, &path).body(bytes).send().await.unwrap();
+        assert_eq!(put.status(), StatusCode::NO_CONTENT);
+        let long = order(&self.ann, self.device.id(), selection);
+        let Ok(Reply::Transfer(long)) = place(&mut self.controller, &long).await else {
+            panic!("placed")
+        };
+        let detail = self.ann.read(&format!("/api/transfers/{}", long.id)).await;
+        (detail, hash)
+    }
+
+    /// Waits until this is the newest of the story.
+    async fn recorded(&self, newest: (TransferState, Hold)) {
+        let begun = Instant::now();
+        while self.story().await.last() != Some(&newest) {
+            assert!(begun.elapsed() < LIMIT, "not recorded: {newest:?}");
+        }
+    }
+}
+
+/// What a machine says is recorded far sooner.
+const LIMIT: Duration = Duration::from_secs(10);
 
 const RUNS: (TransferState, Hold) = (TransferState::Running, Hold::None);
 
@@ -28,6 +62,8 @@ async fn every_change_of_state_or_hold_is_told_with_what_was_done_by_then() {
             .controller
             .transfer(|row| row.progress == HALF && row.hold == hold)
             .await;
+        // It is told at once, and stored within two seconds.
+        scene.recorded((Running, hold)).await;
     }
     scene.go_away().await;
     scene.controller.transfer(|row| row.hold == Hold::Away).await;
@@ -61,6 +97,49 @@ async fn every_change_of_state_or_hold_is_told_with_what_was_done_by_then() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_busy_keeps_nobody_from_seeing_what_moves() {
+    let mut scene = Scene::running().await;
+    let beside = scene.server.beside().await;
+    let busy = beside.meta().write().await.unwrap();
+    // On PostgreSQL only the row is taken.
+    transfer::set_unheard(&busy, &scene.id, false).await.unwrap();
+    scene.say(Hold::NoRoom, HALF).await;
+    scene.controller.transfer(|row| row.hold == Hold::NoRoom).await;
+    // Longer than until it would be stored.
+    for files_done in 0..12 {
+        let more = Progress { files_done, ..HALF };
+        scene.say(Hold::NoRoom, more).await;
+        scene.controller.transfer(|row| row.progress == more).await;
+    }
+    let waits = (TransferState::Running, Hold::NoRoom);
+    assert!(!scene.story().await.contains(&waits));
+    drop(busy);
+    scene.recorded(waits).await;
+    scene.server.stop().await;
+}
+
+#[tokio::test]
+async fn of_a_selection_of_the_longest_paths_only_as_much_is_read_as_is_shown() {
+    let mut scene = Scene::placed().await;
+    let folder = ["x"; 2047].join("/");
+    let paths: Vec<_> = (0..150)
+        .map(|n| RootPath::new(format!("{n:03}{folder}")).unwrap())
+        .collect();
+    assert_eq!(paths[0].as_bytes().len(), PATH_MAX);
+    let (detail, hash) = scene.place_long(&paths).await;
+    assert_eq!(
+        (detail.selected, detail.selected_total),
+        (paths[..100].to_vec(), Some(150))
+    );
+    let beside = scene.server.beside().await;
+    let first = selection::beginning(beside.meta().read(), &scene.ann.id(), &hash, 5).await;
+    let first = first.unwrap().unwrap();
+    assert_eq!(first.len(), 5);
+    assert_eq!(first, wire::encode(&paths)[..5]);
+    scene.server.stop().await;
+}
+
+#[tokio::test]
 async fn a_detail_names_who_ordered_what_and_where_it_lies_in_the_drive() {
     let mut scene = Scene::placed().await;
     let placed = scene.detail().await;
@@ -74,16 +153,7 @@ async fn a_detail_names_who_ordered_what_and_where_it_lies_in_the_drive() {
     let paths: Vec<_> = (0..2000)
         .map(|n| RootPath::new(format!("folder/file {n}")).unwrap())
         .collect();
-    let (selection, bytes) = Selection::of(paths.clone());
-    let bytes = bytes.unwrap();
-    let path = format!("/api/selections/{}", Hash::of(&bytes));
-    let put = scene.ann.request(Method::PUT, &path).body(bytes).send().await.unwrap();
-    assert_eq!(put.status(), StatusCode::NO_CONTENT);
-    let long = order(&scene.ann, scene.device.id(), selection);
-    let Ok(Reply::Transfer(long)) = place(&mut scene.controller, &long).await else {
-        panic!("placed")
-    };
-    let detail: TransferDetail = scene.ann.read(&format!("/api/transfers/{}", long.id)).await;
+    let (detail, _) = scene.place_long(&paths).await;
     assert_eq!(
         (detail.selected, detail.selected_total),
         (paths[..100].to_vec(), Some(2000))

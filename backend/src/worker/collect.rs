@@ -11,16 +11,19 @@ use std::{
 use beckon_shared::{chunk::ChunkKey, id::SpaceId, time::Timestamp};
 use tokio::task::spawn_blocking;
 
-use crate::store::{
-    Error, Store,
-    blob::Blobs,
-    meta::{
-        check::keys,
-        chunk::{self, NewPack, Place},
-        collect::{self, Kept, Move, PackFill},
+use crate::{
+    fault,
+    store::{
+        Error, Store,
+        blob::Blobs,
+        meta::{
+            check::keys,
+            chunk::{self, NewPack, Place},
+            collect::{self, Kept, Move, PackFill},
+        },
+        pack::{self, PackId, salvage::salvage},
+        read::is_gone,
     },
-    pack::{self, PackId, salvage::salvage},
-    read::is_gone,
 };
 
 /// How long a chunk stays marked, and how old a pack without an index row must be: longer than any upload or read
@@ -143,8 +146,10 @@ fn groups(packs: impl Iterator<Item = PackFill>) -> Vec<Vec<PackFill>> {
 /// Does what is planned, as far as it is still right. What frees room comes first, and no pack keeps the others waiting.
 pub(crate) async fn execute(store: &Store, plan: &Plan) -> Result<(), Error> {
     let deleted = collect::delete(&store.meta, &plan.delete, plan.marked_before).await?;
+    fault::point("chunks-deleted");
     let marked = collect::mark(&store.meta, &plan.mark, store.clock.now().0).await?;
     let gone = collect::forget_empty(&store.meta, &plan.empty).await?;
+    fault::point("packs-forgotten");
     let dropped = gone.len();
     let blobs = store.blobs.clone();
     spawn_blocking(move || drop_all(&*blobs, &gone))
@@ -181,8 +186,9 @@ async fn adopt(store: &Store, pack: PackId, keys: Arc<HashMap<SpaceId, ChunkKey>
     let blobs = store.blobs.clone();
     let found = spawn_blocking(move || {
         let found = salvage(&*blobs, pack, &keys)?;
-        if found.chunks.is_empty() {
-            blobs.set_aside(pack)?;
+        match found.chunks.is_empty() {
+            true => blobs.set_aside(pack)?,
+            false => blobs.secure(pack)?,
         }
         Ok::<_, io::Error>(found)
     });
@@ -234,6 +240,7 @@ async fn rewrite(store: &Store, group: &[PackFill]) -> Result<(), Error> {
     let copied = spawn_blocking(move || copy(&*blobs, id, &kept))
         .await
         .map_err(io::Error::other)??;
+    fault::point("pack-copied");
     for place in &copied.damaged {
         chunk::mark_damaged(&store.meta, &*store.clock, place).await?;
     }
@@ -243,7 +250,9 @@ async fn rewrite(store: &Store, group: &[PackFill]) -> Result<(), Error> {
         NewPack { id, len: copied.len },
         &copied.moves,
     )
-    .await
+    .await?;
+    fault::point("chunks-moved");
+    Ok(())
 }
 
 struct Copied {

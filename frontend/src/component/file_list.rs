@@ -64,7 +64,8 @@ impl List {
         });
     }
 
-    /// Makes a row the active one, and brings it into view, as soon as it is there.
+    /// Makes a row the active one, and brings it into view, as soon as it is there; until then whoever goes to another row
+    /// stays there.
     pub(crate) fn reveal(self, key: Key) {
         self.wanted.set(Some(key));
     }
@@ -261,13 +262,19 @@ pub(crate) fn FileList(
             on:scroll=move |_| port.scrolled()>
             <Head grid columns sorted on_sort/>
             <div class="rows" role="rowgroup" style:height=move || format!("{}px", rows.count.get() as f64 * port.row.get())
-                on:keydown=move |event| keys::pressed(grid, &event)
+                on:keydown=move |event| {
+                    list.wanted.set(None);
+                    keys::pressed(grid, &event);
+                }
                 on:focusin=move |event| grid.focus_came(&event)
                 on:focusout=move |event| grid.focus_went(&event)
                 on:click=move |event| pointer::clicked(grid, &event)
                 on:dblclick=move |event| pointer::double_clicked(grid, &event)
                 on:contextmenu=move |event| pointer::menu(grid, &event)
-                on:pointerdown=move |event| pointer::down(grid, &event)
+                on:pointerdown=move |event| {
+                    list.wanted.set(None);
+                    pointer::down(grid, &event);
+                }
                 on:pointermove=move |event| pointer::moved(grid, &event)
                 on:pointerup=move |_| pointer::ended(grid)
                 on:pointercancel=move |_| pointer::ended(grid)
@@ -330,11 +337,8 @@ impl Grid {
         Effect::new(move || {
             let Some(key) = list.wanted.get() else { return };
             let _ = rows.count.get();
-            let found = rows.find(&key);
-            if let Some(index) = found {
+            if let Some(index) = rows.find(&key) {
                 self.activate(index);
-            }
-            if found.is_some() || rows.complete.get() {
                 list.wanted.set(None);
             }
         });

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     dom,
     keyboard::{self, KeyHelp},
-    route,
+    notify, route,
     store::stores,
     text::{self, keyboard as keys},
 };
@@ -32,6 +32,7 @@ pub(crate) fn Frame() -> impl IntoView {
     keyboard::listen(stores);
     bind_keys(help);
     place::keep(use_location().pathname);
+    notify::watch(stores);
     view! {
         <a class="skip" href="#content" on:click=skip>{text::common::skip()}</a>
         <div class="app">

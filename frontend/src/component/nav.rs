@@ -30,7 +30,7 @@ pub(crate) fn Nav() -> impl IntoView {
             <a class="brand" href=route::MACHINES><Mark/><span>{words::brand()}</span></a>
             <NavItem href=route::MACHINES icon="machines" label=words::machines() also=&["/machine/", "/device/"]/>
             <NavItem href=route::DRIVE icon="drive" label=words::drive() also=&["/drive/"] takes_rows=true/>
-            <NavItem href=route::TRANSFERS icon="transfers" label=words::transfers()><NeedyPill/></NavItem>
+            <NavItem href=route::TRANSFERS icon="transfers" label=words::transfers() also=&["/transfers/"]><NeedyPill/></NavItem>
             <NavItem href=route::SEARCH icon="search" label=words::search()><kbd aria-hidden="true">"/"</kbd></NavItem>
             <More/>
             <div class="nav-foot">

@@ -2,6 +2,7 @@
 
 use beckon_shared::{api::transfer::Act, id::TransferId};
 use leptos::{html, prelude::*};
+use wasm_bindgen::JsCast;
 
 use super::{
     icon::Icon,
@@ -50,7 +51,6 @@ fn Tray(totals: Memo<Totals>) -> impl IntoView {
     });
     // It goes when its last transfer is done, whoever is in it.
     on_cleanup(move || give_back(before, "#content"));
-    // The page that is opened from the tray is not covered by it.
     let toggled = move |_| open.set(node.get_untracked().is_some_and(|node| node.open()));
     view! {
         <details class="tray" node_ref=node prop:open=move || open.get() on:toggle=toggled>
@@ -100,8 +100,18 @@ fn Panel(open: RwSignal<bool>) -> impl IntoView {
     let stores = stores();
     let ids = Memo::new(move |_| open_ones(stores));
     let running = Memo::new(move |_| of_group(stores, Group::Running));
+    // The page that a link leads to is not covered by the tray.
+    let follow = move |event: web_sys::MouseEvent| {
+        let target = event
+            .target()
+            .and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let is_link = target.is_some_and(|target| target.closest("a").ok().flatten().is_some());
+        if is_link && !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
+            open.set(false);
+        }
+    };
     view! {
-        <section class="tray-panel" aria-label=text::common::transfers()>
+        <section class="tray-panel" aria-label=text::common::transfers() on:click=follow>
             <header>
                 <h2 class="grow">{text::common::transfers()}</h2>
                 <Show when=move || !running.read().is_empty()>
@@ -109,7 +119,7 @@ fn Panel(open: RwSignal<bool>) -> impl IntoView {
                         <Icon name="pause"/><span class="word">{words::pause_all()}</span>
                     </button>
                 </Show>
-                <a class="button sm ghost" href=route::TRANSFERS on:click=move |_| open.set(false)>{words::open_all()}</a>
+                <a class="button sm ghost" href=route::TRANSFERS>{words::open_all()}</a>
             </header>
             <TransferRows ids label=text::common::transfers().to_owned()/>
         </section>

@@ -1,6 +1,7 @@
-//! One device: what is known of it, when it visited, and how it is renamed or removed.
+//! One device: what is known of it, when it visited, how fast it may send, and how it is woken, renamed or removed.
 
 mod fact;
+mod limit;
 mod visit;
 
 use beckon_shared::{
@@ -10,7 +11,7 @@ use beckon_shared::{
 use leptos::{html, prelude::*};
 use leptos_router::hooks::use_params_map;
 
-use self::{fact::Facts, visit::Visits};
+use self::{fact::Facts, limit::Limit, visit::Visits};
 use crate::{
     account,
     component::{
@@ -21,6 +22,7 @@ use crate::{
         icon::Icon,
         presence::Presence,
         skeleton::LineBones,
+        wake::{WakeButton, WakeSaid},
     },
     dom, format, route,
     store::stores,
@@ -73,7 +75,9 @@ fn Page(row: Row) -> impl IntoView {
         <div class="page-body">
             <div class="stack device-page">
                 <Notice row/>
+                <Away row/>
                 <Facts row/>
+                <Limit row/>
                 <Visits id/>
             </div>
         </div>
@@ -221,5 +225,20 @@ fn Notice(row: Row) -> impl IntoView {
         ),
         (false, None) => None,
     }
+    }
+}
+
+/// A machine that is away, and how it can be woken.
+#[component]
+fn Away(row: Row) -> impl IntoView {
+    let id = row.with_untracked(|view| view.id);
+    let is_away = Memo::new(move |_| row.with(|view| view.kind == DeviceKind::Agent && !view.online && !view.revoked));
+    let title = move || row.with(|view| words::is_away(&format::name(view.name.as_str())));
+    view! {
+        <Show when=move || is_away.get()>
+            <div class="banner card-like">
+                <Icon name="wake"/><span class="grow"><b>{title}</b>" "<WakeSaid machine=id/></span><WakeButton machine=id/>
+            </div>
+        </Show>
     }
 }

@@ -1,6 +1,7 @@
 //! Settings: account, sessions and devices, this browser.
 
 mod browser;
+mod notify;
 mod password;
 mod session;
 

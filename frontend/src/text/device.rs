@@ -50,4 +50,39 @@ texts! {
     gone = "No device is at this address" | "此地址没有设备";
     gone_says = "It may belong to another account, or the address was cut short." | "它可能属于其他账号，或地址不完整。";
     to_machines = "All machines" | "所有机器";
+    /// How fast it may send.
+    limits = "Upload speed" | "上传速度";
+    change_limits = "Change …" | "更改…";
+    limits_title(name) = "Upload speed of {name}" | "{name} 的上传速度";
+    sends_freely = "As fast as it can" | "不限速";
+    sends_nothing = "Sends nothing" | "不发送";
+    sends_at_most(rate) = "At most {rate}" | "最高 {rate}";
+    but_freely(limit, from, to) = "{limit}; at full speed from {from} to {to}" | "{limit}；{from} 至 {to} 全速";
+    limits_says = "All transfers of this machine together. Its owner can set a lower limit on the machine itself." | "此机器所有传输的总速度。机器所有者可在本机设置更低的限制。";
+    no_limit = "No limit" | "不限速";
+    rate = "At most" | "最高速度";
+    rate_unit = "Unit" | "单位";
+    rate_hint = "0 sends nothing." | "填 0 表示不发送。";
+    rate_problem = "Write a speed as a number, such as 500 or 1.5; or choose no limit." | "请用数字填写速度，例如 500 或 1.5；也可选择不限速。";
+    rate_too_small(least) = "Less than {least} bytes a second gets nowhere. Write a higher speed, or 0 to send nothing." | "低于每秒 {least} 字节无法完成传输。请填写较大的值，或填 0 表示不发送。";
+    rate_too_large = "No line is as fast as this. Write a lower speed, or choose no limit." | "没有线路能达到此速度。请填写较小的值，或选择不限速。";
+    full_speed = "Full speed each day" | "每天定时全速";
+    hours_hint = "By the machine's own clock; it may go over midnight." | "以机器的本地时间为准，可跨越午夜。";
+    hours_from = "From" | "开始";
+    hours_to = "Until" | "结束";
+    hours_problem = "Choose both times." | "请填写开始和结束时间。";
+    hours_same = "From and until are the same time, which is all day. Choose another time, or no limit." | "开始与结束时间相同，即全天。请更改时间，或选择不限速。";
+    /// Calling a machine that sleeps.
+    wake = "Wake" | "唤醒";
+    is_away(name) = "{name} is away." | "{name} 已离线。";
+    wake_through(waker) = "{waker} seems to be in its network and can wake it." | "{waker} 似乎与它在同一网络中，可以唤醒它。";
+    wake_no_address = "It cannot be woken from here: it has told no hardware address of a network card. Start it by hand." | "无法从此处唤醒：它没有提供网卡的硬件地址。请手动启动它。";
+    wake_nobody = "It cannot be woken from here: no machine that is online seems to be in its network. Start it by hand, or any machine beside it first." | "无法从此处唤醒：没有在线的机器与它在同一网络中。请手动启动它，或先启动它旁边的任一机器。";
+    wake_calling = "Calling it …" | "正在唤醒……";
+    wake_sent(through, name) = "Wake sent through {through}; waiting for {name} …" | "已通过 {through} 发送唤醒信号，正在等待 {name} 上线……";
+    wake_failed(waker, why) = "{waker} did not call it. {why}" | "{waker} 未能发送唤醒信号。{why}";
+    wake_no_answer = "It did not answer. Try again." | "它没有响应，请重试。";
+    wake_silent(name, through) = "{name} was called through {through} and is not here yet. It may need longer. Else look whether it has power and a cable, and whether Wake-on-LAN is on in its firmware and its system." | "已通过 {through} 唤醒 {name}，但它尚未上线，可能还需要一些时间。若仍未上线，请检查其电源和网线，以及固件和系统中是否已开启网络唤醒（Wake-on-LAN）。";
+    woken(name) = "{name} is online" | "{name} 已上线";
+    list_gap = ", " | "、";
 }

@@ -40,4 +40,10 @@ texts! {
     about = "About" | "关于";
     version(version) = "Beckon {version}" | "Beckon {version}";
     licence = "Free software under the Apache License 2.0" | "自由软件，采用 Apache License 2.0 许可";
+    tell_ends = "Tell me when a transfer ends" | "传输结束时通知我";
+    tell_ends_sub = "By a notification, also when it needs you, while Beckon is not in front." | "当 Beckon 不在前台时，在传输结束或需要处理时发送通知。";
+    tell_insecure = "Needs https: over plain http browsers show no notifications." | "需要 https：通过普通 http 访问时，浏览器不显示通知。";
+    tell_denied = "This browser does not let Beckon show notifications. Allow them for this site in the browser's settings, then switch this on." | "浏览器不允许 Beckon 显示通知。请在浏览器设置中允许此网站发送通知，然后再开启。";
+    tell_none = "This browser shows no notifications of web pages." | "此浏览器不支持网页通知。";
+    tell_works = "You are told here when a transfer ends" | "传输结束时会在这里通知你";
 }

@@ -12,7 +12,7 @@ use beckon_shared::{
     commit::ChainHead,
     entry::{EntryKind, SourceStamp},
     error::{ErrorCode, Refusal},
-    id::{Hash, RootId},
+    id::Hash,
     order::{Order, OrderBody, SignedOrder},
     path::RootPath,
     transfer::{Hold, TransferState},
@@ -257,10 +257,91 @@ async fn an_order_for_a_root_that_is_gone_waits_for_a_person_who_can_let_it_go_o
     }
 }
 
+/// Has the order come to its end with what is there; it must not ask.
+async fn ends_without_a_question(socket: &mut FakeSocket) {
+    loop {
+        match socket.next().await {
+            ToServer::Request { id, body } => {
+                socket.reply(id, Ok(Reply::Done)).await;
+                if let Request::EndTransfer { error, .. } = *body {
+                    assert_eq!(error.map(|error| error.code), Some(ErrorCode::NotFound));
+                    return;
+                }
+            }
+            ToServer::Progress { hold, .. } => assert_ne!(hold, Hold::Question, "it was answered"),
+            _ => {}
+        }
+    }
+}
+
 #[tokio::test]
-async fn an_answer_that_comes_before_its_order_is_kept_for_it() {
-    let begun = Begun::new().await;
-    let order = begun.scene.family.order_for(RootId([9; 16]));
-    begun.scene.agent.steer(order.id, Act::Resume).await;
-    assert!(begun.scene.agent.work.has_answer(order.id));
+async fn a_person_who_let_an_order_go_on_is_not_asked_again_after_a_pause_or_a_restart() {
+    let head = ChainHead {
+        number: 1,
+        hash: Hash([1; 32]),
+    };
+    let mut begun = Begun::new().await;
+    remember_a_file(&begun.scene, &begun.order, head);
+    fs::rename(
+        begun.scene.folder.path().join("files"),
+        begun.scene.folder.path().join("aside"),
+    )
+    .unwrap();
+    begun.socket.reply(begun.request, Ok(grant(&begun.order, head))).await;
+    until_it_asks(&mut begun.socket).await;
+    begun.steer(Act::Resume).await;
+    begins(&mut begun.socket, &begun.order).await;
+    begun.steer(Act::Pause).await;
+    begun.at_rest().await;
+    let Begun {
+        scene,
+        order,
+        signed,
+        _fake: fake,
+        ..
+    } = begun;
+    scene.stopped().await;
+    let scene = scene.restarted();
+    let mut socket = scene.connect(&fake).await;
+    scene.agent.take_pushed_order(signed).await;
+    let request = begins(&mut socket, &order).await;
+    socket.reply(request, Ok(grant(&order, head))).await;
+    ends_without_a_question(&mut socket).await;
+    assert!(!scene.agent.journal.is_answered(order.id).unwrap(), "it is over");
+}
+
+#[tokio::test]
+async fn a_retry_that_comes_before_the_answer_to_the_end_keeps_its_priority() {
+    let mut begun = Begun::new().await;
+    let refusal = Refusal::new(ErrorCode::NotAllowed, "not today");
+    begun.socket.reply(begun.request, Err(refusal)).await;
+    let (number, request) = begun.socket.request().await;
+    assert!(matches!(request, Request::EndTransfer { .. }), "{request:?}");
+    begun.steer(Act::Retry).await;
+    begun.scene.agent.prioritise(begun.order.id, Priority::High);
+    begun.show_again().await;
+    begun.socket.reply(number, Ok(Reply::Done)).await;
+    begins(&mut begun.socket, &begun.order).await;
+    assert_eq!(begun.scene.agent.work.turns.priority(begun.order.id), Priority::High);
+}
+
+#[tokio::test]
+async fn the_priority_of_an_order_that_is_over_or_refused_is_forgotten() {
+    let mut begun = Begun::new().await;
+    let priority = |begun: &Begun| begun.scene.agent.work.turns.priority(begun.order.id);
+    begun.scene.agent.prioritise(begun.order.id, Priority::High);
+    begun.steer(Act::Pause).await;
+    begun.at_rest().await;
+    assert_eq!(priority(&begun), Priority::High);
+    begun.steer(Act::Cancel).await;
+    assert_eq!(priority(&begun), Priority::Normal, "cancelled while it was paused");
+    begun.ends().await;
+    begun.scene.agent.prioritise(begun.order.id, Priority::High);
+    begun.show_again().await;
+    assert_eq!(priority(&begun), Priority::Normal, "it is over");
+    begun.ends().await;
+    begun.scene.agent.prioritise(begun.order.id, Priority::High);
+    begun.signed.order.signature[0] ^= 1;
+    begun.show_again().await;
+    assert_eq!(priority(&begun), Priority::Normal, "forged");
 }

@@ -142,7 +142,8 @@ async fn once(
     }
 }
 
-async fn pour(api: &Api, mut response: Response, sink: &mut impl Sink) -> Result<(), Broken> {
+/// Takes in the rest of an answer.
+pub(super) async fn pour(api: &Api, mut response: Response, sink: &mut impl Sink) -> Result<(), Broken> {
     loop {
         let piece = tokio::time::timeout(SILENCE, response.chunk())
             .await

@@ -172,7 +172,7 @@ pub(super) fn damaged() -> Failure {
 
 /// Standard output as a place for bytes: what went out cannot be taken back.
 #[derive(Default)]
-struct Stdout {
+pub(super) struct Stdout {
     hasher: blake3::Hasher,
     len: u64,
     /// Bytes that come again after a restart and went out already.
@@ -223,7 +223,8 @@ async fn to_standard_output(api: &Api, wanted: &Wanted) -> Result<(), Failure> {
     }
 }
 
-fn written(broken: Broken) -> Failure {
+/// In the words of the command line, of standard output.
+pub(super) fn written(broken: Broken) -> Failure {
     match broken {
         Broken::Remote(failure) => failure,
         Broken::Local(error) => Failure::output(error),

@@ -40,7 +40,7 @@ pub(super) fn stand(state: TransferState, hold: Hold) -> String {
         Hold::User => "paused",
         Hold::Away => "machine away",
         Hold::NoRoom => "no room on the server",
-        Hold::Schedule => "waits for its time",
+        Hold::Schedule => "sends nothing now",
         Hold::Question => "has a question",
     };
     format!("{state} ({hold})")
@@ -55,10 +55,17 @@ fn has_lapsed(transfer: &TransferView) -> bool {
 /// Why it stands as it does, where the state alone does not say it all: when a machine that is away was here last and how
 /// long its order waits, or what went wrong.
 pub(super) fn reason(transfer: &TransferView, last_seen: Option<Timestamp>, now: Timestamp) -> Option<String> {
-    if transfer.hold != Hold::Away {
-        return transfer.error.as_deref().map(visible_text);
-    }
     let machine = visible(transfer.machine.as_bytes());
+    match transfer.hold {
+        Hold::Away => {}
+        // Whether there is an hour at which it may, or sending is switched off, the limits say.
+        Hold::Schedule => {
+            return Some(format!(
+                "{machine} may not send at this hour, or at all; see or change when: beckon device limit {machine}"
+            ));
+        }
+        _ => return transfer.error.as_deref().map(visible_text),
+    }
     let seen = last_seen.map_or_else(
         || format!("{machine} is away"),
         |at| format!("{machine} was last seen {} ago", about(now.since(at))),
@@ -129,6 +136,17 @@ mod tests {
             "laptop was last seen 3 h ago"
         );
         assert_eq!(reason(&transfer(TransferState::Running), Some(now), now), None);
+    }
+
+    #[test]
+    fn what_may_not_be_sent_now_promises_no_hour_and_says_where_to_look() {
+        let held = TransferView {
+            hold: Hold::Schedule,
+            ..transfer(TransferState::Running)
+        };
+        assert_eq!(state(&held), "running (sends nothing now)");
+        let why = reason(&held, None, Timestamp(0)).unwrap();
+        assert!(why.ends_with("beckon device limit laptop"), "{why}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use beckon_shared::{
     chunk::CHUNK_MIN,
     entry::{EntryKind, SourceStamp},
-    id::Hash,
+    id::{Hash, TransferId},
 };
 use proptest::prelude::*;
 
@@ -148,4 +148,50 @@ fn what_is_rewound_does_not_travel() {
         batch.pieces.iter().map(|piece| piece.id).collect::<Vec<_>>(),
         [KEY.id(&kept)]
     );
+}
+
+#[test]
+fn of_a_large_file_each_chunk_is_known_once_its_batch_is_durable_and_nothing_of_a_rewound_one() {
+    let (out, mut batches) = mpsc::channel(8);
+    let content = noise(20_000_000, 1);
+    let stamp = finished(0).row.stamp;
+    let files = crate::live::DurableFiles::default();
+    let begin = |name: &str| files.begin(TransferId(uuid::Uuid::nil()), &RootPath::new(name).unwrap(), stamp);
+    let (kept, broken) = (begin("kept"), begin("broken"));
+    let followed = Arc::clone(&kept);
+    let unread = Arc::clone(&broken);
+    let sum = std::thread::spawn(move || {
+        let mut all = Batches::new(KEY, Arc::default(), out);
+        let mut read = |file, left: &[u8]| {
+            let mark = all.mark();
+            all.follow(Some(file));
+            let most = usize::MAX;
+            (all.read(&mut Fake { left, most }).unwrap(), mark)
+        };
+        let (sum, _) = read(followed, &content);
+        let (_, mark) = read(unread, &content[..50_000]);
+        all.rewind(mark);
+        all.flush().unwrap();
+        sum
+    })
+    .join()
+    .unwrap();
+    let mut ends = sum.chunks.iter().scan(0, |end, chunk| {
+        *end += u64::from(chunk.len);
+        Some(*end - 1)
+    });
+    let mut durable = 0;
+    while let Ok(batch) = batches.try_recv() {
+        let chunks = batch.pieces.len();
+        assert_eq!(kept.at(durable), None, "not before the batch is durable");
+        batch.stored().in_turn();
+        for _ in 0..chunks {
+            let last = ends.next().unwrap();
+            let place = kept.at(last).expect("it is durable");
+            assert_eq!(place.skip + 1, place.chunk_len);
+            durable = last + 1;
+        }
+    }
+    assert_eq!(durable, sum.size);
+    assert_eq!(broken.at(0), None);
 }

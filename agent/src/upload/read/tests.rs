@@ -56,6 +56,8 @@ fn bench() -> Bench {
     };
     let site = Site {
         root: Arc::new(Root::new(&root)),
+        transfer: TransferId(uuid::Uuid::nil()),
+        durable: Arc::default(),
         counters: Arc::default(),
         problems,
         stop: CancellationToken::new(),

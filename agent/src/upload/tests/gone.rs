@@ -118,6 +118,7 @@ async fn a_hundred_thousand_unchanged_files_are_known_in_two_seconds() {
         folder,
         keys,
         index,
+        durable,
         server,
         throttle,
     } = bench;
@@ -129,6 +130,7 @@ async fn a_hundred_thousand_unchanged_files_are_known_in_two_seconds() {
         folder,
         keys,
         index,
+        durable,
         server,
         throttle,
     };

@@ -233,18 +233,18 @@ fn read(store: &Store, content: &VersionContent, range: Range<u64>) -> Body {
 }
 
 /// Something that can be downloaded.
-pub(super) struct Download {
+pub(in crate::http) struct Download {
     /// What it is called where it is saved.
-    pub(super) name: String,
+    pub(in crate::http) name: String,
     /// A strong entity tag with its quotes.
-    pub(super) etag: String,
+    pub(in crate::http) etag: String,
     /// Bytes.
-    pub(super) total: u64,
+    pub(in crate::http) total: u64,
 }
 
 impl Download {
     /// Answers what the request asks for of it; `open` gives the bytes of a range.
-    pub(super) async fn answer(
+    pub(in crate::http) async fn answer(
         self,
         request: &HttpRequest,
         cut: CancellationToken,

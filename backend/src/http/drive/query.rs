@@ -21,12 +21,12 @@ const PAGE_MAX: u64 = 1000;
 
 /// What stands behind the question mark, decoded as a form (`+` is a space); values can be any bytes.
 #[derive(Debug)]
-pub(super) struct Query {
+pub(in crate::http) struct Query {
     pairs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Query {
-    pub(super) fn of(request: &HttpRequest) -> Self {
+    pub(in crate::http) fn of(request: &HttpRequest) -> Self {
         Self::parse(request.query_string())
     }
 
@@ -49,6 +49,17 @@ impl Query {
         names
             .map(Place::Path)
             .map_err(|bad| Failure::new(ErrorCode::BadRequest, bad.to_string()))
+    }
+
+    /// `path` below a root: names joined by `/`.
+    pub(in crate::http) fn below_root(&self) -> Answer<RootPath> {
+        let path = RootPath::new(self.raw("path").unwrap_or_default())
+            .map_err(|bad| Failure::new(ErrorCode::BadRequest, bad.to_string()))?;
+        if path.is_root() {
+            let advice = "the query names no file; add path=FOLDER/FILE";
+            return Err(Failure::new(ErrorCode::BadRequest, advice));
+        }
+        Ok(path)
     }
 
     /// `limit`: rows that a page is to have.

@@ -17,6 +17,7 @@ pub(crate) fn holds<B: Blobs>(open: impl Fn() -> B) {
     deleting_is_final_and_may_be_repeated(&open);
     a_pack_is_written_once(&open);
     what_is_set_aside_is_neither_listed_nor_read(&open);
+    what_is_secured_is_as_it_was(&open);
 }
 
 fn put(blobs: &impl Blobs, pack: PackId, bytes: &[u8]) {
@@ -87,4 +88,14 @@ fn what_is_set_aside_is_neither_listed_nor_read<B: Blobs>(open: &impl Fn() -> B)
     blobs.set_aside(id(8)).unwrap();
     assert!(!open().list().unwrap().contains(&id(8)));
     assert_eq!(open().read(id(8), 0..1).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+fn what_is_secured_is_as_it_was<B: Blobs>(open: &impl Fn() -> B) {
+    let bytes = vec![9; 1_500_000];
+    put(&open(), id(9), &bytes);
+    open().secure(id(9)).unwrap();
+    let blobs = open();
+    assert_eq!(blobs.read(id(9), 0..1_500_000).unwrap(), bytes);
+    assert!(blobs.list().unwrap().contains(&id(9)));
+    assert_eq!(blobs.secure(id(10)).unwrap_err().kind(), ErrorKind::NotFound);
 }

@@ -12,7 +12,10 @@ use super::{
     Blobs, PackSink,
     file_system::{FileSystem, Listed, Native, NewFile, Room},
 };
-use crate::store::{pack::PackId, sabotage::sabotage};
+use crate::{
+    fault,
+    store::{pack::PackId, sabotage::sabotage},
+};
 
 /// Pieces in which bytes go to the kernel: smaller ones cost time, larger ones memory.
 const PIECE: usize = 1 << 20;
@@ -44,34 +47,67 @@ impl DiskBlobs {
 
     /// The same in a data folder of any file system that is there already; bytes go there in pieces of about so many.
     pub(crate) fn on(files: Arc<dyn FileSystem>, data: &Path, piece: usize) -> io::Result<Self> {
-        let folder = data.join("packs");
-        for folder in [&folder, &folder.join(UNFINISHED)] {
+        let disk = Disk {
+            files,
+            doubtful: Mutex::default(),
+            naming: std::array::from_fn(|_| Mutex::default()),
+        };
+        let blobs = Self {
+            disk: Arc::new(disk),
+            folder: data.join("packs"),
+            piece,
+        };
+        blobs.lay_folders()?;
+        Ok(blobs)
+    }
+
+    /// Makes the folders that are always there. They are synced also where they are there: whoever made them may have ended
+    /// before it came to this.
+    fn lay_folders(&self) -> io::Result<()> {
+        let files = &self.disk.files;
+        for folder in [&self.folder, &self.folder.join(UNFINISHED)] {
             match files.make_folder(folder) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
         }
-        // Also where they are there: whoever made them may have ended before it came to this.
-        files.sync_folder(&folder)?;
-        files.sync_folder(data)?;
-        let doubtful = Mutex::default();
-        let disk = Arc::new(Disk { files, doubtful });
-        Ok(Self { disk, folder, piece })
+        files.sync_folder(&self.folder)?;
+        self.folder.parent().map_or(Ok(()), |data| files.sync_folder(data))
     }
 
     fn unfinished(&self, pack: PackId) -> PathBuf {
         self.folder.join(UNFINISHED).join(pack.to_string())
     }
 
-    /// Spread over 256 folders by the last byte, which is random in a UUID of version 7 while the first ones are time.
+    /// Where a pack lies.
     pub(crate) fn path(&self, pack: PackId) -> PathBuf {
-        let last = pack.0.as_bytes()[15];
-        self.folder.join(format!("{last:02x}")).join(format!("{pack}.pack"))
+        let folder = format!("{:02x}", shelf(pack));
+        self.folder.join(folder).join(format!("{pack}.pack"))
     }
 
     fn space(&self) -> io::Result<Option<Room>> {
         self.disk.files.room(&self.folder)
     }
+
+    fn sink(&self, pack: PackId) -> io::Result<DiskSink> {
+        let unfinished = self.unfinished(pack);
+        Ok(DiskSink {
+            file: self.disk.files.create(&unfinished)?,
+            disk: self.disk.clone(),
+            buffer: Vec::with_capacity(self.piece),
+            piece: self.piece,
+            unfinished,
+            path: self.path(pack),
+            shelf: shelf(pack),
+            is_named: false,
+        })
+    }
+}
+
+/// Which of the folders a pack lies in: spread by the last byte, which is random in a UUID of version 7 while the first ones
+/// are time.
+fn shelf(pack: PackId) -> u8 {
+    pack.0.as_bytes()[15]
 }
 
 impl Blobs for DiskBlobs {
@@ -79,17 +115,7 @@ impl Blobs for DiskBlobs {
         if self.disk.files.exists(&self.path(pack)) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let unfinished = self.unfinished(pack);
-        let sink = DiskSink {
-            file: self.disk.files.create(&unfinished)?,
-            disk: self.disk.clone(),
-            buffer: Vec::with_capacity(self.piece),
-            piece: self.piece,
-            unfinished,
-            path: self.path(pack),
-            sealed: false,
-        };
-        Ok(Box::new(sink))
+        Ok(Box::new(self.sink(pack)?))
     }
 
     fn read(&self, pack: PackId, range: Range<u64>) -> io::Result<Vec<u8>> {
@@ -116,11 +142,14 @@ impl Blobs for DiskBlobs {
         self.disk.sync_folder(&lost)
     }
 
+    /// A copy takes its place: the syncs of the old one, or of its name, may have failed before a restart, and then no later
+    /// one can be trusted.
     fn secure(&self, pack: PackId) -> io::Result<()> {
-        let path = self.path(pack);
-        self.disk
-            .sync_folder(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-        self.disk.sync_folder(&self.folder)
+        let bytes = self.read(pack, 0..self.len(pack)?)?;
+        let mut copy = self.sink(pack)?;
+        copy.write(&bytes)?;
+        copy.finish()?;
+        copy.take_name()
     }
 
     fn list(&self) -> io::Result<Vec<PackId>> {
@@ -137,12 +166,19 @@ impl Blobs for DiskBlobs {
         Ok(packs)
     }
 
+    /// Folders that hold nothing are made anew: whoever made them may have ended, or failed, before their names were synced.
     fn sweep(&self) -> io::Result<()> {
-        let folder = self.folder.join(UNFINISHED);
-        for file in self.disk.files.list(&folder)? {
-            self.disk.files.remove(&folder.join(file.name))?;
+        let files = &self.disk.files;
+        let unfinished = self.folder.join(UNFINISHED);
+        for file in files.list(&unfinished)? {
+            files.remove(&unfinished.join(file.name))?;
         }
-        Ok(())
+        let folders = files.list(&self.folder)?.into_iter().filter(|entry| entry.is_folder);
+        for folder in folders.map(|entry| self.folder.join(entry.name)) {
+            self.remove_empty(&folder)?;
+        }
+        self.remove_empty(&self.folder)?;
+        self.lay_folders()
     }
 
     fn room(&self) -> io::Result<Option<u64>> {
@@ -151,6 +187,15 @@ impl Blobs for DiskBlobs {
 
     fn total(&self) -> io::Result<Option<u64>> {
         Ok(self.space()?.map(|room| room.total))
+    }
+}
+
+impl DiskBlobs {
+    fn remove_empty(&self, folder: &Path) -> io::Result<()> {
+        match self.disk.files.list(folder)?.is_empty() {
+            true => self.disk.files.remove_folder(folder),
+            false => Ok(()),
+        }
     }
 }
 
@@ -166,7 +211,8 @@ struct DiskSink {
     piece: usize,
     unfinished: PathBuf,
     path: PathBuf,
-    sealed: bool,
+    shelf: u8,
+    is_named: bool,
 }
 
 impl DiskSink {
@@ -176,9 +222,26 @@ impl DiskSink {
         Ok(())
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    /// Makes the bytes durable.
+    fn finish(&mut self) -> io::Result<()> {
+        self.flush()?;
+        fault::point("pack-written");
         sabotage!(NoSync => return Ok(()));
-        self.file.sync()
+        self.file.sync()?;
+        fault::point("pack-synced");
+        Ok(())
+    }
+
+    /// Gives the pack its final name and makes that durable.
+    fn take_name(&mut self) -> io::Result<()> {
+        let folder = self.path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        self.disk.make_folder(folder)?;
+        // A sync that fails dooms all names that wait for it. One by one, each is named by a sync of its own.
+        let _naming = self.disk.naming(self.shelf);
+        self.disk.files.rename(&self.unfinished, &self.path)?;
+        self.is_named = true;
+        fault::point("pack-named");
+        self.disk.sync_folder(folder)
     }
 }
 
@@ -195,24 +258,19 @@ impl PackSink for DiskSink {
     }
 
     fn seal(mut self: Box<Self>) -> io::Result<()> {
-        self.flush()?;
-        self.sync()?;
-        let folder = self.path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        self.disk.make_folder(folder)?;
-        self.disk.files.rename(&self.unfinished, &self.path)?;
-        self.sealed = true;
-        self.disk.sync_folder(folder).inspect_err(|_| {
-            // Under its final name, but nobody was told of it, and no later sync can be trusted to keep that name.
-            if self.disk.files.remove(&self.path).is_err() {
-                self.disk.doubtful().insert(self.path.clone());
-            }
-        })
+        self.finish()?;
+        let named = self.take_name();
+        // Under its final name, but nobody was told of it, and no later sync can be trusted to keep that name.
+        if named.is_err() && self.is_named && self.disk.files.remove(&self.path).is_err() {
+            self.disk.doubtful().insert(self.path.clone());
+        }
+        named
     }
 }
 
 impl Drop for DiskSink {
     fn drop(&mut self) {
-        if !self.sealed {
+        if !self.is_named {
             // What cannot be removed now is swept at the next start.
             let _ = self.disk.files.remove(&self.unfinished);
         }
@@ -224,12 +282,20 @@ struct Disk {
     files: Arc<dyn FileSystem>,
     /// Folders and packs whose name could neither be synced nor be taken back: the next power cut may take them.
     doubtful: Mutex<HashSet<PathBuf>>,
+    /// Held while a name in one of the folders is given and synced.
+    naming: [Mutex<()>; 256],
 }
 
 impl Disk {
     fn doubtful(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
         // No code that can panic runs under this lock.
         self.doubtful.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn naming(&self, shelf: u8) -> MutexGuard<'_, ()> {
+        self.naming[usize::from(shelf)]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a folder, or waits until whoever makes it has synced its name.

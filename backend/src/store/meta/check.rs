@@ -184,7 +184,7 @@ pub(crate) async fn clear(txn: &Txn) -> Result<(), Error> {
 
 /// Indexes a pack as it was read from the disk.
 pub(crate) async fn reindex(txn: &Txn, clock: &dyn Clock, pack: NewPack, chunks: &[NewChunk]) -> Result<(), Error> {
-    chunk::insert(txn, clock, pack, chunks).await
+    chunk::insert(txn, clock, pack, chunks).await.map(drop)
 }
 
 /// The chunks that a version needs and that are not indexed, each once.

@@ -6,17 +6,16 @@ use beckon_shared::{
     bulk::{ChunkHeader, Encoding},
     id::{ChunkId, SpaceId, TransferId},
 };
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, QueryResult, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::{
     BATCH, Error, Meta, Txn,
     collect::{mark_unused, nos},
-    entity::pack,
     numbers, places,
     space::{Growth, grow, grow_marked, growth_of, shrunk},
     sql,
 };
-use crate::{clock::Clock, store::pack::PackId};
+use crate::{clock::Clock, fault, store::pack::PackId};
 
 /// A pack that was just sealed.
 #[derive(Debug, Clone, Copy)]
@@ -60,62 +59,83 @@ pub(crate) struct Place {
     pub(crate) header: ChunkHeader,
 }
 
-/// Indexes a sealed pack: when this returns well, its chunks are durable.
-pub(crate) async fn index(
-    meta: &Meta,
-    clock: &dyn Clock,
-    new: NewPack,
-    chunks: &[NewChunk],
-    pins: &[Pinned],
-) -> Result<(), Error> {
+/// A sealed pack and what is in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sealed<'a> {
+    /// The pack.
+    pub(crate) pack: NewPack,
+    /// Its chunks.
+    pub(crate) chunks: &'a [NewChunk],
+    /// For which transfers they came.
+    pub(crate) pins: &'a [Pinned],
+}
+
+/// Indexes sealed packs: when this returns well, their chunks are durable.
+pub(crate) async fn index(meta: &Meta, clock: &dyn Clock, packs: &[Sealed<'_>]) -> Result<(), Error> {
     let txn = meta.write().await?;
-    insert(&txn, clock, new, chunks).await?;
+    let mut is_unmarked = true;
     let mut pinned: BTreeMap<(SpaceId, TransferId), Vec<ChunkId>> = BTreeMap::new();
-    for pin in pins {
-        if let Some(chunk) = chunks.get(pin.chunk) {
-            pinned
-                .entry((chunk.space, pin.transfer))
-                .or_default()
-                .push(chunk.header.id);
+    for Sealed { pack, chunks, pins } in packs {
+        is_unmarked &= insert(&txn, clock, *pack, chunks).await? == Came::AllNew;
+        for pin in *pins {
+            if let Some(chunk) = chunks.get(pin.chunk) {
+                let ids = pinned.entry((chunk.space, pin.transfer)).or_default();
+                ids.push(chunk.header.id);
+            }
         }
     }
     for ((space, transfer), ids) in pinned {
         for ids in ids.chunks(BATCH) {
             pin_all(&txn, space, transfer, ids).await?;
+            if !is_unmarked {
+                unmark_all(&txn, space, ids).await?;
+            }
         }
     }
-    Ok(txn.commit().await?)
+    fault::point("chunks-inserted");
+    txn.commit().await?;
+    fault::point("chunks-indexed");
+    Ok(())
+}
+
+/// Whether chunks that were inserted were known before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// None of them, so nothing has marked them yet.
+    AllNew,
+    /// Some of them.
+    SomeAgain,
 }
 
 /// Inserts a pack and its chunks; those that are stored elsewhere already stay where they are, unless they are damaged there.
-pub(crate) async fn insert(txn: &Txn, clock: &dyn Clock, new: NewPack, chunks: &[NewChunk]) -> Result<(), Error> {
+pub(crate) async fn insert(txn: &Txn, clock: &dyn Clock, new: NewPack, chunks: &[NewChunk]) -> Result<Came, Error> {
     let first = numbers(txn, chunks.len() + 1).await?;
     let no = pack_row(txn, clock, new, first).await?;
     let mut next = first + 1;
-    let mut growth = Growth::default();
+    let (mut growth, mut count) = (Growth::default(), 0);
     for chunks in chunks.chunks(BATCH) {
-        insert_chunks(txn, no, next, chunks, &mut growth).await?;
+        count += insert_chunks(txn, no, next, chunks, &mut growth).await?;
         next += i64::try_from(chunks.len()).map_err(|_| Error::bad_row("count"))?;
     }
-    grow(txn, &growth).await
+    grow(txn, &growth).await?;
+    Ok(match count == chunks.len() {
+        true => Came::AllNew,
+        false => Came::SomeAgain,
+    })
 }
 
 /// The row number of a pack. It has one already if collection came upon its file before its own index row was there.
 async fn pack_row(txn: &Txn, clock: &dyn Clock, new: NewPack, no: i64) -> Result<i64, Error> {
-    if let Some(row) = txn
-        .query_one_raw(sql("SELECT no FROM pack WHERE id = $1", txn, [new.id.column().into()]))
-        .await?
-    {
-        return Ok(row.try_get("", "no")?);
-    }
-    let row = pack::ActiveModel {
-        no: Set(no),
-        id: Set(new.id.column()),
-        bytes: Set(new.len.cast_signed()),
-        created: Set(clock.now().0),
-    };
-    pack::Entity::insert(row).exec_without_returning(txn).await?;
-    Ok(no)
+    let text = "INSERT INTO pack (no, id, bytes, created) VALUES ($1, $2, $3, $4) \
+        ON CONFLICT (id) DO UPDATE SET bytes = pack.bytes RETURNING no";
+    let values = [
+        no.into(),
+        new.id.column().into(),
+        new.len.cast_signed().into(),
+        clock.now().0.into(),
+    ];
+    let row = txn.query_one_raw(sql(text, txn, values)).await?;
+    Ok(row.ok_or_else(|| Error::bad_row("pack"))?.try_get("", "no")?)
 }
 
 /// The packs that hold any of these chunks by the index.
@@ -166,13 +186,15 @@ fn by_space(chunks: &[NewChunk]) -> BTreeMap<SpaceId, Vec<ChunkId>> {
 /// The columns that [`insert_chunks`] fills.
 const COLUMNS: usize = 8;
 
+/// How many of them are new.
 async fn insert_chunks(
     txn: &Txn,
     pack: i64,
     first: i64,
     chunks: &[NewChunk],
     growth: &mut Growth,
-) -> Result<(), Error> {
+) -> Result<usize, Error> {
+    let mut count = 0;
     let rows: Vec<String> = (0..chunks.len())
         .map(|row| format!("({},0,0)", places(row * COLUMNS + 1, COLUMNS)))
         .collect();
@@ -187,10 +209,11 @@ async fn insert_chunks(
     for row in txn.query_all_raw(sql(&text, txn, values)).await? {
         // A damaged chunk that came again was counted before, and keeps its number.
         if row.try_get::<i64>("", "no")? >= first {
+            count += 1;
             *growth.entry(row.try_get("", "space")?).or_default() += row.try_get::<i64>("", "len")?;
         }
     }
-    Ok(())
+    Ok(count)
 }
 
 fn values_of(no: i64, pack: i64, chunk: &NewChunk) -> [Value; COLUMNS] {
@@ -207,7 +230,7 @@ fn values_of(no: i64, pack: i64, chunk: &NewChunk) -> [Value; COLUMNS] {
     ]
 }
 
-/// Pins chunks for a transfer and takes collection's mark off them.
+/// Pins chunks for a transfer.
 async fn pin_all(txn: &Txn, space: SpaceId, transfer: TransferId, ids: &[ChunkId]) -> Result<(), Error> {
     let text = format!(
         "INSERT INTO pin (chunk, transfer) SELECT no, $1 FROM chunk WHERE space = $2 AND id IN ({}) ON CONFLICT DO NOTHING",
@@ -217,6 +240,11 @@ async fn pin_all(txn: &Txn, space: SpaceId, transfer: TransferId, ids: &[ChunkId
         .into_iter()
         .chain(ids.iter().map(|id| id.as_bytes().into()));
     txn.execute_raw(sql(&text, txn, values)).await?;
+    Ok(())
+}
+
+/// Takes collection's mark off chunks.
+async fn unmark_all(txn: &Txn, space: SpaceId, ids: &[ChunkId]) -> Result<(), Error> {
     let text = format!(
         "UPDATE chunk SET marked_at = NULL WHERE space = $1 AND id IN ({}) AND marked_at IS NOT NULL RETURNING space, len",
         places(2, ids.len())

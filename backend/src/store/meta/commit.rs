@@ -23,6 +23,7 @@ use super::{
 use crate::{
     access::TransferAccess,
     clock::Clock,
+    fault,
     store::{
         commit::{CheckedCommit, CheckedManifest},
         sabotage::sabotage,
@@ -84,7 +85,9 @@ pub(crate) async fn apply(
     }
     space::record(&txn, space.column(), added).await?;
     space::check_quota(&txn, access.space).await?;
+    fault::point("commit-applied");
     txn.commit().await?;
+    fault::point("commit-committed");
     Ok(Outcome::Committed(next, Some(revision)))
 }
 

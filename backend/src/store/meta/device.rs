@@ -13,6 +13,8 @@ use beckon_shared::{
     wire,
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, IntoActiveModel, QueryOrder, entity::prelude::*};
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     Txn, sql,
@@ -361,6 +363,18 @@ pub(crate) async fn revoke(txn: &Txn, account: &AccountId, id: &DeviceId, now: T
     Ok(txn.execute_raw(sql(text, txn, values)).await?.rows_affected() == 1)
 }
 
+/// Stored limits, as far as they are understood. What is not, such as what a newer release wrote, must not hide the device.
+fn limits(text: &str, device: &DeviceId) -> Limits {
+    from_json(text).unwrap_or_else(|_| {
+        tracing::warn!(%device, "the stored limits are not understood and hold only in part; set them again");
+        let stored: Value = from_json(text).unwrap_or_default();
+        Limits {
+            rate: Deserialize::deserialize(&stored["rate"]).unwrap_or_default(),
+            full_speed: Deserialize::deserialize(&stored["full_speed"]).unwrap_or_default(),
+        }
+    })
+}
+
 fn parse(row: Model) -> Result<Device, Error> {
     let id = DeviceId(array(row.id)?);
     let name = Label::new(row.name).map_err(|_| Error::bad_row("device name"))?;
@@ -368,7 +382,7 @@ fn parse(row: Model) -> Result<Device, Error> {
     let kind: DeviceKind = from_word(row.kind)?;
     let platform: Platform = from_word(row.platform)?;
     let roots: Vec<RootView> = from_json(&row.roots)?;
-    let limits: Limits = from_json(&row.limits)?;
+    let limits = limits(&row.limits, &id);
     let view = DeviceView {
         id,
         name: name.clone(),
@@ -399,4 +413,39 @@ fn parse(row: Model) -> Result<Device, Error> {
         limits,
         view,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use beckon_shared::limits::Hours;
+
+    use super::*;
+
+    #[test]
+    fn limits_that_a_newer_server_stored_hold_as_far_as_they_are_understood() {
+        let slow = Limits {
+            rate: Some(64_000),
+            full_speed: Some(Hours { from: 1320, to: 420 }),
+        };
+        let rate_only = Limits {
+            full_speed: None,
+            ..slow
+        };
+        for (stored, understood) in [
+            (json(&slow), slow),
+            (
+                r#"{"rate":64000,"full_speed":{"from":1320,"to":420},"burst":5}"#.to_owned(),
+                slow,
+            ),
+            (
+                r#"{"rate":64000,"full_speed":{"from":1320,"to":420,"days":["sat"]}}"#.to_owned(),
+                rate_only,
+            ),
+            (r#"{"rate":"fast"}"#.to_owned(), Limits::default()),
+            ("[]".to_owned(), Limits::default()),
+            (String::new(), Limits::default()),
+        ] {
+            assert_eq!(limits(&stored, &DeviceId([1; 32])), understood, "{stored}");
+        }
+    }
 }

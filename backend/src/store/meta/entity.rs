@@ -298,27 +298,6 @@ pub(crate) mod commit_change {
     no_relations!();
 }
 
-pub(crate) mod pack {
-    //! Stored objects of many chunks.
-    use super::*;
-
-    /// A sealed pack.
-    #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "pack")]
-    pub(crate) struct Model {
-        /// Row number.
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub(crate) no: i64,
-        /// `PackId`.
-        pub(crate) id: Vec<u8>,
-        /// Its length.
-        pub(crate) bytes: i64,
-        /// When it was sealed.
-        pub(crate) created: i64,
-    }
-    no_relations!();
-}
-
 pub(crate) mod chunk_use {
     //! Which versions need which chunks.
     use super::*;

@@ -11,7 +11,7 @@ use beckon_shared::{
 };
 use sea_orm::{Database, DatabaseConnection, QueryResult, sqlx};
 
-use super::{Meta, check::Indexed, chunk::place, options, sql};
+use super::{Error, Meta, READER, WRITER, check::Indexed, chunk::place, options, sql, sqlite};
 use crate::access::TransferAccess;
 
 /// What a database says of chunks and roots.
@@ -46,18 +46,33 @@ pub(crate) struct Root {
     pub(crate) files: BTreeMap<String, Hash>,
 }
 
-/// Lets `heard` know when a transaction is about to be committed, and leaves the write-ahead log as long as it grows.
-pub(crate) async fn watch_commits(meta: &Meta, mut heard: impl FnMut() + Send + 'static) {
-    let mut connection = meta.write.get_sqlite_connection_pool().acquire().await.unwrap();
-    sqlx::query("PRAGMA wal_autocheckpoint = 0")
-        .execute(&mut *connection)
-        .await
-        .unwrap();
-    let mut handle = connection.lock_handle().await.unwrap();
-    handle.set_commit_hook(move || {
-        heard();
-        true
+/// Opens a database on SQLite whose every commit asks `may_commit` first, and whose write-ahead log only grows.
+pub(crate) async fn open_watched(
+    url: &str,
+    may_commit: impl FnMut() -> bool + Clone + Send + Sync + 'static,
+) -> Result<Meta, Error> {
+    let mut writer = sqlite(url, WRITER);
+    writer.map_sqlx_sqlite_pool_opts(move |pool| {
+        let may_commit = may_commit.clone();
+        pool.after_connect(move |connection, _| {
+            let may_commit = may_commit.clone();
+            Box::pin(async move {
+                sqlx::query("PRAGMA wal_autocheckpoint = 0")
+                    .execute(&mut *connection)
+                    .await?;
+                connection.lock_handle().await?.set_commit_hook(may_commit);
+                Ok(())
+            })
+        })
     });
+    Meta::over(writer, sqlite(url, READER)).await
+}
+
+/// How connections that write make commits durable: by which journal, and SQLite's number for how they are synced.
+pub(crate) async fn durability(meta: &Meta) -> (String, i64) {
+    let mode = rows(&meta.write, "PRAGMA journal_mode").await;
+    let synced = rows(&meta.write, "PRAGMA synchronous").await;
+    (get(&mode[0], "journal_mode"), get(&synced[0], "synchronous"))
 }
 
 /// Enters a transfer that is open, without its account and device.

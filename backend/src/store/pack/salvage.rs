@@ -29,7 +29,8 @@ pub(crate) struct Salvaged {
     pub(crate) is_whole: bool,
 }
 
-/// Reads a pack and keeps what is sound, which is durable then. Its name is its id: its header may be damaged.
+/// Reads a pack and keeps what is sound; it is durable if a row named it, or after [`Blobs::secure`]. Its name is its id: its
+/// header may be damaged.
 ///
 /// After damage the next record is looked for inside what somebody uploaded, so a record's own check is not enough.
 pub(crate) fn salvage(blobs: &dyn Blobs, id: PackId, keys: &HashMap<SpaceId, ChunkKey>) -> io::Result<Salvaged> {
@@ -53,9 +54,6 @@ pub(crate) fn salvage(blobs: &dyn Blobs, id: PackId, keys: &HashMap<SpaceId, Chu
                 start: record.start as u64,
             });
         }
-    }
-    if !chunks.is_empty() {
-        blobs.secure(id)?;
     }
     Ok(Salvaged {
         pack: NewPack { id, len },

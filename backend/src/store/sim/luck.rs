@@ -16,13 +16,13 @@ pub(super) enum Luck {
 }
 
 /// What becomes of a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Fate {
     /// As if it had never been.
     Lost,
     /// All of it is there.
     Kept,
-    /// So many of its bytes are there.
+    /// So many of its bytes are there: some, and not all.
     Torn(usize),
     /// The file has grown, and there are zeros where its bytes should be.
     Zeros,
@@ -46,7 +46,7 @@ impl Luck {
         };
         let drawn = mix(seed.rotate_left(17) ^ mix(change));
         match (self.keeps(change), drawn % 4) {
-            (true, 0) => Fate::Torn((drawn >> 8) as usize % (len + 1)),
+            (true, 0) if len > 1 => Fate::Torn(1 + (drawn >> 8) as usize % (len - 1)),
             (true, 1) => Fate::Zeros,
             (true, _) => Fate::Kept,
             (false, _) => Fate::Lost,

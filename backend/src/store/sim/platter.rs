@@ -8,6 +8,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
@@ -34,6 +35,8 @@ pub(super) enum Deed {
     Remove(PathBuf),
     /// A folder was synced, or failed to be.
     SyncFolder(PathBuf, Success),
+    /// The power went, and came again.
+    PowerCut(Luck),
 }
 
 /// How a sync went.
@@ -46,7 +49,7 @@ pub(super) enum Success {
 }
 
 /// What a name stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Entry {
     /// The file with this number.
     File(usize),
@@ -61,6 +64,8 @@ pub(super) struct Platter {
     folders: Vec<Folder>,
     /// So many changes were made: each has a number, by which luck decides.
     changes: u64,
+    /// Tells what is durable from all else that was durable.
+    print: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -101,6 +106,7 @@ impl Default for Platter {
             files: Vec::new(),
             folders: vec![Folder::default()],
             changes: 0,
+            print: 0,
         }
     }
 }
@@ -120,7 +126,7 @@ impl Platter {
                 self.folders.push(Folder::default());
             }
             Deed::Append(file, bytes) => self.append(*file, bytes),
-            Deed::Sync(file, success) => self.files[*file].sync(*success),
+            Deed::Sync(file, success) => self.print ^= self.files[*file].sync(*success),
             Deed::Rename(from, to) => {
                 let entry = self.live(from)?;
                 self.change(to, Some(entry))?;
@@ -132,8 +138,9 @@ impl Platter {
             }
             Deed::SyncFolder(path, success) => {
                 let folder = self.live_folder(path)?;
-                self.folders[folder].sync(*success);
+                self.print ^= self.folders[folder].sync(folder, *success);
             }
+            Deed::PowerCut(luck) => *self = self.crashed(*luck),
         }
         Ok(())
     }
@@ -257,8 +264,24 @@ impl Platter {
         Self {
             files: files.collect(),
             folders: folders.collect(),
-            changes: 0,
+            changes: self.changes,
+            print: self.remains(luck),
         }
+    }
+
+    /// Tells what a crash leaves from all else that a crash of this disk may leave, now or later.
+    pub(super) fn remains(&self, luck: Luck) -> u64 {
+        let writes = self.files.iter().flat_map(|file| &file.pending);
+        let writes = writes.map(|write| write.print(luck.fate(write.change, write.bytes.len())));
+        let folders = self.folders.iter().enumerate();
+        let names = folders.flat_map(|(number, folder)| {
+            let pending = folder.pending.keys();
+            pending.map(move |name| {
+                let was = folder.durable.get(name).copied();
+                print_of(number, name, was) ^ print_of(number, name, folder.left(name, luck))
+            })
+        });
+        writes.chain(names).fold(self.print, |all, one| all ^ one)
     }
 
     /// Whether a crash can leave more than one thing.
@@ -278,18 +301,23 @@ pub(super) enum Edition {
 }
 
 impl File {
-    fn sync(&mut self, success: Success) {
+    /// How the print of what is durable changes.
+    fn sync(&mut self, success: Success) -> u64 {
         match success {
-            Success::Bad => self.pending.iter_mut().for_each(|write| write.doomed = true),
+            Success::Bad => {
+                self.pending.iter_mut().for_each(|write| write.doomed = true);
+                0
+            }
             Success::Good => {
                 self.edition += 1;
                 let (doomed, good) = std::mem::take(&mut self.pending)
                     .into_iter()
                     .partition(|write| write.doomed);
                 self.pending = doomed;
-                for write in good {
-                    write.put(&mut self.durable, write.bytes.len());
-                }
+                let good: Vec<Write> = good;
+                good.iter()
+                    .for_each(|write| write.put(&mut self.durable, write.bytes.len()));
+                good.iter().fold(0, |all, write| all ^ write.print(Fate::Kept))
             }
         }
     }
@@ -309,6 +337,13 @@ impl File {
 }
 
 impl Write {
+    fn print(&self, fate: Fate) -> u64 {
+        match fate {
+            Fate::Lost => 0,
+            fate => print(&(self.change, fate)),
+        }
+    }
+
     fn put(&self, content: &mut Vec<u8>, len: usize) {
         lengthen(content, self.at + len);
         content[self.at..self.at + len].copy_from_slice(&self.bytes[..len]);
@@ -320,27 +355,32 @@ fn lengthen(content: &mut Vec<u8>, len: usize) {
 }
 
 impl Folder {
-    fn sync(&mut self, success: Success) {
+    /// How the print of what is durable changes; the folder has this number.
+    fn sync(&mut self, number: usize, success: Success) -> u64 {
         if success == Success::Bad {
             let pending = self.pending.values_mut().flatten();
             pending.for_each(|rename| rename.doomed = true);
-            return;
+            return 0;
         }
+        let mut changed = 0;
         for (name, mut pending) in std::mem::take(&mut self.pending) {
             let Some(good) = pending.iter().rposition(|rename| !rename.doomed) else {
                 self.pending.insert(name, pending);
                 continue;
             };
             // What was doomed before is overwritten by what is good now.
-            match pending[good].to {
+            let to = pending[good].to;
+            let was = match to {
                 Some(entry) => self.durable.insert(name.clone(), entry),
                 None => self.durable.remove(&name),
             };
+            changed ^= print_of(number, &name, was) ^ print_of(number, &name, to);
             pending.drain(..=good);
             if !pending.is_empty() {
                 self.pending.insert(name, pending);
             }
         }
+        changed
     }
 
     fn left(&self, name: &str, luck: Luck) -> Option<Entry> {
@@ -348,6 +388,17 @@ impl Folder {
         let kept = pending.rev().find(|rename| luck.keeps(rename.change));
         kept.map_or_else(|| self.durable.get(name).copied(), |rename| rename.to)
     }
+}
+
+fn print(what: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Of a name in the folder with this number.
+fn print_of(folder: usize, name: &str, entry: Option<Entry>) -> u64 {
+    entry.map_or(0, |entry| print(&(folder, name, entry)))
 }
 
 /// The folder and the name of a path.

@@ -1,25 +1,29 @@
 //! A run of the real store on a simulated disk and the real SQLite, recorded.
 
 use std::{
+    any::Any,
+    io,
+    panic::AssertUnwindSafe,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use beckon_shared::chunk::ChunkKey;
-use futures_util::future::join_all;
+use beckon_shared::{chunk::ChunkKey, time::Timestamp};
+use futures_util::{FutureExt, future::join_all};
 
 use super::{
     chance::Chance,
-    disk::{Doing, SimDisk},
+    disk::{Doing, Ending, Fault, Faults, SimDisk},
+    luck::Luck,
     platter::Platter,
-    trace::Trace,
+    trace::{Trace, with_ends_of_commits},
     workload::{ACCOUNT, Uploader, World},
 };
 use crate::{
     access::{Access, Right},
     clock::{Clock, fake::FakeClock},
     store::{
-        Store,
+        Error, Store,
         blob::disk::DiskBlobs,
         meta::{self, Meta, replay},
         writer::Parts,
@@ -31,6 +35,9 @@ pub(super) const DATA: &str = "/";
 
 /// Bytes go to the simulated disk in pieces of this size: small, so that there is much to tear.
 pub(super) const PIECE: usize = 2 << 10;
+
+/// Bytes of the disk that stay free.
+const RESERVE: u64 = 1 << 20;
 
 /// Packs are sealed at this length: short, so that batches span several.
 const PACK_LEN: usize = 48 << 10;
@@ -51,7 +58,7 @@ impl Plan {
     pub(super) fn of(seed: u64) -> Self {
         Self {
             seed,
-            rounds: 24,
+            rounds: 12,
             disk: if seed.is_multiple_of(2) {
                 Disk::Sound
             } else {
@@ -70,35 +77,43 @@ pub(super) enum Disk {
     Fails,
 }
 
-/// Carries a plan out; what went otherwise than promised while it ran stands beside the trace.
-pub(super) async fn record(plan: Plan) -> (Trace, Vec<String>) {
+/// Carries a plan out. What went otherwise than promised while it ran, a panic too, stands in the trace.
+pub(super) async fn record(plan: Plan) -> Trace {
     let folder = fast_folder();
     let database = folder.path().join("meta.db");
-    let (disk, clock) = (SimDisk::new(Platter::default()), Arc::new(FakeClock::new()));
+    let clock = Arc::new(FakeClock::new());
     let (access, key) = prepare(&database, &clock).await;
     let base = std::fs::read(&database).unwrap();
-    let meta = Meta::open(&url(&database)).await.unwrap();
-    let (recorder, wal) = (disk.clone(), wal_of(&database));
-    replay::watch_commits(&meta, move || recorder.committing(|| len(&wal))).await;
-    let store = Store::over(parts(&disk, meta, clock.clone())).unwrap();
-    let mut world = World::new(store.clone(), disk.clone(), clock.clone(), access, key);
-    run(&mut world, plan).await;
-    store.writer.close().await;
+    let wal = wal_of(&database);
+    let disk = SimDisk::beside(Platter::default(), move || len(&wal));
+    let mut world = World::new(Surroundings::new(&database, disk, clock).await, access, key).await;
+    let ran = AssertUnwindSafe(run(&mut world, plan)).catch_unwind().await;
+    if let Err(panic) = ran {
+        world.complain(format!("it panicked: {}", said(&*panic)));
+    }
+    if std::fs::read(&database).unwrap() != base {
+        world.complain("a checkpoint got in the way: the log does not hold all that happened");
+    }
+    let wal = std::fs::read(wal_of(&database)).unwrap();
     let trace = Trace {
         seed: plan.seed,
-        events: disk.events(),
+        events: with_ends_of_commits(world.at.disk.events(), wal.len() as u64),
         ledger: world.ledger().clone(),
-        wal: std::fs::read(wal_of(&database)).unwrap(),
-        ended: clock.now().0,
+        wal,
+        ended: world.at.clock.now().0,
         database: base,
+        complaints: world.complaints(),
     };
-    let untouched = std::fs::read(&database).unwrap() == trace.database;
-    assert!(
-        untouched,
-        "a checkpoint got in the way; the log does not hold all that happened"
-    );
-    store.meta.close().await.unwrap();
-    (trace, world.complaints())
+    // Whoever was cut off by a panic may not end well.
+    let _ = world.store.close().await;
+    trace
+}
+
+/// What a panic said.
+pub(super) fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_default()
 }
 
 async fn run(world: &mut World, plan: Plan) {
@@ -109,27 +124,97 @@ async fn run(world: &mut World, plan: Plan) {
         .into();
     if plan.disk == Disk::Fails {
         world.is_faulty = true;
-        let mut chance = Chance::new(chance.next());
-        // There are many more writes than all else, and a pack has to survive them to be synced.
-        let fails = move |doing| chance.once_in(if doing == Doing::Write { 300 } else { 20 });
-        world.disk.set_faults(Some(Box::new(fails)));
+        world.at.disk.set_faults(Some(faults(Chance::new(chance.next()))));
     }
     for _ in 0..plan.rounds {
-        let clean = chance.once_in(4);
-        let (world, steps) = (&*world, uploaders.iter_mut());
-        let cleaning = async {
-            if clean {
-                world.clean().await;
-            }
-        };
-        tokio::join!(join_all(steps.map(|uploader| uploader.step(world))), cleaning);
+        if chance.once_in(6) {
+            let ending = match chance.below(3) {
+                0 => Ending::Killed,
+                1 => Ending::PowerCut(Luck::None),
+                _ => Ending::PowerCut(Luck::Some(chance.next())),
+            };
+            world.at.disk.set_ending(Some((chance.below(150), ending)));
+        }
+        play_a_round(world, &mut uploaders, chance.once_in(4)).await;
+        if !world.at.disk.is_alive() {
+            world.start_again().await;
+        }
     }
     // The disk is well again: all goes on by itself. The first sync may have to be proved by a probe.
-    world.disk.set_faults(None);
+    world.at.disk.set_ending(None);
+    world.at.disk.set_faults(None);
     world.is_faulty = false;
     for uploader in &mut uploaders {
         uploader.begin_anew(world).await;
         uploader.upload(world).await;
+    }
+}
+
+async fn play_a_round(world: &World, uploaders: &mut [Uploader], cleans: bool) {
+    let cleaning = async {
+        if cleans {
+            world.clean().await;
+        }
+    };
+    let steps = uploaders.iter_mut().map(|uploader| uploader.step(world));
+    tokio::join!(join_all(steps), cleaning);
+}
+
+/// A disk that fails now and then.
+fn faults(mut chance: Chance) -> Faults {
+    Box::new(move |doing| {
+        // There are many more writes than all else, and a pack has to survive them to be synced.
+        let fails = chance.once_in(if doing == Doing::Write { 100 } else { 20 });
+        let is_full = chance.once_in(2) && doing != Doing::Read;
+        fails.then_some(if is_full { Fault::Full } else { Fault::Broken })
+    })
+}
+
+/// What a store is in, and what stays when it ends.
+pub(super) struct Surroundings {
+    pub(super) database: PathBuf,
+    pub(super) disk: SimDisk,
+    pub(super) clock: Arc<FakeClock>,
+    /// A way to the database that no end of a program cuts: what others than the store write goes by it, and while it is
+    /// open the log is not folded.
+    pub(super) harness: Meta,
+}
+
+impl Surroundings {
+    pub(super) async fn new(database: &Path, disk: SimDisk, clock: Arc<FakeClock>) -> Self {
+        let always = disk.of_harness();
+        let harness = replay::open_watched(&url(database), move || always.may_commit()).await;
+        Self {
+            database: database.to_owned(),
+            disk,
+            clock,
+            harness: harness.unwrap(),
+        }
+    }
+
+    /// Starts a server; where the disk fails it may have to be tried again.
+    pub(super) async fn start(&mut self) -> Store {
+        for _ in 0..100 {
+            self.disk = self.disk.revived();
+            if let Ok(store) = self.try_start().await {
+                return store;
+            }
+        }
+        panic!("the server does not start")
+    }
+
+    async fn try_start(&self) -> Result<Store, Error> {
+        let disk = self.disk.clone();
+        let meta = replay::open_watched(&url(&self.database), move || disk.may_commit()).await?;
+        let started = parts(&self.disk, meta.clone(), self.clock.clone()).map_err(Error::from);
+        let started = started.and_then(|parts| {
+            parts.blobs.sweep()?;
+            Store::over(parts)
+        });
+        if started.is_err() {
+            meta.close().await?;
+        }
+        started
     }
 }
 
@@ -151,13 +236,29 @@ pub(super) async fn prepare(database: &Path, clock: &FakeClock) -> (Access, Chun
 }
 
 /// The parts of a store on a simulated disk.
-pub(super) fn parts(disk: &SimDisk, meta: Meta, clock: Arc<FakeClock>) -> Parts {
-    Parts {
-        blobs: Arc::new(DiskBlobs::on(Arc::new(disk.clone()), Path::new(DATA), PIECE).unwrap()),
+pub(super) fn parts(disk: &SimDisk, meta: Meta, clock: Arc<FakeClock>) -> io::Result<Parts> {
+    Ok(Parts {
+        blobs: Arc::new(DiskBlobs::on(Arc::new(disk.clone()), Path::new(DATA), PIECE)?),
         meta,
-        clock,
-        reserve: 0,
+        clock: Arc::new(FewFolders(clock)),
+        reserve: RESERVE,
         pack_len: PACK_LEN,
+    })
+}
+
+/// Draws ids of packs that lie in few folders, so that some lie in the same.
+struct FewFolders(Arc<FakeClock>);
+
+impl Clock for FewFolders {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn fill(&self, bytes: &mut [u8]) {
+        self.0.fill(bytes);
+        if let [.., last] = bytes {
+            *last &= 7;
+        }
     }
 }
 

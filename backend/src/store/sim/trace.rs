@@ -13,7 +13,10 @@ use beckon_shared::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::platter::{Deed, Success};
+use super::{
+    disk::{Doing, Fault},
+    platter::{Deed, Success},
+};
 
 /// Something that happened.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,18 +28,45 @@ pub(super) enum Event {
         /// Length of the log in bytes.
         wal: u64,
     },
+    /// The commit before is written: the database has answered, or is about to.
+    Committed,
+    /// Something failed, which may have changed nothing.
+    Failed(Doing, Fault),
+    /// The program was killed.
+    Killed,
     /// Somebody was told something, or is about to say something.
     Told(Told),
 }
 
 impl Event {
+    /// The length of the log where it is a commit that begins.
+    pub(super) fn commits_at(&self) -> Option<u64> {
+        match self {
+            Self::Commit { wal } => Some(*wal),
+            _ => None,
+        }
+    }
+
     /// What it is, in a word or two.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Commit { .. } => "commit of the database",
-            Self::Told(Told::Stored(..)) => "present or durable",
+            Self::Committed => "commit that is done",
+            Self::Failed(Doing::Write, Fault::Broken) => "failed write",
+            Self::Failed(Doing::Write, Fault::Full) => "write to a full disk",
+            Self::Failed(Doing::Read, _) => "failed read",
+            Self::Failed(Doing::Name, Fault::Broken) => "failed change of a name",
+            Self::Failed(Doing::Name, Fault::Full) => "name on a full disk",
+            Self::Failed(Doing::Sync, _) => "fault of a sync",
+            Self::Failed(Doing::Look, Fault::Broken) => "failed look",
+            Self::Failed(Doing::Look, Fault::Full) => "full disk that says so",
+            Self::Failed(Doing::Commit, _) => "failed commit of the database",
+            Self::Killed => "kill",
+            Self::Told(Told::Present(..)) => "present",
+            Self::Told(Told::Durable(..)) => "durable",
             Self::Told(Told::Committed(..)) => "committed",
             Self::Told(Told::Ended(_)) => "ended",
+            Self::Deed(Deed::PowerCut(_)) => "power cut",
             Self::Deed(Deed::Create(_)) => "file",
             Self::Deed(Deed::Append(..)) => "write",
             Self::Deed(Deed::Sync(_, Success::Good)) => "sync",
@@ -50,11 +80,39 @@ impl Event {
     }
 }
 
+/// The events as they happened, with each commit's end before the first one at which the log held all of it; at its end it
+/// was `wal` long.
+pub(super) fn with_ends_of_commits(happened: Vec<(u64, Event)>, wal: u64) -> Vec<Event> {
+    let mut ends: Vec<u64> = happened
+        .iter()
+        .filter_map(|(_, event)| event.commits_at())
+        .skip(1)
+        .collect();
+    ends.push(wal);
+    let mut ends = ends.into_iter();
+    let mut going_on: Option<u64> = None;
+    let mut events = Vec::with_capacity(happened.len() * 2);
+    for (log_len, event) in happened {
+        if going_on.is_some_and(|end| log_len >= end) {
+            events.push(Event::Committed);
+            going_on = None;
+        }
+        if event.commits_at().is_some() {
+            going_on = ends.next();
+        }
+        events.push(event);
+    }
+    events.extend(going_on.map(|_| Event::Committed));
+    events
+}
+
 /// What is said between the store and those who upload.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Told {
-    /// These chunks are durable, and stay while the transfer is open.
-    Stored(TransferId, Vec<ChunkId>),
+    /// These chunks are there already, and stay while the transfer is open.
+    Present(TransferId, Vec<ChunkId>),
+    /// These chunks were sent and are durable, and stay while the transfer is open.
+    Durable(TransferId, Vec<ChunkId>),
     /// A commit is in.
     Committed(Source, ChainHead),
     /// The transfer is about to end: what it needed is not needed for it any more.
@@ -111,6 +169,8 @@ pub(super) struct Trace {
     pub(super) wal: Vec<u8>,
     /// Milliseconds on the run's clock at its end.
     pub(super) ended: i64,
+    /// What went otherwise than promised while it ran.
+    pub(super) complaints: Vec<String>,
 }
 
 impl Trace {
@@ -137,6 +197,17 @@ impl Trace {
     /// A run that was kept.
     pub(super) fn load(path: &Path) -> Self {
         postcard::from_bytes(&fs::read(path).unwrap()).unwrap()
+    }
+
+    /// Where the log ends as the database is before the event with this number: anywhere between the two, if a commit is going on.
+    pub(super) fn log_at(&self, event: usize) -> (u64, u64) {
+        let later = self.events[event..].iter().find_map(Event::commits_at);
+        let end = later.unwrap_or(self.wal.len() as u64);
+        let earlier = self.events[..event].iter().rev();
+        let going_on = earlier
+            .take_while(|event| !matches!(event, Event::Committed))
+            .find_map(Event::commits_at);
+        (going_on.unwrap_or(end), end)
     }
 
     /// What the write-ahead log held so many bytes long.

@@ -1,30 +1,31 @@
 //! Machines that upload to the real store, and all that may get in their way. What they had and what they were told is
 //! taken down.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 
 use beckon_shared::{
     bulk::{CommitReply, CommitUpload},
     chunk::ChunkKey,
     commit::{ChainHead, commit_hash},
-    id::{AccountId, ChunkId, Hash, RootId, TransferId},
+    id::{AccountId, ChunkId, Hash, RootId, TransferId, VersionId},
     keys::DeviceKeys,
     manifest::Manifest,
+    path::RootPath,
     wire,
 };
-use futures_util::future::join_all;
+use bytes::Bytes;
+use futures_util::{TryStreamExt, future::join_all};
 
 use super::{
     chance::Chance,
-    disk::SimDisk,
+    record::Surroundings,
     trace::{Files, Ledger, Told},
 };
 use crate::{
     access::{Access, Right, TransferAccess},
-    clock::fake::FakeClock,
     store::{
         Error, Store,
-        meta::replay,
+        meta::{self, replay},
         testing::{Machine, chunk, file, noise, pieces},
         writer::VerifiedChunk,
     },
@@ -40,8 +41,7 @@ const PATHS: usize = 12;
 /// What all machines of a run share.
 pub(super) struct World {
     pub(super) store: Store,
-    pub(super) disk: SimDisk,
-    pub(super) clock: Arc<FakeClock>,
+    pub(super) at: Surroundings,
     pub(super) access: Access,
     ledger: Mutex<Ledger>,
     complaints: Mutex<Vec<String>>,
@@ -51,12 +51,11 @@ pub(super) struct World {
 
 impl World {
     /// Before anything happened.
-    pub(super) fn new(store: Store, disk: SimDisk, clock: Arc<FakeClock>, access: Access, key: ChunkKey) -> Self {
+    pub(super) async fn new(mut at: Surroundings, access: Access, key: ChunkKey) -> Self {
         let space = access.own_space(Right::Write).unwrap().id();
         Self {
-            store,
-            disk,
-            clock,
+            store: at.start().await,
+            at,
             access,
             ledger: Mutex::new(Ledger {
                 space: Some(space),
@@ -81,11 +80,38 @@ impl World {
         self.complaints.lock().unwrap().clone()
     }
 
-    /// An error that only a disk that fails may cause.
+    /// An error that only a disk that fails, or the end of the server, may cause.
     fn excuse(&self, what: &str, error: &Error) {
-        if !self.is_faulty {
+        let is_damage = matches!(error, Error::Damaged { .. });
+        if is_damage || !self.is_faulty && self.at.disk.is_alive() {
             self.complain(format!("{what}: {error}"));
         }
+    }
+
+    /// Starts the server again after its end.
+    pub(super) async fn start_again(&mut self) {
+        let ended = std::mem::replace(&mut self.store, self.at.start().await);
+        // It has ended: whatever it still does changes nothing.
+        let _ = ended.close().await;
+    }
+
+    /// Reads a version, as a download does, and compares it with what the machine had; the inner result says how that went.
+    pub(super) async fn read(&self, version: VersionId) -> Result<Result<(), String>, Error> {
+        let space = self.access.own_space(Right::Read)?;
+        let opened = self.store.open_version(&space, version).await?;
+        let pieces: Vec<Bytes> = self.store.read_chunks(&opened, 0..opened.size()).try_collect().await?;
+        let ledger = self.ledger();
+        let manifest = Hash::of(&wire::encode(&*opened.manifest));
+        let Some(chunks) = ledger.manifests.get(&manifest) else {
+            return Ok(Err("a version is there that nobody committed".to_owned()));
+        };
+        let had: Vec<&[u8]> = chunks.iter().map(|id| ledger.chunks[id].as_slice()).collect();
+        let is_same = pieces.concat() == had.concat();
+        Ok(if is_same {
+            Ok(())
+        } else {
+            Err("a file is not what the machine had".to_owned())
+        })
     }
 
     /// One round of expiry and collection, as the server's worker does it.
@@ -99,7 +125,7 @@ impl World {
     pub(super) async fn days_pass(&self) {
         for _ in 0..2 {
             self.clean().await;
-            self.clock.advance(GRACE + std::time::Duration::from_secs(1));
+            self.at.clock.advance(GRACE + std::time::Duration::from_secs(1));
         }
         self.clean().await;
     }
@@ -148,6 +174,7 @@ impl Uploader {
 
     /// Does one thing or another.
     pub(super) async fn step(&mut self, world: &World) {
+        self.machine.store = world.store.clone();
         if self.chance.once_in(3) || self.machine.head == ChainHead::EMPTY {
             self.begin_anew(world).await;
         }
@@ -155,6 +182,7 @@ impl Uploader {
             0 => self.fork(world).await,
             1 => self.lie(world).await,
             2 => self.end(world).await,
+            3 => self.look(world).await,
             _ => self.upload(world).await,
         }
     }
@@ -164,13 +192,16 @@ impl Uploader {
         let mut random = [0; 10];
         random[2..].copy_from_slice(&self.chance.next().to_le_bytes());
         self.machine.access.transfer = TransferId::new(beckon_shared::time::Timestamp(1), random);
-        replay::open_transfer(&world.store.meta, &self.machine.access).await;
+        replay::open_transfer(&world.at.harness, &self.machine.access).await;
+        self.machine.store = world.store.clone();
         self.refresh(world).await;
     }
 
     /// Asks what the newest commit is.
     async fn refresh(&mut self, world: &World) {
-        self.machine.begin().await;
+        if let Err(error) = self.machine.try_begin().await {
+            return world.excuse("an upload could not begin", &error);
+        }
         let head = self.machine.head;
         if head == ChainHead::EMPTY {
             return self.files.clear();
@@ -186,12 +217,14 @@ impl Uploader {
         let files = self.choose(world);
         let wanted: Vec<&[u8]> = files.iter().flat_map(|file| pieces(&file.content)).collect();
         let ids: Vec<ChunkId> = wanted.iter().map(|piece| world.ledger().note(piece)).collect();
-        let Ok(missing) = world.store.have(&self.machine.access, &ids).await else {
-            return world.complain("a have-query failed");
+        let missing = match world.store.have(&self.machine.access, &ids).await {
+            Ok(missing) => missing,
+            Err(error) => return world.excuse("a have-query failed", &error),
         };
         let is_missing: Vec<bool> = (0..ids.len()).map(|at| missing.get(at)).collect();
         let present = ids.iter().zip(&is_missing).filter(|(_, missing)| !**missing);
-        self.told_stored(world, present.map(|(id, _)| *id).collect());
+        let present = present.map(|(id, _)| *id).collect();
+        world.at.disk.tell(Told::Present(self.machine.access.transfer, present));
         if self.chance.once_in(5) {
             world.days_pass().await;
         }
@@ -253,8 +286,8 @@ impl Uploader {
         };
         match sent.await {
             Ok(()) => {
-                let ids = wanted.iter().map(|piece| self.machine.key.id(piece));
-                self.told_stored(world, ids.collect());
+                let ids = wanted.iter().map(|piece| self.machine.key.id(piece)).collect();
+                world.at.disk.tell(Told::Durable(self.machine.access.transfer, ids));
                 true
             }
             Err(error) => {
@@ -264,16 +297,12 @@ impl Uploader {
         }
     }
 
-    fn told_stored(&self, world: &World, chunks: Vec<ChunkId>) {
-        world.disk.tell(Told::Stored(self.machine.access.transfer, chunks));
-    }
-
     async fn commit(&mut self, world: &World, files: &[Upload], all_sent: bool) {
         let upload = self.sign(world, files);
         let source = (self.machine.access.device, self.machine.access.root);
         match self.machine.commit(upload).await {
             Ok(CommitReply::Committed(head)) => {
-                world.disk.tell(Told::Committed(source, head));
+                world.at.disk.tell(Told::Committed(source, head));
                 self.files = world.ledger().commits[&head.hash].clone();
             }
             Ok(CommitReply::Behind(_)) => self.refresh(world).await,
@@ -284,7 +313,7 @@ impl Uploader {
                     chunks.len()
                 ));
             }
-            Err(error) => world.complain(format!("a commit failed: {error}")),
+            Err(error) => world.excuse("a commit failed", &error),
         }
     }
 
@@ -343,17 +372,38 @@ impl Uploader {
         }
     }
 
+    /// Reads a file of its root as it is in the drive.
+    async fn look(&mut self, world: &World) {
+        let paths: Vec<&String> = self.files.keys().collect();
+        if paths.is_empty() {
+            return;
+        }
+        let path = RootPath::new(self.chance.pick(&paths).as_str()).unwrap();
+        let (access, space) = (&self.machine.access, self.machine.access.granted());
+        let head = meta::check::head_of(world.store.meta.read(), &space, (access.device, access.root), &path).await;
+        let read = match head {
+            Ok(Some((_, version))) => world.read(version).await,
+            Ok(None) => return world.complain(format!("{path:?} is not in the drive")),
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(Ok(())) => {}
+            Ok(Err(what)) => world.complain(what),
+            Err(error) => world.excuse("a file could not be read", &error),
+        }
+    }
+
     /// Ends its transfer and begins another.
     async fn end(&mut self, world: &World) {
         let transfer = self.machine.access.transfer;
-        world.disk.tell(Told::Ended(transfer));
+        world.at.disk.tell(Told::Ended(transfer));
         let text = format!(
             "UPDATE transfer SET ended = 1 WHERE id = x'{}'",
             hex::encode(transfer.as_bytes())
         );
-        world.store.meta.run(&text).await;
-        if world.store.end_transfer(transfer).await.is_err() {
-            world.complain("a transfer could not be ended");
+        world.at.harness.run(&text).await;
+        if let Err(error) = world.store.end_transfer(transfer).await {
+            world.excuse("a transfer could not be ended", &error);
         }
         self.begin_anew(world).await;
     }

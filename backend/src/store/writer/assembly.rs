@@ -8,21 +8,25 @@ use beckon_shared::{
 };
 use tokio::sync::{OwnedMutexGuard, mpsc};
 
-use super::{Alarm, BatchState, Error, Health, Message, Parts, Queued, Waiter, broken, probe, stopped};
+use super::{
+    Alarm, BatchState, Error, Health, Message, Parts, Queued, SEALING, WORTH_A_PACK, Waiter, broken, probe, stopped,
+};
 use crate::store::{
     blob::PackSink,
-    meta::chunk::{NewChunk, Pinned},
+    meta::chunk::{NewChunk, NewPack, Pinned, Sealed},
     pack::{self, PackId},
     sabotage::sabotage,
 };
 
-/// A pack that is ready to be synced.
+/// A pack that is ready to be synced, with what it was written into.
+pub(super) type Ready = (Filled, Box<dyn PackSink>);
+
+/// What is known of a pack to which no more chunks come.
 pub(super) struct Filled {
     pub(super) id: PackId,
-    pub(super) sink: Box<dyn PackSink>,
     pub(super) len: usize,
     pub(super) chunks: Vec<NewChunk>,
-    pub(super) pins: Vec<Pinned>,
+    pins: Vec<Pinned>,
     batches: Vec<Part>,
     pub(super) waiters: Vec<Waiter>,
 }
@@ -55,7 +59,24 @@ impl Filled {
         waiters.into_iter().for_each(Waiter::answer);
     }
 
+    /// What is to be indexed.
+    pub(super) fn sealed(&self) -> Sealed<'_> {
+        Sealed {
+            pack: NewPack {
+                id: self.id,
+                len: self.len as u64,
+            },
+            chunks: &self.chunks,
+            pins: &self.pins,
+        }
+    }
+
     /// The batches that it holds chunks of.
+    pub(super) fn batches(&self) -> &[Part] {
+        &self.batches
+    }
+
+    /// The same, no longer to be told of.
     pub(super) fn take_batches(&mut self) -> Vec<Part> {
         std::mem::take(&mut self.batches)
     }
@@ -71,6 +92,7 @@ struct Lost {
 /// A pack that takes chunks.
 struct Open {
     filled: Filled,
+    sink: Box<dyn PackSink>,
     seen: HashMap<(SpaceId, ChunkId), usize>,
 }
 
@@ -78,7 +100,7 @@ struct Open {
 pub(super) struct Assembly {
     parts: Parts,
     health: Arc<Health>,
-    filled: mpsc::Sender<Filled>,
+    filled: mpsc::Sender<Ready>,
     open: Option<Open>,
     waiters: Vec<Waiter>,
     /// Packs that were handed over and are not indexed yet.
@@ -88,7 +110,7 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    pub(super) fn new(parts: Parts, health: Arc<Health>, filled: mpsc::Sender<Filled>) -> Self {
+    pub(super) fn new(parts: Parts, health: Arc<Health>, filled: mpsc::Sender<Ready>) -> Self {
         Self {
             parts,
             health,
@@ -159,9 +181,15 @@ impl Assembly {
     }
 
     /// The queue is empty: if somebody waits and the disk is idle, there is nothing to gain by waiting for more.
-    /// While the disk is busy the pack goes on growing, so that the next sync serves all who came meanwhile.
+    /// While the disk is busy the pack goes on growing, so that the next sync serves all who came meanwhile; until it is so
+    /// large that the next ones may grow while it becomes durable.
     fn idle(&mut self) {
-        if !self.waiters.is_empty() && self.behind == 0 {
+        let len = self.open.as_ref().map_or(0, |open| open.filled.len);
+        let is_time = match self.behind {
+            0 => true,
+            behind => behind < SEALING && len >= WORTH_A_PACK.min(self.parts.pack_len / 2),
+        };
+        if !self.waiters.is_empty() && is_time {
             self.hand_over();
         }
     }
@@ -208,7 +236,6 @@ impl Assembly {
         sink.write(&pack::header(id))?;
         let filled = Filled {
             id,
-            sink,
             len: pack::HEADER_LEN,
             chunks: Vec::new(),
             pins: Vec::new(),
@@ -217,6 +244,7 @@ impl Assembly {
         };
         Ok(Open {
             filled,
+            sink,
             seen: HashMap::new(),
         })
     }
@@ -236,9 +264,9 @@ impl Assembly {
             return;
         };
         match open.close(waiters) {
-            Ok(filled) => {
+            Ok(ready) => {
                 self.behind += 1;
-                if let Err(mpsc::error::SendError(mut filled)) = self.filled.blocking_send(filled) {
+                if let Err(mpsc::error::SendError((mut filled, _))) = self.filled.blocking_send(ready) {
                     Filled::answer(
                         std::mem::take(&mut filled.waiters),
                         &filled.take_batches(),
@@ -281,9 +309,9 @@ impl Open {
     }
 
     fn write(&mut self, space: SpaceId, header: ChunkHeader, stored: &[u8]) -> Result<usize, Error> {
+        self.sink.write(&pack::record(space, &header, stored))?;
+        self.sink.write(stored)?;
         let filled = &mut self.filled;
-        filled.sink.write(&pack::record(space, &header, stored))?;
-        filled.sink.write(stored)?;
         let at = filled.chunks.len();
         filled.chunks.push(NewChunk {
             space,
@@ -295,10 +323,10 @@ impl Open {
         Ok(at)
     }
 
-    fn close(self, waiters: Vec<Waiter>) -> Result<Filled, Lost> {
-        let mut filled = self.filled;
+    fn close(self, waiters: Vec<Waiter>) -> Result<Ready, Lost> {
+        let (mut filled, mut sink) = (self.filled, self.sink);
         let count = u32::try_from(filled.chunks.len()).unwrap_or(u32::MAX);
-        if let Err(error) = filled.sink.write(&pack::footer(count)) {
+        if let Err(error) = sink.write(&pack::footer(count)) {
             return Err(Lost {
                 error: error.into(),
                 batches: filled.batches,
@@ -307,6 +335,6 @@ impl Open {
         }
         filled.len += pack::FOOTER_LEN;
         filled.waiters = waiters;
-        Ok(filled)
+        Ok((filled, sink))
     }
 }

@@ -35,6 +35,53 @@ async fn many_senders_share_few_syncs() {
 }
 
 #[tokio::test]
+async fn a_large_pack_is_synced_while_the_one_before_it_becomes_durable() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let machine = fixture.machine(&access, 1).await;
+    fixture.blobs.hold();
+    let contents = [1, 2].map(|seed| noise(seed, WORTH_A_PACK));
+    let (first, second) = ([contents[0].as_slice()], [contents[1].as_slice()]);
+    let begun = async |count| {
+        while fixture.blobs.sealing() < count {
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_time = async {
+        begun(1).await;
+        let (sent, ()) = tokio::join!(machine.send(&second), async {
+            begun(2).await;
+            fixture.blobs.release();
+        });
+        sent.unwrap();
+    };
+    let patience = std::time::Duration::from_secs(20);
+    let both = async { tokio::join!(machine.send(&first), in_time).0.unwrap() };
+    let sent = tokio::time::timeout(patience, both).await;
+    fixture.blobs.release();
+    assert!(sent.is_ok(), "the second pack waits for the first");
+}
+
+#[tokio::test]
+async fn who_sent_part_of_a_pack_that_failed_is_told_so_though_the_next_pack_is_good() {
+    let fixture = Fixture::new().await;
+    let access = fixture.account(1).await;
+    let machine = fixture.machine(&access, 1).await;
+    fixture.blobs.fail(&[ErrorKind::Other]);
+    let batch = fixture.store.batch(&machine.access).await.unwrap();
+    for seed in 0..24 {
+        let content = noise(seed, 1 << 20);
+        let pushed = batch
+            .push(crate::store::testing::chunk(machine.key.id(&content), &content))
+            .await;
+        if pushed.is_err() {
+            break;
+        }
+    }
+    assert!(batch.durable().await.is_err());
+}
+
+#[tokio::test]
 async fn what_was_called_durable_is_there_after_a_restart() {
     let fixture = Fixture::new().await;
     let access = fixture.account(1).await;

@@ -20,12 +20,12 @@ pub(super) fn percent(progress: &Progress) -> Option<f64> {
 }
 
 /// What moves: what was selected, or the whole root by its name.
-pub(super) fn what(view: &TransferView) -> String {
+pub(crate) fn what(view: &TransferView) -> String {
     format::name(if view.what.is_empty() { &view.root } else { &view.what })
 }
 
 /// `214 files`.
-pub(super) fn files(count: u64) -> String {
+pub(crate) fn files(count: u64) -> String {
     words::files(&format::count(count), &text::plural(count, "file", "files"))
 }
 

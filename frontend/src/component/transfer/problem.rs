@@ -33,8 +33,12 @@ pub(super) fn ProblemDialog(asked: RwSignal<Option<Asked>>) -> impl IntoView {
     }
 }
 
+/// The list, a page at a time.
 #[component]
-fn ProblemList(view: TransferView) -> impl IntoView {
+pub(crate) fn ProblemList(
+    /// The transfer.
+    view: TransferView,
+) -> impl IntoView {
     let machine = why::is_of_machine(stores(), &view).then(|| format::name(&view.machine));
     let found = RwSignal::new(Vec::<Problem>::new());
     let total = RwSignal::new(None::<u64>);

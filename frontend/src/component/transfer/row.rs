@@ -4,39 +4,26 @@ use beckon_shared::{
     api::transfer::Act,
     error::Refusal,
     id::TransferId,
-    transfer::{Hold, TransferState, TransferView},
+    transfer::{Hold, Priority, TransferState},
 };
 use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{
-    ask::{Asked, CancelDialog},
-    dismissed, figure, place,
+    act::{IconButton, Row},
+    ask::CancelDialog,
+    dismissed, figure,
+    line::WhyLine,
+    place,
     problem::ProblemDialog,
-    stand, steer,
-    why::{self, Remedy, Why},
+    stand, why,
 };
 use crate::{
     component::{icon::Icon, progress::Progress, time::Ago},
-    dom, format, route,
-    store::{Stores, stores},
+    format, route,
+    store::stores,
     text::{self, transfer as words},
-    upload,
 };
-
-/// This much was sent before a person is asked whether to cancel, in bytes.
-const ASK_ABOVE: u64 = 1_000_000_000;
-
-/// What a row can do.
-#[derive(Clone, Copy)]
-struct Row {
-    stores: Stores,
-    id: TransferId,
-    view: RwSignal<TransferView>,
-    /// Why the last act was refused.
-    refused: RwSignal<Option<String>>,
-    asked: RwSignal<Option<Asked>>,
-}
 
 /// A list of transfers, and the dialogs that its rows open.
 #[component]
@@ -51,7 +38,7 @@ pub(crate) fn TransferRows(
     let stores = stores();
     let asked = RwSignal::new(None);
     let row = move |id: TransferId| {
-        let view = untrack(|| stores.transfers.row(id))?;
+        let view = untrack(|| stores.transfers.row(id))?.into();
         let refused = RwSignal::new(None);
         Some(view! { <TransferRow row=Row { stores, id, view, refused, asked }/> })
     };
@@ -76,10 +63,13 @@ fn TransferRow(row: Row) -> impl IntoView {
             <Icon name=Signal::derive(move || stand::icon(state.get()))/>
             <div class="grow">
                 <div class="what">
-                    <bdi class="cut">{move || what.get()}</bdi>
+                    <a class="cut" href=route::transfer(row.id)><bdi>{move || what.get()}</bdi></a>
                     <span class="faint nowrap size">{move || size.get()}</span>
                 </div>
-                <Route row/>
+                <div class="route">
+                    <bdi class="cut">{from(row)}</bdi><Icon name="arrow"/><span class="cut">{words::drive()}</span>
+                    {place_among(row)}
+                </div>
             </div>
             <div class="so-far">
                 {move || (!matches!(state.get(), "done" | "cancelled")).then(|| view! { <RowProgress row/> })}
@@ -95,7 +85,7 @@ fn TransferRow(row: Row) -> impl IntoView {
 }
 
 #[component]
-fn RowProgress(row: Row) -> impl IntoView {
+pub(super) fn RowProgress(row: Row) -> impl IntoView {
     let view = row.view;
     let value = Signal::derive(move || view.with(|view| figure::percent(&view.progress)));
     // What does not move shows no bar that does.
@@ -108,26 +98,27 @@ fn RowProgress(row: Row) -> impl IntoView {
     view! { <Progress value state label/> }
 }
 
-#[component]
-fn Route(row: Row) -> impl IntoView {
+/// What does the work, by its name of today.
+fn from(row: Row) -> Memo<String> {
     let Row { stores, view, .. } = row;
-    let from = Memo::new(move |_| {
-        let (device, told) = view.with(|view| (view.device, view.machine.clone()));
-        if stores.me.with(|me| me.as_ref().is_some_and(|me| me.device == device)) {
-            return words::this_browser().to_owned();
-        }
-        let name = stores.devices.get(device).map(|device| device.name.to_string());
-        format::name(&name.unwrap_or(told))
-    });
-    view! {
-        <div class="route">
-            <bdi class="cut">{move || from.get()}</bdi><Icon name="arrow"/><span class="cut">{words::drive()}</span>
-        </div>
+    Memo::new(move |_| view.with(|view| stand::worker(stores, view)))
+}
+
+/// Where it stands among the others of its machine, unless that is where it was put by its age.
+fn place_among(row: Row) -> impl IntoView {
+    let priority = Memo::new(move |_| row.view.with(|view| (view.priority, view.state.is_over())));
+    move || {
+        let says = match priority.get() {
+            (_, true) | (Priority::Normal, _) => return None,
+            (Priority::High, _) => words::goes_first(),
+            (Priority::Low, _) => words::goes_last(),
+        };
+        Some(view! { <span class="badge">{says}</span> })
     }
 }
 
 /// Right of the figures: how fast, or since when it stands so.
-fn when(row: Row) -> AnyView {
+pub(super) fn when(row: Row) -> AnyView {
     let view = row.view.get();
     match (view.state, view.ended) {
         (TransferState::Done | TransferState::Cancelled, Some(ended)) => view! { <Ago at=ended/> }.into_any(),
@@ -142,14 +133,14 @@ fn when(row: Row) -> AnyView {
 }
 
 fn acts(row: Row, state: &'static str, is_over: bool) -> AnyView {
-    let cancel = move || view! { <IconButton icon="x" label=words::cancel() act=move || cancel(row)/> };
+    let cancel = move || view! { <IconButton icon="x" label=words::cancel() act=move || row.cancel()/> };
     match state {
         "running" => {
-            let pause = move || steer_row(row, Act::Pause);
+            let pause = move || row.steer(Act::Pause);
             view! { <IconButton icon="pause" label=words::pause() act=pause/>{cancel()} }.into_any()
         }
         "paused" => view! {
-            <button type="button" class="button sm first" on:click=move |_| steer_row(row, Act::Resume)>
+            <button type="button" class="button sm first" on:click=move |_| row.steer(Act::Resume)>
                 <Icon name="play"/><span class="word">{words::resume()}</span>
             </button>
             {cancel()}
@@ -164,117 +155,23 @@ fn acts(row: Row, state: &'static str, is_over: bool) -> AnyView {
     }
 }
 
-/// Where it lies in the drive.
+/// Where it lies in the drive. The transfer's page has the way there too, and says so if nothing is there.
 fn show(row: Row) -> impl IntoView {
     let go = StoredValue::new_local(use_navigate());
-    let href = row.view.with_untracked(|view| place::by_names(row.stores, view));
-    href.map(|href| {
-        let named = href.clone();
-        // The router's own way with links decodes the address, and a name may hold a percent sign.
-        let open = move |event: web_sys::MouseEvent| {
-            if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
-                event.prevent_default();
-                let named = named.clone();
-                leptos::task::spawn_local(async move {
-                    let found = place::find(row.stores, &row.view.get_untracked()).await;
-                    let _ = go.try_with_value(|go| go(&found.unwrap_or(named), NavigateOptions::default()));
-                });
-            }
-        };
-        view! { <a class="button sm ghost first" href=href on:click=open>{text::common::show()}</a> }
-    })
-}
-
-#[component]
-fn IconButton(icon: &'static str, label: &'static str, act: impl Fn() + 'static) -> impl IntoView {
-    view! {
-        <button type="button" class="button icon-only ghost sm first" aria-label=label title=label on:click=move |_| act()>
-            <Icon name=icon/>
-        </button>
-    }
-}
-
-fn cancel(row: Row) {
-    if row.view.with_untracked(|view| view.progress.bytes_done > ASK_ABOVE) {
-        let act = move || steer_row(row, Act::Cancel);
-        row.asked.set(Some(Asked::cancel(row.view.get_untracked(), act)));
-    } else {
-        steer_row(row, Act::Cancel);
-    }
-}
-
-fn steer_row(row: Row, act: Act) {
-    let _ = row.refused.try_set(None);
-    keep_focus(row.id);
-    leptos::task::spawn_local(async move {
-        if let Err(refusal) = steer::steer(row.stores, row.id, act).await {
-            // A row that went to another list has no line of its own any more; the one there says how it stands.
-            let _ = row.refused.try_set(Some(text::error::of(&refusal)));
+    let page = route::transfer(row.id);
+    let href = page.clone();
+    let open = move |event: web_sys::MouseEvent| {
+        if event.ctrl_key() || event.meta_key() || event.shift_key() {
+            return;
         }
-    });
-}
-
-/// The row's buttons change with its state; whoever had the focus there finds it on the new ones.
-fn keep_focus(id: TransferId) {
-    let in_tray = dom::focused().is_some_and(|focused| focused.closest(".tray").ok().flatten().is_some());
-    let place = if in_tray { ".tray" } else { ".main" };
-    request_animation_frame(move || {
-        if dom::focused().is_none_or(|focused| focused.tag_name() == "BODY") {
-            dom::focus(&format!("{place} [data-transfer=\"{id}\"] .acts :is(button, a)"));
-        }
-    });
-}
-
-#[component]
-fn WhyLine(row: Row) -> impl IntoView {
-    let go = StoredValue::new_local(use_navigate());
-    let shown = Memo::new(move |_| {
-        let refused = row.refused.get().map(|says| Why {
-            kind: "bad",
-            says,
-            remedies: Vec::new(),
+        event.prevent_default();
+        let page = page.clone();
+        leptos::task::spawn_local(async move {
+            let found = place::find(row.id).await;
+            let _ = go.try_with_value(|go| go(&found.unwrap_or(page), NavigateOptions::default()));
         });
-        refused.or_else(|| row.view.with(|view| why::why(row.stores, view)))
-    });
-    let act = move |remedy| match remedy {
-        Remedy::Steer(act) => steer_row(row, act),
-        Remedy::Problems => row.asked.set(Some(Asked::Problems(row.view.get_untracked()))),
-        Remedy::Drive => go.with_value(|go| go(route::DRIVE, NavigateOptions::default())),
-        Remedy::Machine => {
-            let machine = route::machine(row.view.with_untracked(|view| view.device));
-            go.with_value(|go| go(&machine, NavigateOptions::default()));
-        }
-        // Its own component has the button.
-        Remedy::Choose => {}
     };
-    move || {
-        shown.get().map(|why| {
-            let icon = match why.kind {
-                "bad" => "stop",
-                "warn" => "alert",
-                _ => "info",
-            };
-            let button = move |remedy| {
-                let icon = (remedy == Remedy::Steer(Act::Retry)).then(|| view! { <Icon name="retry"/> });
-                view! {
-                    <button type="button" class="button sm" on:click=move |_| act(remedy)>
-                        {icon}<span class="word">{why::label(remedy)}</span>
-                    </button>
-                }
-            };
-            if why.remedies.contains(&Remedy::Choose) {
-                let line = view! { <div class="why warn"><Icon name=icon class="sm"/><upload::ChooseAgain transfer=row.id/></div> };
-                return line.into_any();
-            }
-            view! {
-                <div class=format!("why {}", why.kind)>
-                    <Icon name=icon class="sm"/><span class="grow">{why.says}</span>
-                    {why.remedies.into_iter().map(button).collect_view()}
-                </div>
-            }
-            .into_any()
-        })
-    }
+    view! { <a class="button sm ghost first" href=href on:click=open>{text::common::show()}</a> }
 }
 
 /// What a list of problems could not be read for.

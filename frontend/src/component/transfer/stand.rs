@@ -6,7 +6,7 @@ use beckon_shared::{
 };
 use leptos::prelude::*;
 
-use crate::{store::Stores, upload};
+use crate::{format, store::Stores, text::transfer as words, upload};
 
 /// The parts of the page, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +68,48 @@ pub(super) fn state(view: &TransferView) -> &'static str {
         (TransferState::Running, Hold::None) => "running",
         _ => "waiting",
     }
+}
+
+/// A state with a hold, in a word or two.
+pub(crate) fn word(state: TransferState, hold: Hold) -> &'static str {
+    match (state, hold) {
+        (TransferState::Done, _) => words::is_done(),
+        (TransferState::Partly, _) => words::is_partly(),
+        (TransferState::Failed, _) => words::is_failed(),
+        (TransferState::Cancelled, _) => words::is_cancelled(),
+        (_, Hold::User) => words::is_paused(),
+        (_, Hold::Away) => words::is_away(),
+        (_, Hold::NoRoom) => words::is_full(),
+        (_, Hold::Schedule) => words::is_limited(),
+        (_, Hold::Question) => words::is_asking(),
+        (TransferState::Queued, Hold::None) => words::is_queued(),
+        (TransferState::Running, Hold::None) => words::is_moving(),
+    }
+}
+
+/// How a transfer stands, in a word or two.
+pub(super) fn now(view: &TransferView) -> &'static str {
+    match has_lapsed(view) {
+        true => words::is_lapsed(),
+        false => word(view.state, hold(view)),
+    }
+}
+
+/// Whether its order was not carried out in its time.
+pub(super) fn has_lapsed(view: &TransferView) -> bool {
+    view.state == TransferState::Failed && view.ended.is_some_and(|ended| ended >= view.expires)
+}
+
+/// The name of what does the work, as it is now.
+pub(crate) fn worker(stores: Stores, view: &TransferView) -> String {
+    if stores
+        .me
+        .with(|me| me.as_ref().is_some_and(|me| me.device == view.device))
+    {
+        return words::this_browser().to_owned();
+    }
+    let name = stores.devices.get(view.device).map(|device| device.name.to_string());
+    format::name(name.as_deref().unwrap_or(&view.machine))
 }
 
 /// `data-state` of its bar.

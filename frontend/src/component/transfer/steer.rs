@@ -1,34 +1,31 @@
-//! Pause, resume, cancel, retry: shown at once, and taken back with a reason if the server refuses.
+//! Pause, resume, cancel, retry, and priority: shown at once, and taken back with a reason if the server refuses.
 
 use beckon_shared::{
-    api::transfer::{Act, Steer},
+    api::transfer::{Act, Prioritise, Steer},
     error::Refusal,
     id::TransferId,
-    transfer::{Hold, Progress, TransferState, TransferView},
+    transfer::{Hold, Priority, Progress, TransferState, TransferView},
 };
 use leptos::prelude::*;
+use serde::Serialize;
 
 use super::dismissed;
 use crate::{api, dom, store::Stores};
 
-/// Does it. What is shown goes back to what it was if it was refused and nothing newer came.
+/// Does it.
 pub(super) async fn steer(stores: Stores, id: TransferId, act: Act) -> Result<(), Refusal> {
-    let row = stores.transfers.row(id);
-    let before = row.map(|row| row.get_untracked());
-    if let (Some(row), Some(before)) = (row, &before) {
-        // The same revision: whatever the server says next is newer.
-        row.set(expected(before, act));
-    }
     dismissed::take_out(stores, id);
-    stores.transfers.ask(id);
-    let told = api::tell(&format!("/api/transfers/{id}/steer"), &Steer { act }).await;
-    stores.transfers.answered(id);
-    if let (Err(_), Some(row), Some(before)) = (&told, row, before)
-        && row.with_untracked(|now| now.revision == before.revision)
-    {
-        row.set(before);
-    }
-    told
+    let expected = |view: &TransferView| expected(view, act);
+    change(stores, id, expected, "steer", &Steer { act }).await
+}
+
+/// Gives it another place among the transfers of its machine.
+pub(super) async fn prioritise(stores: Stores, id: TransferId, priority: Priority) -> Result<(), Refusal> {
+    let expected = |view: &TransferView| TransferView {
+        priority,
+        ..view.clone()
+    };
+    change(stores, id, expected, "priority", &Prioritise { priority }).await
 }
 
 /// Does the same to several; what is refused goes back to what it was.
@@ -39,6 +36,31 @@ pub(crate) fn steer_all(stores: Stores, ids: Vec<TransferId>, act: Act) {
             let _ = steer(stores, id, act).await;
         }
     });
+}
+
+/// Asks the server for a change. What is shown goes back to what it was if it was refused and nothing newer came.
+async fn change(
+    stores: Stores,
+    id: TransferId,
+    expected: impl FnOnce(&TransferView) -> TransferView,
+    what: &str,
+    body: &impl Serialize,
+) -> Result<(), Refusal> {
+    let row = untrack(|| stores.transfers.row(id));
+    let before = row.map(|row| row.get_untracked());
+    if let (Some(row), Some(before)) = (row, &before) {
+        // The same revision: whatever the server says next is newer.
+        row.set(expected(before));
+    }
+    stores.transfers.ask(id);
+    let told = api::tell(&format!("/api/transfers/{id}/{what}"), body).await;
+    stores.transfers.answered(id);
+    if let (Err(_), Some(row), Some(before)) = (&told, row, before)
+        && row.with_untracked(|now| now.revision == before.revision)
+    {
+        row.set(before);
+    }
+    told
 }
 
 /// How it stands if the server agrees.

@@ -4,7 +4,13 @@ use leptos::prelude::*;
 
 use super::folder::{Folder, Phase};
 use crate::{
-    component::{focus, icon::Icon, menu::MenuButton, selection::Key},
+    component::{
+        focus,
+        icon::Icon,
+        menu::MenuButton,
+        selection::Key,
+        wake::{WakeButton, WakeSaid},
+    },
     dom, format,
     text::{common, machine as words},
 };
@@ -140,24 +146,15 @@ fn away(folder: Folder) -> AnyView {
     let title = move || {
         let seen = folder.view.with(|view| view.as_ref().map(|view| view.last_seen));
         let name = format::name(&folder.machine_name());
-        seen.map(|seen| words::went_away(&name, &moment(seen)))
+        seen.map(|seen| words::went_away(&name, &format::moment(seen, dom::now())))
     };
+    let machine = folder.machine();
     view! {
-        <div class="banner" role="status">
+        <div class="banner">
             <Icon name="wake"/>
-            <span class="grow"><b>{title}</b> " " {words::away_says()}</span>
+            <span class="grow"><b>{title}</b> " " {words::away_says()} " " <WakeSaid machine/></span>
+            <WakeButton machine/>
         </div>
     }
     .into_any()
-}
-
-/// The time of day, with the day unless that is today.
-pub(super) fn moment(at: beckon_shared::time::Timestamp) -> String {
-    let now = dom::now();
-    let (day, clock) = (format::date(at, now), format::clock(at));
-    if day == format::date(now, now) {
-        clock
-    } else {
-        format!("{day}, {clock}")
-    }
 }

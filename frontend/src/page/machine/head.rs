@@ -15,7 +15,8 @@ use crate::{
     format, route,
     session::reach,
     store::stores,
-    text::{common, machine as words},
+    text::{common, device, machine as words},
+    wake,
 };
 
 /// The head.
@@ -165,6 +166,10 @@ fn menu(folder: Folder) -> impl Fn() -> Vec<Entry> + 'static {
         })];
         if folder.online.get_untracked() {
             entries.push(Entry::new("retry", words::refresh(), move || folder.read_again()).key("R"));
+        }
+        if untrack(|| wake::can(folder.stores, folder.machine())) {
+            let call = move || wake::begin(folder.stores, folder.machine());
+            entries.push(Entry::new("wake", device::wake(), call));
         }
         entries.extend([
             Entry::new("info", common::details(), move || folder.habits.pane.toggle()).key("I"),

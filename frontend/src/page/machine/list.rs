@@ -9,7 +9,6 @@ use beckon_shared::{
 use leptos::prelude::*;
 
 use super::{
-    bar,
     folder::{Folder, Phase},
     item::Item,
     slots::Slots,
@@ -23,6 +22,7 @@ use crate::{
         selection::Key,
         stored::Stored,
         time::Ago,
+        wake::{WakeButton, WakeSaid},
     },
     dom, format, order, route,
     text::{self, common, machine as words},
@@ -210,8 +210,11 @@ fn unseen(folder: Folder) -> AnyView {
     let in_drive = folder
         .here_in_drive()
         .map(|place| view! { <a class="button" href=route::drive(&place)>{words::what_drive_holds()}</a> });
+    let machine = folder.machine();
     view! {
         <EmptyState icon="wake" title says=words::away_unseen()>
+            <p class="wide"><WakeSaid machine/></p>
+            <WakeButton machine class="button"/>
             <button type="button" class="button" on:click=move |_| folder.upload_all()>
                 <Icon name="upload"/>{words::upload_later()}</button>
             {in_drive}
@@ -260,7 +263,7 @@ pub(super) fn Foot(folder: Folder) -> impl IntoView {
     let is_cut_off = Memo::new(move |_| stores.is_cut_off());
     let cut_off = Memo::new(move |_| is_cut_off.get().then(dom::now));
     let fresh = move || match (folder.phase.get(), cut_off.get()) {
-        (Phase::AsOf(at), _) | (Phase::Live, Some(at)) => words::as_of(&bar::moment(at)),
+        (Phase::AsOf(at), _) | (Phase::Live, Some(at)) => words::as_of(&format::moment(at, dom::now())),
         (Phase::Live, None) if folder.slots.with(Slots::is_complete) => words::live().to_owned(),
         _ => words::reading().to_owned(),
     };

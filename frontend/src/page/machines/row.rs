@@ -23,6 +23,7 @@ use crate::{
     dom, format, route,
     store::{Stores, stores},
     text::{self, common, machines as words},
+    wake,
 };
 
 /// The account's sessions by the device that they were opened on.
@@ -204,6 +205,14 @@ fn Acts(
         let details = Entry::new("info", common::details(), to(route::device(id)));
         let confirm = untrack(|| account::is_doubtful(stores, &view))
             .then(|| Entry::new("check", words::confirm(), move || confirm(stores, id)));
+        // How that goes is told on the machine's own page.
+        let wake = untrack(|| wake::can(stores, id)).then(|| {
+            let to_page = to(route::device(id));
+            Entry::new("wake", text::device::wake(), move || {
+                wake::begin(stores, id);
+                to_page();
+            })
+        });
         let rename = (!view.revoked)
             .then(|| Entry::new("edit", common::rename_more(), move || asked.set(Some(Asked::Name(id)))));
         let remove = (!view.revoked && !untrack(is_me)).then(|| {
@@ -214,6 +223,7 @@ fn Acts(
         });
         open.into_iter()
             .chain([details])
+            .chain(wake)
             .chain(confirm)
             .chain(rename)
             .chain(remove)

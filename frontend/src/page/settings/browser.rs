@@ -1,8 +1,8 @@
-//! What is chosen for this browser: language, theme, letter keys, and the app on its own.
+//! What is chosen for this browser: language, theme, letter keys, notifications, and the app on its own.
 
 use leptos::prelude::*;
 
-use super::Setting;
+use super::{Setting, notify::TellEnds};
 use crate::{
     component::door::own_name,
     dom,
@@ -27,6 +27,7 @@ pub(super) fn ThisBrowser() -> impl IntoView {
                 <Setting title=text::settings::language()><Languages prefs/></Setting>
                 <Setting title=text::settings::theme()><Themes prefs/></Setting>
                 <LetterKeys prefs/>
+                <TellEnds prefs/>
                 <Setting title=text::settings::install() says=install/>
             </div>
         </section>

@@ -3,6 +3,7 @@
 use sea_orm_migration::{DbErr, MigrationName, MigrationTrait, SchemaManager, async_trait, sea_orm::ConnectionTrait};
 
 use super::m0002_store::dialect;
+use crate::fault;
 
 /// Step 8.
 pub(super) struct Migration;
@@ -18,6 +19,7 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
         for statement in STATEMENTS {
+            fault::point("migrating");
             connection
                 .execute_unprepared(&dialect(statement, connection.get_database_backend()))
                 .await?;

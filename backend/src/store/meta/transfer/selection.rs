@@ -60,6 +60,19 @@ pub(crate) async fn get(on: &impl ConnectionTrait, account: &AccountId, hash: &H
     Ok(row.map(|row| row.try_get("", "bytes")).transpose()?)
 }
 
+/// The first so many of a selection's bytes.
+pub(crate) async fn beginning(
+    on: &impl ConnectionTrait,
+    account: &AccountId,
+    hash: &Hash,
+    most: usize,
+) -> Result<Option<Vec<u8>>, Error> {
+    let text = format!("SELECT substr(bytes, 1, {most}) AS beginning FROM selection WHERE account = $1 AND hash = $2");
+    let values = [account.as_bytes().to_vec().into(), hash.as_bytes().to_vec().into()];
+    let row = on.query_one_raw(sql(&text, on, values)).await?;
+    Ok(row.map(|row| row.try_get("", "beginning")).transpose()?)
+}
+
 /// Whether it is there.
 pub(crate) async fn exists(on: &impl ConnectionTrait, account: &AccountId, hash: &Hash) -> Result<bool, Error> {
     let text = "SELECT 1 AS one FROM selection WHERE account = $1 AND hash = $2";

@@ -40,6 +40,8 @@ pub(super) struct Reference {
     used: BTreeSet<ChunkId>,
     pins: BTreeSet<(ChunkId, TransferId)>,
     roots: BTreeMap<(DeviceId, RootId), Root>,
+    /// Chunks in packs that a crash has brought back: nothing names them until they are found.
+    undone: BTreeSet<ChunkId>,
 }
 
 impl Reference {
@@ -52,7 +54,13 @@ impl Reference {
             used: BTreeSet::new(),
             pins: BTreeSet::new(),
             roots: BTreeMap::new(),
+            undone: BTreeSet::new(),
         }
+    }
+
+    /// A crash has brought back these and no others.
+    pub(super) fn undone(&mut self, chunks: BTreeSet<ChunkId>) {
+        self.undone = chunks;
     }
 
     /// Takes down a content; the ids of its pieces.
@@ -203,6 +211,18 @@ impl Reference {
         if let Some(lost) = self.stored.keys().find(|id| !named.contains(id)) {
             return Err(format!("chunk {lost} is not named any more"));
         }
+        for id in named
+            .iter()
+            .filter(|id| !self.stored.contains_key(id))
+            .copied()
+            .collect::<Vec<_>>()
+        {
+            // What a crash brought back is taken up again, with no pin, no use and no mark.
+            if !self.undone.remove(&id) {
+                return Err(format!("chunk {id} is named, and should be gone"));
+            }
+            self.stored.insert(id, None);
+        }
         let pins: BTreeSet<_> = now.pins.iter().map(|(no, transfer)| (ids[no], *transfer)).collect();
         same("pins", &pins, &self.pins)?;
         let used: BTreeSet<ChunkId> = now.used.iter().map(|no| ids[no]).collect();
@@ -210,18 +230,15 @@ impl Reference {
         let marked: BTreeSet<ChunkId> = now.marked.iter().map(|no| ids[no]).collect();
         let should = self.stored.iter().filter(|(_, marked)| marked.is_some());
         same("marked chunks", &marked, &should.map(|(id, _)| *id).collect())?;
-        // A pack whose deletion a crash undid is taken up again: what is in it has no pin, no use and no mark.
-        self.stored.extend(
-            named
-                .into_iter()
-                .map(|id| (id, None))
-                .filter(|(id, _)| !self.stored.contains_key(id))
-                .collect::<Vec<_>>(),
-        );
         self.compare_roots(now)
     }
 
     fn compare_roots(&self, now: &State) -> Result<(), String> {
+        let there: BTreeSet<_> = now.roots.iter().map(|root| (root.device, root.root)).collect();
+        let begun = self.roots.iter().filter(|(_, root)| root.head != ChainHead::EMPTY);
+        if let Some((lost, _)) = begun.into_iter().find(|(id, _)| !there.contains(*id)) {
+            return Err(format!("the root {lost:?} is gone"));
+        }
         for root in &now.roots {
             let should = self.roots.get(&(root.device, root.root));
             let (head, files) = should.map_or((ChainHead::EMPTY, BTreeMap::new()), |root| {
