@@ -113,7 +113,10 @@ mod tests {
         assert_eq!(Limits::default().at(0), None);
         let is_valid = |rate| Limits { rate, ..limits }.is_valid();
         assert!(is_valid(None) && is_valid(Some(0)) && is_valid(Some(RATE_MIN)));
-        assert!(!is_valid(Some(1)) && !is_valid(Some(RATE_MIN - 1)), "it would get nowhere");
+        assert!(
+            !is_valid(Some(1)) && !is_valid(Some(RATE_MIN - 1)),
+            "it would get nowhere"
+        );
         assert_eq!(narrower(Some(5), Some(3)), Some(3));
         assert_eq!((narrower(None, Some(3)), narrower(None, None)), (Some(3), None));
     }

@@ -134,7 +134,7 @@ fn a_seek_far_ahead_is_answered_before_a_twentieth_is_uploaded() {
     let took = begun.elapsed();
     let stored = film.stored();
     assert!(stored < SIZE / 20, "{stored} bytes were stored already");
-    println!("4 MiB at 90 % after {took:?}, with {stored} bytes stored");
+    eprintln!("4 MiB at 90 % after {took:?}, with {stored} bytes stored");
     let browser = &film.browser;
     let head = browser.get(&film.path(), &["--head"]).expect_status(200);
     assert_eq!(head.expect_header("content-length"), SIZE.to_string());
@@ -207,7 +207,7 @@ fn a_machine_that_is_killed_or_falls_silent_ends_the_answer_soon() {
             ended = reader.try_wait().unwrap();
             ended.is_some()
         });
-        println!("silent: {silent}; the answer ended after {:?}", begun.elapsed());
+        eprintln!("silent: {silent}; the answer ended after {:?}", begun.elapsed());
         let exit = ended.and_then(|ended| ended.code());
         assert!(
             matches!(exit, Some(18 | 56)),

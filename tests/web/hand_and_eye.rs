@@ -4,8 +4,8 @@ use std::fs;
 
 use beckon_tests::{
     Account, Machine, Server,
-    page::{Options, Page, button, css, heading, link, role, text},
-    sample,
+    page::{LIMIT, Options, Page, button, css, heading, link, role, text},
+    sample, wait_until,
 };
 use tempfile::TempDir;
 use thirtyfour::Key;
@@ -151,7 +151,9 @@ fn what_is_undone_has_the_keyboard_again() {
     page.see_gone(role("row", "one.txt"));
     page.see(css(".file:focus"));
     page.click(button("Undo"));
-    page.see(css(".file:focus[aria-rowindex='2']:has([title='one.txt'])"));
+    wait_until("the keyboard is at the row that came back", LIMIT, || {
+        page.read_all(css(".file:focus[aria-rowindex='2'] .label")) == ["one.txt"]
+    });
 }
 
 #[test]

@@ -210,7 +210,7 @@ fn limits_that_let_nothing_through_are_named_and_lifted_from_there() {
     page.click(button("Show limits"));
     page.see_path("/device/");
     page.see(text("Sends nothing"));
-    let seen = "const at = document.querySelector('#limits').getBoundingClientRect(); return at.top >= 0 && at.bottom <= innerHeight";
+    let seen = "const at = document.querySelector('.limits').getBoundingClientRect(); return at.top >= 0 && at.bottom <= innerHeight";
     wait_until("the limits are in sight", LONG, || page.script(seen, &[]) == true);
     page.click(button("Change …"));
     page.click(role("checkbox", "No limit"));

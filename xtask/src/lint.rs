@@ -10,6 +10,9 @@ use crate::{
 /// The version that `deny.toml` was written for; newer ones may want a newer compiler.
 const DENY_VERSION: &str = "0.20.2";
 
+/// What nothing that is released has.
+const FOR_TESTS: &str = "beckon/faults,beckon-server/faults,beckon-server/sabotage";
+
 /// Check formatting, lints, licences and the sources of dependencies.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
@@ -17,6 +20,14 @@ pub(crate) struct Args {}
 pub(crate) fn task(_: &Args) -> Result<()> {
     command::run(&mut cargo(["fmt", "--all", "--check"])).context("`cargo fmt` puts it right")?;
     clippy(&["--workspace", "--exclude", "beckon-web"])?;
+    clippy(&[
+        "--package",
+        "beckon",
+        "--package",
+        "beckon-server",
+        "--features",
+        FOR_TESTS,
+    ])?;
     wasm_target::install()?;
     clippy(&["--package", "beckon-web", "--target", wasm_target::NAME])?;
     install_deny()?;

@@ -488,7 +488,10 @@ mod tests {
         let (tell, heard) = std::sync::mpsc::channel();
         // In a thread of its own: work that never waits would keep this one for ever.
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 let scene = Scene::alone();
                 let order = scene.family.order_for(ROOT);

@@ -133,7 +133,7 @@ impl Drop for Selected {
 
 impl Stretch {
     /// All of it, and what stands before it in the file, is durable now.
-    pub(crate) fn is_durable(self) {
+    pub(crate) fn settle(self) {
         let mut chunks = self.file.lock();
         let mut end = chunks.last().map_or(0, |(end, _)| *end);
         for chunk in self.chunks.into_iter().take(CHUNKS_MAX - chunks.len()) {
@@ -192,8 +192,8 @@ mod tests {
     fn each_durable_byte_is_found_in_its_chunk_and_no_other_one() {
         let file = DurableFiles::default().begin(TRANSFER, &path("a"), STAMP);
         assert_eq!(file.at(0), None);
-        stretch(&file, &[10, 20]).is_durable();
-        stretch(&file, &[5]).is_durable();
+        stretch(&file, &[10, 20]).settle();
+        stretch(&file, &[5]).settle();
         let found: Vec<_> = [0, 9, 10, 29, 30, 34]
             .map(|at| file.at(at).map(|place| (place.chunk.0[0], place.chunk_len, place.skip)))
             .into_iter()
@@ -222,7 +222,7 @@ mod tests {
         assert!(files.of(&TRANSFER, &path("a")).is_some());
         assert!(files.of(&TRANSFER, &path("b")).is_none());
         let again = files.begin(TRANSFER, &path("a"), STAMP);
-        held.is_durable();
+        held.settle();
         assert_eq!(again.at(0), None, "what was read before counts no more");
         drop(again);
         assert!(files.of(&TRANSFER, &path("a")).is_none());

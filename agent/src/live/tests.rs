@@ -77,7 +77,7 @@ impl Site {
             file: Arc::clone(&file),
             chunks,
         }
-        .is_durable();
+        .settle();
         file
     }
 
@@ -217,7 +217,7 @@ fn what_becomes_durable_in_the_middle_of_a_read_is_taken_up_at_the_next_chunk() 
                 file: Arc::clone(&upload),
                 chunks: chunks.into(),
             }
-            .is_durable();
+            .settle();
         }
     });
     let stored = said.iter().filter(|segment| matches!(segment, Segment::Stored { .. }));

@@ -66,7 +66,7 @@ pub(super) struct Stored {
 impl Stored {
     /// Notes that all before it is durable too; what can be committed then.
     pub(super) fn in_turn(self) -> Vec<Finished> {
-        self.stretches.into_iter().for_each(Stretch::is_durable);
+        self.stretches.into_iter().for_each(Stretch::settle);
         self.finished
     }
 }

@@ -1,10 +1,8 @@
 //! The server over HTTP bodies for bulk, and over the control socket for the rest.
 
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use beckon_shared::{
@@ -19,7 +17,6 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
 
 use super::{
     Tools,
@@ -29,9 +26,6 @@ use super::{
 };
 use crate::{connection::Link, limit::Throttle};
 
-/// Bodies that are on the line at the same time; the next one follows when one is out, while its answer is waited for. So the
-/// server makes one durable while another one arrives; all at once would also be waited for all at once.
-const SENDING: usize = 2;
 /// Larger bodies go in pieces of so much, so that it can be seen that they move. Bytes.
 const PIECE: usize = 64 << 10;
 /// An answer is no larger: a commit's list of missing chunks is the longest one. Bytes.
@@ -46,7 +40,6 @@ pub(super) struct Http {
     bulk: String,
     transfer: TransferId,
     throttle: Arc<Throttle>,
-    line: Arc<Semaphore>,
     patience: Patience,
     ticket: Mutex<[u8; 32]>,
 }
@@ -60,7 +53,6 @@ impl Http {
             bulk: tools.origin.url(&format!("/bulk/{transfer}/")),
             transfer,
             throttle: Arc::clone(&tools.throttle),
-            line: Arc::new(Semaphore::new(SENDING)),
             patience: Patience::default(),
             ticket: Mutex::new([0; 32]),
         }
@@ -126,12 +118,9 @@ impl Remote for Http {
     }
 
     async fn send(&self, body: Body) -> Result<(), Failure> {
-        let turn = Arc::clone(&self.line).acquire_owned().await;
         let frames = body
             .into_encoded()
-            .flat_map(|chunk| [Bytes::copy_from_slice(&chunk.header.to_bytes()), chunk.stored])
-            // It ends with the frames, whoever drops them.
-            .inspect(move |_| _ = &turn);
+            .flat_map(|chunk| [Bytes::copy_from_slice(&chunk.header.to_bytes()), chunk.stored]);
         let throttle = Arc::clone(&self.throttle);
         self.flow("chunks", frames, throttle, REFUSAL_MAX).await.map(drop)
     }

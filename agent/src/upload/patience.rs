@@ -29,7 +29,9 @@ pub(super) struct Patience {
 
 /// Asks something small.
 pub(super) async fn soon<T>(question: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::time::timeout(STALL, question).await.unwrap_or(Err(Failure::Break))
+    tokio::time::timeout(STALL, question)
+        .await
+        .unwrap_or(Err(Failure::Break))
 }
 
 impl Patience {
@@ -155,7 +157,11 @@ mod tests {
     async fn a_line_that_answers_nothing_is_not_waited_for_longer() {
         let patience = Patience::default();
         assert_eq!(in_vain(&patience, Ok(())).await, 20);
-        assert_eq!(in_vain(&patience, Err(Failure::Break)).await, 0, "the small question broke");
+        assert_eq!(
+            in_vain(&patience, Err(Failure::Break)).await,
+            0,
+            "the small question broke"
+        );
         let (still, begun) = (AtomicU64::new(0), Instant::now());
         let silent = patience.flow(&still, pending(), ready(Ok(())));
         assert_eq!(silent.await, Err(Failure::Break));

@@ -148,7 +148,10 @@ mod tests {
         let permit = window.pass(1 << 20).await;
         tokio::time::sleep(LATE * 2).await;
         permit.begun().answered();
-        assert!(window.share() > WINDOW_MIN / SHARES, "what was held back says nothing of the line");
+        assert!(
+            window.share() > WINDOW_MIN / SHARES,
+            "what was held back says nothing of the line"
+        );
         for _ in 0..10 {
             window.pass(1).await.broken();
         }

@@ -129,7 +129,9 @@ impl Weather {
             seed,
             begun,
             cuts: cuts.collect(),
-            ends: (0..random("ends", 3)).map(|at| number((seed, "end", at), 120)).collect(),
+            ends: (0..random("ends", 3))
+                .map(|at| number((seed, "end", at), 120))
+                .collect(),
             patience: Arc::default(),
             seen: Arc::default(),
         }
@@ -284,7 +286,8 @@ impl Remote for Weather {
         });
         // A control socket that died is noticed, and the next one asked.
         let question = tokio::time::timeout(DEAD_AFTER, question);
-        self.waited(async { question.await.unwrap_or(Err(Failure::Break)) }).await
+        self.waited(async { question.await.unwrap_or(Err(Failure::Break)) })
+            .await
     }
 
     async fn selection(&self) -> Result<Vec<u8>, Failure> {
@@ -298,7 +301,9 @@ impl Remote for Weather {
     async fn send(&self, body: Body) -> Result<(), Failure> {
         let chunks: Vec<_> = body.into_encoded().collect();
         let ids: Vec<ChunkId> = chunks.iter().map(|chunk| chunk.header.id).collect();
-        let lens = chunks.iter().map(|chunk| (chunk.header.id, u64::from(chunk.header.len)));
+        let lens = chunks
+            .iter()
+            .map(|chunk| (chunk.header.id, u64::from(chunk.header.len)));
         let content: u64 = lens.clone().map(|(_, len)| len).sum();
         self.seen.sent.fetch_add(content, Relaxed);
         self.seen.chunks.lock().unwrap().extend(lens);
@@ -445,16 +450,9 @@ async fn weathered(seed: u64) -> Arc<Seen> {
         }
     });
     for (path, content) in &files {
-        assert!(
-            fs::read(bench.path(path)).unwrap() == *content,
-            "{path} was changed"
-        );
+        assert!(fs::read(bench.path(path)).unwrap() == *content, "{path} was changed");
     }
-    assert_eq!(
-        seen.repeated.load(Relaxed),
-        0,
-        "sent again although acknowledged"
-    );
+    assert_eq!(seen.repeated.load(Relaxed), 0, "sent again although acknowledged");
     let unique: u64 = seen.chunks.lock().unwrap().values().sum();
     let (again, breaks) = (seen.sent.load(Relaxed) - unique, seen.breaks.lock().unwrap().count);
     assert!(

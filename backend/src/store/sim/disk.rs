@@ -202,6 +202,8 @@ impl SimDisk {
 
     /// A sync that fails still has been tried.
     fn sync(&self, deed: impl FnOnce(Success) -> Deed) -> io::Result<()> {
+        // A sync takes long: others do something meanwhile.
+        std::thread::yield_now();
         let mut recording = self.begin(None)?;
         match recording.fault(Doing::Sync) {
             Some(fault) => {

@@ -130,5 +130,5 @@ fn seal_at_once(seed: u64) {
 
 #[test]
 fn packs_that_are_sealed_at_once_in_one_folder_do_not_hide_each_others_failures() {
-    (0..100).for_each(seal_at_once);
+    (0..200).for_each(seal_at_once);
 }

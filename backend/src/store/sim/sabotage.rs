@@ -15,10 +15,15 @@ fn is_own(what: Sabotage, found: &str) -> bool {
         Sabotage::NoSync => says(&["cannot be read: unexpected end of file"]),
         Sabotage::NoFolderSync => says(&["pack ", " is lost: "]),
         Sabotage::AnswerEarly => says(&["is said to be durable, and no row names it"]),
-        Sabotage::NoCompare => says(&["commit ", " shows ", " and says "]),
-        // The run finds that it is gone, the game that nothing keeps it.
-        Sabotage::NoPin => says(&["was said to be present for ", "and is gone"]) || says(&["pins: [] too much, ["]),
-        Sabotage::CollectAlways => says(&["was said to be ", "and is gone"]),
+        Sabotage::NoCompare => {
+            says(&["commit ", " shows ", " and says "]) || says(&["answer is Committed", "should be Behind"])
+        }
+        // A run finds that it is gone, or is missed by a commit; a game that nothing keeps it.
+        Sabotage::NoPin | Sabotage::CollectAlways => {
+            says(&["was said to be ", "and is gone"])
+                || says(&["are missing that were said to be stored"])
+                || says(&["pins: [] too much, ["])
+        }
         Sabotage::NoVerify => says(&["is not what its id says"]),
     }
 }

@@ -396,7 +396,8 @@ impl Uploader {
     /// Ends its transfer and begins another.
     async fn end(&mut self, world: &World) {
         let transfer = self.machine.access.transfer;
-        world.at.disk.tell(Told::Ended(transfer));
+        // Ended it is, whether the server hears of it or not.
+        world.at.disk.of_harness().tell(Told::Ended(transfer));
         let text = format!(
             "UPDATE transfer SET ended = 1 WHERE id = x'{}'",
             hex::encode(transfer.as_bytes())

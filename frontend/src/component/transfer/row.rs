@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{
-    act::{IconButton, Row},
+    act::{IconButton, Row, WordButton},
     ask::CancelDialog,
     dismissed, figure,
     line::WhyLine,
@@ -140,9 +140,7 @@ fn acts(row: Row, state: &'static str, is_over: bool) -> AnyView {
             view! { <IconButton icon="pause" label=words::pause() act=pause/>{cancel()} }.into_any()
         }
         "paused" => view! {
-            <button type="button" class="button sm first" on:click=move |_| row.steer(Act::Resume)>
-                <Icon name="play"/><span class="word">{words::resume()}</span>
-            </button>
+            <WordButton icon="play" label=words::resume() act=move || row.steer(Act::Resume)/>
             {cancel()}
         }
         .into_any(),

@@ -5,7 +5,8 @@ use beckon_shared::{
     id::DeviceId,
     limits::{Hours, Limits, RATE_MIN, is_rate},
 };
-use leptos::{prelude::*, task::spawn_local};
+use leptos::{html, prelude::*, task::spawn_local};
+use leptos_router::hooks::use_location;
 
 use super::Row;
 use crate::{
@@ -36,9 +37,16 @@ pub(super) fn Limit(row: Row) -> impl IntoView {
     let open = RwSignal::new(false);
     let title = Signal::derive(move || words::limits_title(&row.with(name)));
     let id = row.with_untracked(|view| view.id);
+    let (node, hash) = (NodeRef::<html::Section>::new(), use_location().hash);
+    Effect::new(move || {
+        if let Some(section) = node.get().filter(|_| hash.get() == "#limits") {
+            // Once all of the page is laid out.
+            request_animation_frame(move || section.scroll_into_view());
+        }
+    });
     view! {
         <Show when=move || has_limits.get()>
-            <section class="stack close limits" id="limits">
+            <section class="stack close limits" node_ref=node>
                 <h2>{words::limits()}</h2>
                 <div class="card padded row">
                     <span class="grow"><span class="tnum">{move || said(&limits.get())}</span><span class="hint block">{words::limits_says()}</span></span>
