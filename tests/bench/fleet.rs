@@ -2,7 +2,10 @@
 //! They hold control sockets and acknowledge orders; they have no files.
 
 #[path = "../../agent/src/run/backoff.rs"]
-#[cfg_attr(not(test), expect(dead_code, reason = "the agent's own pauses, for all of its causes"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the agent's own pauses, for all of its causes")
+)]
 mod backoff;
 mod dial;
 mod visit;
