@@ -72,14 +72,14 @@ impl Http {
     /// Sends a body that may take its time, at the rate that is allowed, and reads an answer of at most so many bytes.
     async fn flow(
         &self,
-        what: &str,
+        request: RequestBuilder,
         frames: impl Iterator<Item = Bytes> + Send + 'static,
         throttle: Arc<Throttle>,
         max: usize,
     ) -> Result<Vec<u8>, Failure> {
         let moved = Arc::new(AtomicU64::new(0));
         let frames = paced(frames, throttle, Arc::clone(&moved)).map(Ok::<_, std::convert::Infallible>);
-        let request = self.post(what).body(reqwest::Body::wrap_stream(frames));
+        let request = request.body(reqwest::Body::wrap_stream(frames));
         let question = async { body_of(request.send().await, max).await };
         let small = async { self.have(Vec::new()).await.map(drop) };
         self.patience.flow(&moved, small, question).await
@@ -122,17 +122,20 @@ impl Remote for Http {
             .into_encoded()
             .flat_map(|chunk| [Bytes::copy_from_slice(&chunk.header.to_bytes()), chunk.stored]);
         let throttle = Arc::clone(&self.throttle);
-        self.flow("chunks", frames, throttle, REFUSAL_MAX).await.map(drop)
+        self.flow(self.post("chunks"), frames, throttle, REFUSAL_MAX)
+            .await
+            .map(drop)
     }
 
     async fn commit(&self, upload: &CommitUpload) -> Result<CommitReply, Failure> {
         let mut rest = Bytes::from(wire::encode(upload));
+        let request = self.post("commit").header(header::CONTENT_LENGTH, rest.len());
         let pieces = std::iter::from_fn(move || {
             let piece = rest.split_to(rest.len().min(PIECE));
             (!piece.is_empty()).then_some(piece)
         });
         // What is durable is committed as fast as can be.
-        let body = self.flow("commit", pieces, Arc::default(), ANSWER_MAX).await?;
+        let body = self.flow(request, pieces, Arc::default(), ANSWER_MAX).await?;
         understood(&body)
     }
 
