@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// A device that says nothing for so long, not even to a ping every 20 s, is away.
-const DEAD_AFTER: Duration = Duration::from_secs(45);
+const DEAD_AFTER: Duration = Duration::from_secs(40);
 
 /// How long the last frame may take.
 const LAST_WORDS: Duration = Duration::from_secs(3);
