@@ -225,11 +225,9 @@ impl Store {
     /// Begins to take chunks; refuses at once where the disk has no room. The quota refuses what is pushed.
     pub(crate) async fn batch(&self, access: &TransferAccess) -> Result<Batch, Error> {
         self.check_room().await?;
-        let fill = meta::space::fill(self.meta.read(), access.space).await?;
-        let limit = Limit::of(&self.meta, fill);
-        Ok(self
-            .writer
-            .batch(access.transfer, self.arriving.share(access.space), limit))
+        let share = self.arriving.share(access.space);
+        let limit = Limit::of(&self.meta, &share).await?;
+        Ok(self.writer.batch(access.transfer, share, limit))
     }
 
     /// Refuses where the disk is as full as it may be.

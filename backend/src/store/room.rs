@@ -19,14 +19,15 @@ use super::{
     },
 };
 
-/// How full a space is, is asked anew after so many bytes of content of one batch: by no more than that does a batch
-/// overstep the quota where others upload at the same time.
+/// How full a space is, and how full it may be, is asked anew after so many bytes of content of one batch.
 const LOOK_EVERY: u64 = 1 << 20;
 
 /// Bytes of content that are on their way to becoming durable, by space; clones share it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Arriving {
     bytes: Arc<Mutex<HashMap<SpaceId, u64>>>,
+    /// Bytes that are on their way no more, in all spaces: most of them became durable.
+    settled: Arc<AtomicU64>,
     /// Held while a pack becomes durable: its chunks may count twice meanwhile.
     indexing: Arc<tokio::sync::Mutex<()>>,
 }
@@ -78,6 +79,7 @@ impl Share {
     /// Takes out what has become durable, and is counted as such from now on.
     pub(crate) fn settle(&self, bytes: u64) {
         let mut arriving = self.arriving.lock();
+        self.arriving.settled.fetch_add(bytes, Ordering::Relaxed);
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         let left = arriving.get(&self.space).copied().unwrap_or_default();
         match left.saturating_sub(bytes) {
@@ -104,27 +106,47 @@ pub(crate) struct Limit {
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     fill: Fill,
-    since: u64,
+    /// What was settled before that.
+    settled: u64,
+    /// What the batch took since.
+    taken: u64,
+}
+
+impl Seen {
+    async fn now(meta: &Meta, share: &Share) -> Result<Self, Error> {
+        // Before it is looked: what becomes durable in between counts twice rather than never.
+        let settled = share.arriving.settled.load(Ordering::Relaxed);
+        let fill = space::fill(meta.read(), share.space).await?;
+        Ok(Self {
+            fill,
+            settled,
+            taken: 0,
+        })
+    }
+
+    /// Whether so much more may come: what was settled since may be durable, and is not in what was seen.
+    fn has_room_for(&self, arriving: u64, share: &Share) -> bool {
+        let since = share.arriving.settled.load(Ordering::Relaxed) - self.settled;
+        self.fill.has_room_for(arriving.saturating_add(since))
+    }
 }
 
 impl Limit {
-    /// The limit of a space that is so full.
-    pub(crate) fn of(meta: &Meta, fill: Fill) -> Self {
-        let seen = Mutex::new(Seen { fill, since: 0 });
-        Self {
+    /// The limit of the space that a share goes into.
+    pub(crate) async fn of(meta: &Meta, share: &Share) -> Result<Self, Error> {
+        let seen = Seen::now(meta, share).await?;
+        Ok(Self {
             meta: meta.clone(),
-            seen,
-        }
+            seen: Mutex::new(seen),
+        })
     }
 
     /// Takes one more chunk into a batch's share, or refuses where there is no room for it. One that comes in a damaged
     /// one's place was counted before.
     pub(crate) async fn admit(&self, share: &Share, chunk: &ChunkHeader) -> Result<(), Error> {
         let bytes = u64::from(chunk.len);
-        // Before it is looked how full the space is: what becomes durable in between counts twice rather than never.
         let arriving = share.add(bytes);
-        let fill = self.fill(share.space, bytes).await?;
-        if fill.has_room_for(arriving) {
+        if self.seen(share, bytes).await?.has_room_for(arriving, share) {
             return Ok(());
         }
         // Once more, while nothing counts twice.
@@ -143,22 +165,23 @@ impl Limit {
 
     async fn settled(&self, share: &Share) -> Result<(Fill, u64), Error> {
         let _settled = share.indexing().await;
-        let fill = space::fill(self.meta.read(), share.space).await?;
+        let seen = Seen::now(&self.meta, share).await?;
+        *self.lock() = seen;
         let arriving = share.arriving.lock().get(&share.space).copied().unwrap_or_default();
-        Ok((fill, arriving))
+        Ok((seen.fill, arriving))
     }
 
-    async fn fill(&self, space: SpaceId, bytes: u64) -> Result<Fill, Error> {
+    async fn seen(&self, share: &Share, bytes: u64) -> Result<Seen, Error> {
         {
             let mut seen = self.lock();
-            seen.since += bytes;
-            if seen.since < LOOK_EVERY || seen.fill.quota.is_none() {
-                return Ok(seen.fill);
+            seen.taken += bytes;
+            if seen.taken < LOOK_EVERY {
+                return Ok(*seen);
             }
         }
-        let fill = space::fill(self.meta.read(), space).await?;
-        *self.lock() = Seen { fill, since: 0 };
-        Ok(fill)
+        let seen = Seen::now(&self.meta, share).await?;
+        *self.lock() = seen;
+        Ok(seen)
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
@@ -253,10 +276,7 @@ mod tests {
         set_quota(&fixture, machine.access.space, Some(100 * KIB)).await;
         let other = Arriving::default();
         let (one, two) = (other.share(machine.access.space), other.share(machine.access.space));
-        let fill = space::fill(fixture.store.meta.read(), machine.access.space)
-            .await
-            .unwrap();
-        let limit = Limit::of(&fixture.store.meta, fill);
+        let limit = Limit::of(&fixture.store.meta, &one).await.unwrap();
         let sized = |len: usize| {
             let content = noise(1, len * 1024);
             chunk(machine.key.id(&content), &content).header
@@ -270,6 +290,21 @@ mod tests {
             .await
             .unwrap();
         assert!(other.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_became_durable_of_others_since_it_was_looked_counts() {
+        let fixture = Fixture::new().await;
+        let access = fixture.account(1).await;
+        let machine = fixture.machine(&access, 1).await;
+        let space = machine.access.space;
+        set_quota(&fixture, space, Some(100 * KIB)).await;
+        let share = fixture.store.arriving.share(space);
+        let limit = Limit::of(&fixture.store.meta, &share).await.unwrap();
+        machine.send(&[&noise(1, 60 * 1024)]).await.unwrap();
+        let more = noise(2, 60 * 1024);
+        let header = chunk(machine.key.id(&more), &more).header;
+        assert!(limit.admit(&share, &header).await.is_err());
     }
 
     #[tokio::test]
