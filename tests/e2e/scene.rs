@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use beckon_tests::{Account, Browser, Cli, Machine, Output, Server};
+use beckon_tests::{Account, Browser, Cli, Machine, Output, Server, tree::assert_same_tree};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -132,6 +132,14 @@ pub(crate) fn run(cli: &Cli, args: &[&str]) -> Output {
 pub(crate) fn get(cli: &Cli, place: &str, to: &Path) {
     let to = to.display().to_string();
     cli.with_limit(LONG).run(["get", place, "-o", &to]).expect_ok();
+}
+
+/// What was uploaded of `Documents` is what this folder holds.
+#[track_caller]
+pub(crate) fn assert_comes_back(cli: &Cli, folder: &Path) {
+    let back = tempfile::tempdir().unwrap();
+    get(cli, "desk/Documents", &back.path().join("copy"));
+    assert_same_tree(folder, &back.path().join("copy"));
 }
 
 /// A text that must be there.

@@ -1,12 +1,12 @@
 //! An upload goes on, whatever breaks: agent, server, network; and what was stored is never sent again.
 
-use std::{path::Path, process::Command};
+use std::process::Command;
 
-use beckon_tests::{Account, Cli, Machine, Proxy, Server, Way, sample, tree::assert_same_tree, wait_until};
+use beckon_tests::{Account, Cli, Machine, Proxy, Server, Way, sample, wait_until};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::scene::{LONG, MIB, SOON, get, json, number, order, rows, run, text, transfer};
+use crate::scene::{LONG, MIB, SOON, assert_comes_back, json, number, order, rows, run, text, transfer};
 
 /// What may be on its way when a connection breaks, and so may be sent twice: a few bodies of chunks.
 const IN_FLIGHT: u64 = 36 * MIB;
@@ -68,15 +68,8 @@ impl Far {
             passed < SIZE + IN_FLIGHT,
             "{passed} bytes went up for {SIZE}: what was stored was sent again"
         );
-        assert_comes_back(&self.ann, self.folder.path());
+        assert_comes_back(self.ann.cli(), self.folder.path());
     }
-}
-
-#[track_caller]
-fn assert_comes_back(ann: &Account, folder: &Path) {
-    let back = tempfile::tempdir().unwrap();
-    get(ann.cli(), "desk/Documents", &back.path().join("copy"));
-    assert_same_tree(folder, &back.path().join("copy"));
 }
 
 #[test]
@@ -158,7 +151,7 @@ fn whatever_is_killed_and_however_often_the_store_stays_sound_and_the_upload_end
         ("done".into(), 0),
         "{ended}"
     );
-    assert_comes_back(&far.ann, far.folder.path());
+    assert_comes_back(far.ann.cli(), far.folder.path());
     far.server.stop();
     assert_sound(&far.server);
 }

@@ -1,9 +1,9 @@
 //! Clocks that jump by a day while a transfer is under way.
 
-use beckon_tests::{Account, FakeClock, Machine, Proxy, Server, Way, sample, tree::assert_same_tree};
+use beckon_tests::{Account, FakeClock, Machine, Proxy, Server, Way, sample};
 use tempfile::TempDir;
 
-use crate::scene::{LONG, MIB, get, json, order, text, upload};
+use crate::scene::{LONG, MIB, assert_comes_back, json, order, text, upload};
 
 /// A machine behind a proxy, and a clock for it and one for the server.
 struct Far {
@@ -53,9 +53,7 @@ impl Far {
     fn expect_done(&self, id: &str) {
         let ended = json(&self.ann.cli().with_limit(LONG), &["wait", id]);
         assert_eq!(text(&ended, "state"), "done", "{ended}");
-        let back = tempfile::tempdir().unwrap();
-        get(self.ann.cli(), "desk/Documents", &back.path().join("copy"));
-        assert_same_tree(self.folder.path(), &back.path().join("copy"));
+        assert_comes_back(self.ann.cli(), self.folder.path());
     }
 }
 

@@ -3,10 +3,10 @@
 use std::{fs, os::unix::process::ExitStatusExt};
 
 use beckon_shared::fault;
-use beckon_tests::{Account, FakeClock, Machine, Server, sample, tree::assert_same_tree, wait_until};
+use beckon_tests::{Account, FakeClock, Machine, Server, sample, wait_until};
 
 use crate::{
-    scene::{LONG, MIB, SOON, files_below, get, upload},
+    scene::{LONG, MIB, SOON, assert_comes_back, files_below, upload},
     world::assert_sound,
 };
 
@@ -60,9 +60,7 @@ fn a_server_that_is_killed_while_it_collects_loses_nothing_and_frees_the_room_al
         files.map(|file| fs::metadata(file).map_or(0, |file| file.len())).sum()
     };
     wait_until("the room is free", LONG, || size() < 8 * MIB);
-    let back = tempfile::tempdir().unwrap();
-    get(ann.cli(), "desk/Documents", &back.path().join("copy"));
-    assert_same_tree(folder.path(), &back.path().join("copy"));
+    assert_comes_back(ann.cli(), folder.path());
     server.stop();
     assert_sound(&server);
 }

@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use beckon_tests::{Account, Machine, ReadOnly, Server, SmallDisk, sample, tree::assert_same_tree, wait_until};
+use beckon_tests::{Account, Machine, ReadOnly, Server, SmallDisk, sample, wait_until};
 
 use crate::{
-    scene::{Desk, LONG, MIB, get, json, order, run, text, transfer, upload},
+    scene::{Desk, LONG, MIB, assert_comes_back, get, json, order, run, text, transfer, upload},
     world::assert_sound,
 };
 
@@ -20,12 +20,6 @@ fn desk_on(disk: &SmallDisk, files: u64) -> Desk {
     let ann = Account::sign_up(&server, "ann");
     let machine = Machine::join(&ann, "desk").root("Documents", folder.path()).start();
     Desk::of(machine, ann, server, folder)
-}
-
-fn assert_comes_back(desk: &Desk) {
-    let back = tempfile::tempdir().unwrap();
-    get(desk.cli(), "desk/Documents", &back.path().join("copy"));
-    assert_same_tree(desk.root(), &back.path().join("copy"));
 }
 
 #[test]
@@ -48,7 +42,7 @@ fn an_upload_that_fills_the_disk_waits_survives_kills_and_goes_on_when_the_disk_
     disk.resize(256);
     let ended = json(&desk.cli().with_limit(LONG), &["wait", &id]);
     assert_eq!(text(&ended, "state"), "done", "{ended}");
-    assert_comes_back(&desk);
+    assert_comes_back(desk.cli(), desk.root());
     desk.server.stop();
     assert_sound(&desk.server);
 }
@@ -76,7 +70,7 @@ fn a_server_whose_data_folder_cannot_be_written_to_does_not_start_and_says_why()
     );
     drop(read_only);
     desk.server.restart();
-    assert_comes_back(&desk);
+    assert_comes_back(desk.cli(), desk.root());
 }
 
 #[test]
@@ -98,7 +92,7 @@ fn an_upload_to_a_disk_that_has_become_read_only_fails_with_the_reason_and_is_re
     let ended = json(&desk.cli().with_limit(LONG), &["wait", &id]);
     assert_eq!(text(&ended, "state"), "done", "{ended}");
     upload(desk.cli(), "desk:Documents");
-    assert_comes_back(&desk);
+    assert_comes_back(desk.cli(), desk.root());
     desk.server.stop();
     assert_sound(&desk.server);
 }

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use beckon_tests::{
-    Account, Chance, Cli, Machine, Proxy, Server, Way, Weather, sample, tree::assert_same_tree, wait, wait_until,
-};
+use beckon_tests::{Account, Chance, Cli, Machine, Proxy, Server, Way, Weather, sample, wait, wait_until};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::scene::{LONG, MIB, get, json, number, order, text};
+use crate::scene::{LONG, MIB, assert_comes_back, json, number, order, text};
 
 /// An upload moves again within this time of the end of a fault.
 const RESUMED: Duration = Duration::from_secs(30);
@@ -75,9 +73,7 @@ impl Far {
 
     #[track_caller]
     fn expect_whole(&self) {
-        let back = tempfile::tempdir().unwrap();
-        get(self.ann.cli(), "desk/Documents", &back.path().join("copy"));
-        assert_same_tree(self.folder.path(), &back.path().join("copy"));
+        assert_comes_back(self.ann.cli(), self.folder.path());
     }
 }
 

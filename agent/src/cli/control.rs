@@ -107,6 +107,12 @@ impl<'a> Control<'a> {
         self.transfers.rows.get(&id)
     }
 
+    /// Whether a device carries out its orders by itself, as far as it is known; a browser or a command needs somebody there.
+    pub(crate) fn is_agent(&self, device: DeviceId) -> bool {
+        let known = self.devices.rows.get(&device);
+        known.is_none_or(|device| device.kind == DeviceKind::Agent)
+    }
+
     /// When a device was here last, if it is known.
     pub(crate) fn last_seen(&self, device: DeviceId) -> Option<Timestamp> {
         self.devices.rows.get(&device).map(|device| device.last_seen)

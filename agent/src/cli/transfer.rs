@@ -210,7 +210,7 @@ pub(crate) async fn until_over(
         line.show(&latest);
         if latest.hold == Hold::Question {
             line.clear();
-            return Err(question(&latest));
+            return Err(question(&latest, control.is_agent(latest.device)));
         }
         here.waits_for_machine((latest.hold == Hold::Away).then_some(&latest.machine));
         let news = control.next().await?;
@@ -226,15 +226,19 @@ pub(crate) async fn until_over(
     Ok(latest)
 }
 
-fn question(transfer: &TransferView) -> Failure {
+fn question(transfer: &TransferView, is_agent: bool) -> Failure {
     let (machine, id) = (visible(transfer.machine.as_bytes()), transfer.id);
+    let advice = match is_agent {
+        true => format!(
+            "{machine} waits for an answer, because files that it had are missing. If their disk was taken out, put it back. \
+             Then, or if they are gone for good: beckon transfers resume {id}"
+        ),
+        false => format!("{machine} has to be given its files once more: choose or put the same ones there again"),
+    };
     Failure {
         exit: Exit::Failed,
         code: "question",
-        message: format!(
-            "{machine} waits for an answer, because files that it had are missing. If their disk was taken out, put it back. \
-             Then, or if they are gone for good: beckon transfers resume {id}; to end it: beckon transfers cancel {id}",
-        ),
+        message: format!("{advice}; to end it: beckon transfers cancel {id}"),
         retry: true,
     }
 }

@@ -38,7 +38,7 @@ pub struct TransferDetail {
 }
 
 /// A change of how a transfer stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TransferEvent {
     /// When.
     pub at: Timestamp,
@@ -50,6 +50,29 @@ pub struct TransferEvent {
     pub bytes_done: u64,
     /// Stored-chunk bytes that had been put on the wire.
     pub bytes_sent: u64,
+}
+
+impl TransferEvent {
+    /// How a transfer stands at this moment, if it is not over: until then its last event lasts.
+    pub fn still(transfer: &TransferView, now: Timestamp) -> Option<Self> {
+        (!transfer.state.is_over()).then_some(Self {
+            at: now,
+            state: transfer.state,
+            hold: transfer.hold,
+            bytes_done: transfer.progress.bytes_done,
+            bytes_sent: transfer.progress.bytes_sent,
+        })
+    }
+
+    /// Content bytes that were done until the next event. A retry counts what is done anew.
+    pub fn done_until(&self, next: &Self) -> u64 {
+        next.bytes_done.saturating_sub(self.bytes_done)
+    }
+
+    /// Stored-chunk bytes that were put on the wire until the next event.
+    pub fn sent_until(&self, next: &Self) -> u64 {
+        next.bytes_sent.saturating_sub(self.bytes_sent)
+    }
 }
 
 /// `POST /api/transfers/{id}/priority`: answered by 204 once recorded; all terminals see it.

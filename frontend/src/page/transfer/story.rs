@@ -1,6 +1,6 @@
 //! How a transfer came to stand as it does: a row for each change, with how long it stood so and what was done meanwhile.
 
-use beckon_shared::{api::transfer::TransferEvent, time::Timestamp, transfer::TransferView};
+use beckon_shared::{api::transfer::TransferEvent, transfer::TransferView};
 use leptos::prelude::*;
 
 use super::Reading;
@@ -17,7 +17,7 @@ pub(super) fn Story(reading: Reading, view: Signal<TransferView>) -> impl IntoVi
             .detail
             .with(|detail| detail.as_ref().map(|detail| detail.events.clone()))?;
         let is_full = events.len() >= KEPT;
-        let rows = (0..events.len()).map(|at| row(view, &events[at], events.get(at + 1)));
+        let rows = (0..events.len()).map(|at| row(view, events[at], events.get(at + 1).copied()));
         let rows = rows.collect_view();
         Some(view! {
             <div class="card visits">
@@ -36,42 +36,13 @@ pub(super) fn Story(reading: Reading, view: Signal<TransferView>) -> impl IntoVi
     view! { <section class="stack close story"><h2>{words::story()}</h2>{table}</section> }
 }
 
-/// A moment, and what was done by then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Mark {
-    at: Timestamp,
-    done: u64,
-    sent: u64,
-}
-
-impl Mark {
-    fn of(event: &TransferEvent) -> Self {
-        Self {
-            at: event.at,
-            done: event.bytes_done,
-            sent: event.bytes_sent,
-        }
-    }
-
-    /// This moment, of a transfer that is not over.
-    fn still(view: &TransferView, now: Timestamp) -> Option<Self> {
-        (!view.state.is_over()).then_some(Self {
-            at: now,
-            done: view.progress.bytes_done,
-            sent: view.progress.bytes_sent,
-        })
-    }
-}
-
-fn row(view: Signal<TransferView>, event: &TransferEvent, next: Option<&TransferEvent>) -> impl IntoView {
+fn row(view: Signal<TransferView>, event: TransferEvent, next: Option<TransferEvent>) -> impl IntoView {
     let stores = stores();
-    let (from, to) = (Mark::of(event), next.map(Mark::of));
     // The last row goes on.
-    let to = move || to.or_else(|| view.with(|view| Mark::still(view, stores.now.get())));
-    let lasted = move || to().map(|to| format::span(to.at.since(from.at).as_secs()));
-    // A retry counts what is done anew.
-    let done = move || to().and_then(|to| figure(to.done.saturating_sub(from.done)));
-    let sent = move || to().and_then(|to| figure(to.sent.saturating_sub(from.sent)));
+    let next = move || next.or_else(|| view.with(|view| TransferEvent::still(view, stores.now.get())));
+    let lasted = move || next().map(|next| format::span(next.at.since(event.at).as_secs()));
+    let done = move || next().and_then(|next| figure(event.done_until(&next)));
+    let sent = move || next().and_then(|next| figure(event.sent_until(&next)));
     let at = event.at;
     let since = move || format::moment(at, stores.now.get());
     let state = transfer::word(event.state, event.hold);

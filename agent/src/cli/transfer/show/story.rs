@@ -14,8 +14,9 @@ use crate::{
 pub(super) fn lines(detail: &TransferDetail, now: Timestamp) -> Vec<String> {
     let mut lines = Vec::new();
     for (at, event) in detail.events.iter().enumerate() {
-        let until = detail.events.get(at + 1).map(Mark::from).or_else(|| still(detail, now));
-        lines.push(line(event, until));
+        let next = detail.events.get(at + 1).copied();
+        let next = next.or_else(|| TransferEvent::still(&detail.transfer, now));
+        lines.push(line(event, next.as_ref()));
     }
     if !lines.is_empty() {
         lines.insert(0, "  story".to_owned());
@@ -23,47 +24,17 @@ pub(super) fn lines(detail: &TransferDetail, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// A moment, and what was done by then.
-#[derive(Debug, Clone, Copy)]
-struct Mark {
-    at: Timestamp,
-    bytes_done: u64,
-    bytes_sent: u64,
-}
-
-impl From<&TransferEvent> for Mark {
-    fn from(event: &TransferEvent) -> Self {
-        Self {
-            at: event.at,
-            bytes_done: event.bytes_done,
-            bytes_sent: event.bytes_sent,
-        }
-    }
-}
-
-/// This moment, for a transfer that is not over.
-fn still(detail: &TransferDetail, now: Timestamp) -> Option<Mark> {
-    let progress = &detail.transfer.progress;
-    (!detail.transfer.state.is_over()).then_some(Mark {
-        at: now,
-        bytes_done: progress.bytes_done,
-        bytes_sent: progress.bytes_sent,
-    })
-}
-
-fn line(event: &TransferEvent, until: Option<Mark>) -> String {
+fn line(event: &TransferEvent, next: Option<&TransferEvent>) -> String {
     let stood = stand(event.state, event.hold);
-    let Some(until) = until else {
+    let Some(next) = next else {
         return format!("    {}  {stood}", time(event.at));
     };
-    // A retry counts what is done anew.
-    let done = until.bytes_done.saturating_sub(event.bytes_done);
-    let sent = until.bytes_sent.saturating_sub(event.bytes_sent);
+    let (done, sent) = (event.done_until(next), event.sent_until(next));
     let meanwhile = match (done, sent) {
         (0, 0) => String::new(),
         _ => format!(", {} done, {} sent", size(done), size(sent)),
     };
-    let lasted = about(until.at.since(event.at));
+    let lasted = about(next.at.since(event.at));
     format!("    {}  {stood:<31}  {lasted}{meanwhile}", time(event.at))
 }
 
