@@ -1,5 +1,6 @@
 //! The running machine: what its connection, its sessions and its transfers share.
 
+mod ignoring;
 mod steer;
 mod turn;
 mod work;
@@ -24,10 +25,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     clock,
     connection::Link,
+    copy::Book,
     hello,
     identity::Identity,
     index::Index,
     journal::Journal,
+    lan::Lan,
     limit,
     live::Live,
     root::{Root, key_folders},
@@ -51,6 +54,8 @@ pub(crate) struct Agent {
     pub(crate) space: SpaceId,
     /// What the server confirmed as stored.
     pub(crate) index: Index,
+    /// What copies were written here.
+    pub(crate) book: Book,
     /// Reaches the server.
     pub(crate) link: Link,
     /// Cancelled when the agent is to stop.
@@ -63,6 +68,8 @@ pub(crate) struct Agent {
     pub(crate) live: Live,
     /// Wakes neighbours.
     pub(crate) waker: Waker,
+    /// Where it is reached directly.
+    pub(crate) lan: Lan,
     state: StateDir,
     name: Mutex<Label>,
     standing: watch::Sender<Standing>,
@@ -83,6 +90,7 @@ impl Agent {
         })?;
         journal.prune(clock::now())?;
         let index = Index::open(&state)?;
+        let book = Book::open(&state)?;
         let tools = Tools::new(link.clone(), server.http()?, server.origin.clone(), index.clone());
         let roots = open_roots(machine, &state)?;
         Ok(Self {
@@ -90,12 +98,14 @@ impl Agent {
             server,
             space: machine.space,
             index,
+            book,
             link,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             sessions: Arc::new(Semaphore::new(SESSIONS_MAX)),
             live: tools.live(),
             waker: Waker::default(),
+            lan: Lan::new(machine.lan.clone()),
             state,
             name: Mutex::new(machine.name.clone()),
             standing: watch::Sender::new(machine.standing.clone()),
@@ -206,7 +216,7 @@ impl Agent {
 
     /// What was damaged and made anew, and what follows from that, for the machine's owner.
     pub(crate) fn notes(&self) -> Vec<String> {
-        let notes = [self.journal.note(clock::now()), self.index.note()];
+        let notes = [self.journal.note(clock::now()), self.index.note(), self.book.note()];
         notes.into_iter().flatten().collect()
     }
 
@@ -227,13 +237,25 @@ impl Agent {
         roots.iter().find(|root| root.id == *id).cloned().ok_or_else(closed)
     }
 
-    /// Reads again what its owner opened. What is closed now, nothing works on any longer.
+    /// Reads again what its owner opened and allows. What is closed now, nothing works on any longer.
     pub(crate) fn reload(&self) -> Result<(), Refusal> {
         let gone = || Refusal::new(ErrorCode::NotFound, "this device is no machine any more; join again");
         let machine = self.state.machine()?.ok_or_else(gone)?;
+        self.lan.allow(machine.lan.clone());
         self.roots.send_replace(open_roots(&machine, &self.state)?);
         self.recheck_orders();
         Ok(())
+    }
+
+    /// Keeps the port that was free for direct sessions, if it is not the usual one.
+    pub(crate) fn keep_lan_port(&self, port: Option<u16>) {
+        let kept = self.state.update_machine(|machine| {
+            machine.lan.found_port = port;
+            Ok(())
+        });
+        if let Err(refusal) = kept {
+            tracing::warn!(%refusal, "the port of direct sessions could not be kept");
+        }
     }
 
     /// What controllers are told of the roots.
@@ -243,12 +265,11 @@ impl Agent {
 
     /// What it tells of itself.
     pub(crate) fn hello(&self) -> Hello {
-        hello::hello(
-            self.name(),
-            DeviceKind::Agent,
-            self.root_views(),
-            self.standing.borrow().number(),
-        )
+        let statement = self.standing.borrow().number();
+        Hello {
+            lan_port: self.lan.port(),
+            ..hello::hello(self.name(), DeviceKind::Agent, self.root_views(), statement)
+        }
     }
 
     /// Its id.

@@ -2,28 +2,41 @@
 
 mod account;
 mod admin;
+mod completion;
+mod conflict;
 mod control;
 mod device;
 mod drive;
 mod event;
+mod follow;
 mod get;
+mod ignore;
 mod join;
 mod join_code;
+mod lan;
 mod local_file;
 mod login;
 mod ls;
+mod man;
+mod moment;
+mod order;
 mod passwd;
 mod place;
 mod put;
 mod root_list;
 mod run;
+mod send;
+mod service;
 mod session_list;
 mod sign_up;
 mod size;
 mod span;
 mod transfer;
+mod ui;
 mod upload;
 mod wake;
+mod watch;
+mod word;
 
 use std::{
     ffi::OsString,
@@ -44,9 +57,13 @@ use crate::{
     state::{Controller, StateDir},
 };
 
+/// What scripts may rely on.
+const EXIT_CODES: &str =
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not signed in or not allowed, 4 machine away, 5 partly done";
+
 /// Reaches your files on every machine that you ever used.
 #[derive(Debug, Parser)]
-#[command(name = "beckon", version, max_term_width = 100)]
+#[command(name = "beckon", version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Args {
     #[command(flatten)]
     global: Global,
@@ -54,20 +71,26 @@ struct Args {
     command: Command,
 }
 
+/// Where they stand in the help of each command: behind its own.
+const EVERYWHERE: &str = "Options of all commands";
+
 #[derive(Debug, clap::Args)]
 struct Global {
     /// Folder of this device's own state [default: $XDG_STATE_HOME/beckon or ~/.local/state/beckon]
-    #[arg(long, global = true, value_name = "DIR", env = "BECKON_STATE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR", env = "BECKON_STATE")]
     state: Option<PathBuf>,
     /// Print results as JSON on standard output, errors as JSON on standard error
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
     /// Give up after so many seconds (events: end after so many)
-    #[arg(long, global = true, value_name = "S", value_parser = span::seconds)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "S", value_parser = span::seconds)]
     timeout: Option<Duration>,
     /// PEM file of a certificate authority to trust besides the system's
-    #[arg(long, global = true, value_name = "FILE", env = "BECKON_CA")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE", env = "BECKON_CA")]
     ca: Option<PathBuf>,
+    /// Reach machines by way of the server only, never straight
+    #[arg(long, global = true, help_heading = EVERYWHERE, env = "BECKON_RELAY", value_parser = clap::builder::FalseyValueParser::new())]
+    relay: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -94,6 +117,8 @@ enum Command {
     Stop,
     /// Say what this device is, and whether its agent runs
     Status,
+    /// Say where this machine is reached directly, past the server, or change it
+    Lan(lan::Args),
     /// List, open or close folders of this machine
     Roots(root_list::Args),
     /// List the machines whose files can be reached
@@ -109,11 +134,21 @@ enum Command {
     Ls(ls::Args),
     /// Have a machine upload what it holds
     Upload(upload::Args),
+    /// Have a machine keep a root stored, from now on
+    Watch(watch::Args),
+    /// Have a machine hold a copy of what another one stored, and keep it current
+    Follow(follow::Args),
+    /// Bring files of this device onto a machine
+    Send(send::Args),
+    /// List files of copies that were changed where the copy is, and choose which side stays
+    Conflicts(conflict::Args),
+    /// Say what a root leaves out of uploads, or change it
+    Ignore(ignore::Args),
     /// List transfers, show one or steer it
     Transfers(transfer::Args),
     #[command(flatten)]
     Steer(transfer::Steering),
-    /// Wait until a transfer is over
+    /// Wait until a transfer is over; of one that goes on by itself, until it is up to date
     Wait(transfer::WaitArgs),
     /// Print what changes, as it happens
     Events,
@@ -122,8 +157,18 @@ enum Command {
     Drive(drive::Command),
     /// Store files of this device in the drive, below Files
     Put(put::Args),
-    /// Fetch a file or folder from the drive
+    /// Fetch a file or folder from the drive, or straight from a machine
     Get(get::Args),
+    /// Serve the web app out of this program to the browsers of this computer: with direct ways to machines, and out of a
+    /// server's reach
+    Ui(ui::Args),
+    /// Have the system start the agent and keep it running
+    #[command(subcommand)]
+    Service(service::Command),
+    /// Print completions of commands for a shell
+    Completions(completion::Args),
+    /// Write the manual, a page for each command
+    Man(man::Args),
     /// Administer the server: accounts, invitations, quotas, how it is
     #[command(subcommand)]
     Admin(admin::Command),
@@ -136,6 +181,8 @@ struct Here {
     out: Output,
     ca: Option<PathBuf>,
     timeout: Option<Duration>,
+    /// Machines are not reached straight.
+    is_relay_only: bool,
     /// The machine for which the command waits, while it is away.
     awaited: Mutex<Option<String>>,
 }
@@ -151,6 +198,7 @@ impl Here {
             out: Output { format },
             ca: global.ca.clone(),
             timeout: global.timeout,
+            is_relay_only: global.relay,
             awaited: Mutex::default(),
         })
     }
@@ -276,6 +324,15 @@ fn start_log(command: &Command) {
 }
 
 async fn in_time(args: Args) -> Result<Exit, Failure> {
+    let out = Output {
+        format: if args.global.json { Format::Json } else { Format::Text },
+    };
+    // These tell of the program itself: no state is made for them.
+    match &args.command {
+        Command::Completions(args) => return completion::run(out, args),
+        Command::Man(args) => return man::run(out, args),
+        _ => {}
+    }
     let here = Here::new(&args.global)?;
     // These end by themselves when the time is over: listening so long was all that was asked, or they know what was missing.
     let ends_itself = matches!(args.command, Command::Events | Command::Wake(_));
@@ -300,6 +357,7 @@ async fn run_command(here: &Here, command: Command) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(here, args).await,
         Command::Stop => run::stop(here).await,
         Command::Status => run::status(here).await,
+        Command::Lan(args) => lan::run(here, args).await,
         Command::Roots(args) => root_list::run(here, args).await,
         Command::Machines => device::list(here, device::Which::Machines).await,
         Command::Devices => device::list(here, device::Which::All).await,
@@ -307,6 +365,11 @@ async fn run_command(here: &Here, command: Command) -> Result<Exit, Failure> {
         Command::Wake(args) => wake::run(here, args).await,
         Command::Ls(args) => ls::run(here, args).await,
         Command::Upload(args) => upload::run(here, args).await,
+        Command::Watch(args) => watch::run(here, args).await,
+        Command::Follow(args) => follow::run(here, args).await,
+        Command::Send(args) => send::run(here, args).await,
+        Command::Conflicts(args) => conflict::run(here, args).await,
+        Command::Ignore(args) => ignore::run(here, args).await,
         Command::Transfers(args) => transfer::run(here, args).await,
         Command::Steer(steering) => transfer::steer(here, steering).await,
         Command::Wait(args) => transfer::wait(here, args).await,
@@ -314,6 +377,10 @@ async fn run_command(here: &Here, command: Command) -> Result<Exit, Failure> {
         Command::Drive(command) => drive::run(here, command).await,
         Command::Put(args) => put::run(here, args).await,
         Command::Get(args) => get::run(here, args).await,
+        Command::Ui(args) => ui::run(here, args).await,
+        Command::Service(command) => service::run(here, command).await,
+        Command::Completions(args) => completion::run(here.out, &args),
+        Command::Man(args) => man::run(here.out, &args),
         Command::Admin(command) => admin::run(here, command).await,
     }
 }
@@ -342,6 +409,7 @@ mod tests {
             json: true,
             ca: None,
             timeout: None,
+            relay: false,
         };
         let here = Here::new(&global).unwrap();
         assert_eq!(here.out_of_time().code, "timeout");

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use beckon_shared::{
     device::{DeviceKind, Hello, InterfaceKind, NetAddress, Platform, RootView},
+    neighbour::is_card,
     path::Label,
 };
 
@@ -51,17 +52,49 @@ pub(crate) fn default_name() -> Label {
         .unwrap_or_else(|bad| unreachable!("a plain word is a name: {bad}"))
 }
 
-/// Addresses of all interfaces that lead anywhere, in a fixed order so that lists can be compared.
+/// Addresses of all interfaces that lead anywhere, in a fixed order so that lists can be compared: first those that others
+/// could come to.
 pub(crate) fn addresses() -> Vec<NetAddress> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    named(&interfaces())
+}
+
+/// The same again and again, for little as long as nothing changes.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    interfaces: Vec<if_addrs::Interface>,
+    addresses: Vec<NetAddress>,
+}
+
+impl Told {
+    /// Addresses of all interfaces that lead anywhere, as they are now.
+    pub(crate) fn now(&mut self) -> Vec<NetAddress> {
+        let interfaces = interfaces();
+        if interfaces != self.interfaces {
+            self.addresses = named(&interfaces);
+            self.interfaces = interfaces;
+        }
+        self.addresses.clone()
+    }
+}
+
+fn interfaces() -> Vec<if_addrs::Interface> {
+    let mut interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    interfaces.retain(|one| leads_anywhere(one.ip()));
+    interfaces
+}
+
+fn named(interfaces: &[if_addrs::Interface]) -> Vec<NetAddress> {
     let mut addresses: Vec<_> = interfaces
         .iter()
-        .filter(|one| leads_anywhere(one.ip()))
-        .map(address)
+        .map(|one| (one.is_link_local(), address(one)))
         .collect();
-    addresses.sort_by(|a, b| (&a.interface, &a.address).cmp(&(&b.interface, &b.address)));
+    addresses.sort_by(|(one_is_local, one), (other_is_local, other)| {
+        let rank = |is_local: &bool, at: &NetAddress| *is_local || !is_card(at.kind);
+        let by_rank = rank(one_is_local, one).cmp(&rank(other_is_local, other));
+        by_rank.then_with(|| (&one.interface, &one.address).cmp(&(&other.interface, &other.address)))
+    });
     addresses.truncate(Hello::MAX_ADDRESSES);
-    addresses
+    addresses.into_iter().map(|(_, address)| address).collect()
 }
 
 fn leads_anywhere(ip: IpAddr) -> bool {
@@ -77,19 +110,35 @@ fn address(interface: &if_addrs::Interface) -> NetAddress {
         address: interface.ip().to_string(),
         prefix,
         interface: interface.name.chars().take(16).collect(),
-        kind: kind(&interface.name),
+        kind: match interface.is_p2p() {
+            true => InterfaceKind::Vpn,
+            false => kind(&interface.name),
+        },
         mac: host::mac(&interface.name),
     }
 }
 
-/// By the names that systems give; where a system says it outright, that counts.
+/// As the system says; where it says nothing, by the names that systems give.
 fn kind(name: &str) -> InterfaceKind {
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
-    if host::is_wireless(name) || begins(&["wl", "Wi-Fi"]) {
+    if let Some(kind) = host::interface_kind(name) {
+        kind
+    } else if begins(&["wl", "Wi-Fi"]) {
         InterfaceKind::Wifi
-    } else if begins(&["tun", "tap", "wg", "utun", "ppp", "tailscale", "zt"]) {
+    } else if begins(&["tun", "tap", "wg", "utun", "ppp", "ipsec", "tailscale", "zt"]) {
         InterfaceKind::Vpn
-    } else if begins(&["br", "docker", "veth", "virbr", "lxc", "cni", "vmnet"]) {
+    } else if begins(&[
+        "br",
+        "docker",
+        "podman",
+        "veth",
+        "virbr",
+        "lxc",
+        "lxd",
+        "cni",
+        "vmnet",
+        "vEthernet",
+    ]) {
         InterfaceKind::Bridge
     } else if begins(&["en", "eth", "Ethernet"]) {
         InterfaceKind::Ethernet

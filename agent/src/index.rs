@@ -2,8 +2,11 @@
 //! It is a cache: without it everything is asked once more, and nothing is sent twice.
 
 mod gone;
+mod pending;
 mod row;
+mod structure;
 mod tally;
+mod top;
 
 use std::sync::Arc;
 
@@ -14,23 +17,29 @@ use beckon_shared::{
     id::{RootId, SpaceId, TransferId},
     path::RootPath,
 };
-use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+use redb::{
+    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError,
+    TableDefinition, TableError,
+};
 
-use crate::{fault, state::StateDir};
+use crate::{fault, sound, state::StateDir};
 
 pub(crate) use gone::Gone;
 pub(crate) use row::{Row, Standing};
+pub(crate) use structure::{Lost, Restructured};
 pub(crate) use tally::Tally;
 
 /// The file in the state folder.
 const FILE: &str = "index.redb";
 /// Memory for pages of the file. Bytes.
-const CACHE: usize = 16 << 20;
+const CACHE: usize = 4 << 20;
 
 /// Source number and path to [`Row`]. The digit in a table's name is the version of its records.
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("row.1");
 /// A source's number, its generation, the epoch last heard, and the newest commit's number and hash.
 type StoredSource = (u32, u64, u64, u64, [u8; 32]);
+/// The generation of rows of what may be stored soon.
+const EXPECTED: u64 = u64::MAX;
 /// By space and root.
 const SOURCES: TableDefinition<'_, &[u8], StoredSource> = TableDefinition::new("source.1");
 
@@ -110,7 +119,7 @@ impl Index {
 
     /// What the machine's owner should know of it.
     pub(crate) fn note(&self) -> Option<String> {
-        let note = "the index of what is stored was damaged and made anew: the next uploads read all files once more and send only what the server does not hold";
+        let note = "the index of what is stored was damaged and made anew: the next uploads read all files once more and send only what the server does not hold; what was deleted or renamed on this machine since it was last stored stays in the drive under its old name, take it away there";
         self.was_damaged.then(|| note.to_owned())
     }
 
@@ -264,7 +273,7 @@ impl View {
     /// What is known of a path when the server is in this epoch and has told what it holds no more.
     pub(crate) fn known(&self, path: &RootPath, epoch: u64) -> Known {
         match self.read(path) {
-            None => Known::Nothing,
+            None | Some((EXPECTED, _)) => Known::Nothing,
             Some((generation, row))
                 if generation / ERA == self.source.generation / ERA && is_same_era(self.source.epoch, epoch) =>
             {
@@ -290,9 +299,7 @@ fn open_database(state: &StateDir) -> Result<Result<Database, redb::Error>, Refu
     // On some kinds of damage redb panics instead of returning an error.
     let opened = std::panic::catch_unwind(|| {
         let mut db = Database::builder().set_cache_size(CACHE).create_file(file)?;
-        if !db.check_integrity()? {
-            return Err(StorageError::Corrupted("a page is not what was written".to_owned()).into());
-        }
+        sound::check(&mut db, digest)?;
         make_tables(&db)?;
         Ok(db)
     });
@@ -301,10 +308,25 @@ fn open_database(state: &StateDir) -> Result<Result<Database, redb::Error>, Refu
         .map_err(|cause: redb::Error| cause))
 }
 
+/// What must be as before where a file was mended. To read all rows would take as long as to check them: a commit that is lost
+/// shows in their number, or in what else it wrote.
+fn digest(read: &ReadTransaction, digest: &mut sound::Digest) -> Result<(), redb::Error> {
+    let rows = match read.open_table(ROWS) {
+        Err(TableError::TableDoesNotExist(_)) => 0,
+        opened => opened?.len()?,
+    };
+    digest.update(&rows.to_le_bytes());
+    sound::add(read, SOURCES, digest)?;
+    pending::digest(read, digest)?;
+    top::digest(read, digest)
+}
+
 fn make_tables(db: &Database) -> Result<(), redb::Error> {
     let write = db.begin_write()?;
     write.open_table(ROWS)?;
     write.open_table(SOURCES)?;
+    pending::open_table(&write)?;
+    top::open_table(&write)?;
     write.commit()?;
     Ok(())
 }

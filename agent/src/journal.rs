@@ -1,6 +1,8 @@
 //! Which orders this machine has taken on: written durably before anything is done, so that no order runs twice,
 //! whoever shows it again and whenever. Only one that failed may be tried again, within its time.
 
+mod direct;
+
 use std::time::Duration;
 
 use beckon_shared::{
@@ -11,10 +13,12 @@ use beckon_shared::{
     transfer::{Progress, TransferState},
     wire,
 };
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError, TableDefinition};
+use redb::{
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError, TableDefinition, WriteTransaction,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{clock, fault, state::StateDir};
+use crate::{clock, fault, sound, state::StateDir};
 
 /// The file in the state folder.
 const FILE: &str = "journal.redb";
@@ -32,6 +36,8 @@ const ORDERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("order.1"
 const UNSEEN: TableDefinition<'_, &[u8], i64> = TableDefinition::new("unseen.1");
 /// Id of an order that is not over, and that a person let go on although much of its root is missing.
 const ANSWERED: TableDefinition<'_, &[u8], ()> = TableDefinition::new("answered.1");
+/// Id of an order that goes on until somebody ends it.
+const STANDING: TableDefinition<'_, &[u8], ()> = TableDefinition::new("standing.1");
 /// One row: what was issued before this moment (milliseconds since 1970) is not known any more.
 const FLOOR: TableDefinition<'_, (), i64> = TableDefinition::new("floor.1");
 
@@ -112,10 +118,14 @@ impl Journal {
     /// Takes an order on that was verified. It is on the disk before this returns.
     pub(crate) fn admit(&self, order: &Order, signed: &SignedOrder) -> Result<Admission, Refusal> {
         let hash = Hash::of(&signed.order.bytes);
-        let admitted = self.try_admit(order, hash).map_err(|cause| unusable(&cause))?;
-        match admitted {
+        self.verdict(self.try_admit(order, hash, |_| Ok(true)))
+    }
+
+    fn verdict(&self, verdict: Result<Verdict, redb::Error>) -> Result<Admission, Refusal> {
+        match verdict.map_err(|cause| unusable(&cause))? {
             Verdict::Admitted(admission) => Ok(admission),
             Verdict::OtherBytes => Err(other_bytes()),
+            Verdict::NoRoom => Err(direct::no_room()),
             Verdict::BelowFloor(floor) => {
                 let advice = format!(
                     "this machine lost its record of the orders from before {floor}, so it takes none of them; give the order again after that time"
@@ -123,6 +133,25 @@ impl Journal {
                 Err(Refusal::new(ErrorCode::BadOrder, advice))
             }
         }
+    }
+
+    /// Whether an order of this id was taken on, and that is remembered.
+    pub(crate) fn knows(&self, id: TransferId) -> Result<bool, Refusal> {
+        let look = || -> Result<bool, redb::Error> {
+            let read = self.db.begin_read()?;
+            Ok(read.open_table(ORDERS)?.get(id.as_bytes())?.is_some())
+        };
+        look().map_err(|cause| unusable(&cause))
+    }
+
+    /// Whether exactly this order was taken on and is not over.
+    pub(crate) fn is_under_way(&self, signed: &SignedOrder) -> Result<bool, Refusal> {
+        let Ok(claimed) = signed.order.peek() else {
+            return Ok(false);
+        };
+        let known = self.known(&claimed, Hash::of(&signed.order.bytes));
+        let known = known.map_err(|cause| unusable(&cause))?;
+        Ok(matches!(known, Some(Verdict::Admitted(Admission::Continue))))
     }
 
     /// Writes down how an order ended; from then on it is not done again, unless it failed and [`Journal::reopen`] says so.
@@ -189,7 +218,7 @@ impl Journal {
         Ok(read.open_table(FLOOR)?.get(())?.map(|floor| Timestamp(floor.value())))
     }
 
-    /// Forgets orders that lapsed long ago.
+    /// Forgets orders that lapsed long ago, but not those that go on until somebody ends them.
     pub(crate) fn prune(&self, now: Timestamp) -> Result<(), Refusal> {
         self.try_prune(now).map_err(|cause| unusable(&cause))
     }
@@ -204,7 +233,13 @@ impl Journal {
         Ok(())
     }
 
-    fn try_admit(&self, order: &Order, hash: Hash) -> Result<Verdict, redb::Error> {
+    /// `keep` writes what is kept beside a new order in the same transaction; false if there is no room for it.
+    fn try_admit(
+        &self,
+        order: &Order,
+        hash: Hash,
+        keep: impl FnOnce(&WriteTransaction) -> Result<bool, redb::Error>,
+    ) -> Result<Verdict, redb::Error> {
         if let Some(verdict) = self.known(order, hash)? {
             return Ok(verdict);
         }
@@ -214,9 +249,15 @@ impl Journal {
             ended: None,
         };
         let write = self.db.begin_write()?;
+        if !keep(&write)? {
+            return Ok(Verdict::NoRoom);
+        }
         write
             .open_table(ORDERS)?
             .insert(order.id.as_bytes(), wire::encode(&row).as_slice())?;
+        if order.body.is_standing() {
+            write.open_table(STANDING)?.insert(order.id.as_bytes(), ())?;
+        }
         fault::point("order-unwritten");
         write.commit()?;
         fault::point("order-journaled");
@@ -264,6 +305,11 @@ impl Journal {
             let Some(row) = stored else { return Ok(None) };
             let (news, answer) = change(row.map_err(|_| corrupted())?);
             if let Some(row) = news {
+                let is_over = |ended: &Ended| matches!(ended.state, TransferState::Done | TransferState::Cancelled);
+                // What failed may be tried again.
+                if row.ended.as_ref().is_some_and(is_over) {
+                    direct::drop_selection(&write, id)?;
+                }
                 orders.insert(id.as_bytes(), wire::encode(&row).as_slice())?;
                 // Who has it done once more is asked once more.
                 write.open_table(ANSWERED)?.remove(id.as_bytes())?;
@@ -305,12 +351,20 @@ impl Journal {
 
     fn try_prune(&self, now: Timestamp) -> Result<(), redb::Error> {
         let write = self.db.begin_write()?;
-        let is_fresh = |stored: &[u8]| wire::decode::<Row>(stored).is_ok_and(|row| row.expires + REMEMBER >= now);
-        write.open_table(ORDERS)?.retain(|_, stored| is_fresh(stored))?;
+        {
+            let standing = write.open_table(STANDING)?;
+            let goes_on =
+                |id: &[u8], row: &Row| row.ended.is_none() && standing.get(id).is_ok_and(|standing| standing.is_some());
+            let is_kept = |id: &[u8], row: &Row| row.expires + REMEMBER >= now || goes_on(id, row);
+            let is_kept = |id: &[u8], stored: &[u8]| wire::decode(stored).is_ok_and(|row| is_kept(id, &row));
+            write.open_table(ORDERS)?.retain(is_kept)?;
+        }
         {
             let orders = write.open_table(ORDERS)?;
             let is_known = |id: &[u8]| orders.get(id).is_ok_and(|row| row.is_some());
             write.open_table(ANSWERED)?.retain(|id, ()| is_known(id))?;
+            write.open_table(STANDING)?.retain(|id, ()| is_known(id))?;
+            direct::prune(&write, is_known)?;
         }
         write
             .open_table(UNSEEN)?
@@ -331,6 +385,7 @@ pub(crate) fn other_bytes() -> Refusal {
 enum Verdict {
     Admitted(Admission),
     OtherBytes,
+    NoRoom,
     BelowFloor(Timestamp),
 }
 
@@ -340,15 +395,22 @@ fn open_database(state: &StateDir) -> Result<Result<Database, redb::Error>, Refu
     // On some kinds of damage redb panics instead of returning an error.
     let opened = std::panic::catch_unwind(|| {
         let mut db = Database::builder().set_cache_size(CACHE).create_file(file)?;
-        if !db.check_integrity()? {
-            // What it was mended to need not hold all that it held.
-            return Err(corrupted());
-        }
+        // What it was mended to need not hold all that it held.
+        sound::check(&mut db, |read, digest| {
+            sound::add(read, ORDERS, digest)?;
+            sound::add(read, FLOOR, digest)?;
+            sound::add(read, UNSEEN, digest)?;
+            sound::add(read, ANSWERED, digest)?;
+            sound::add(read, STANDING, digest)?;
+            direct::digest(read, digest)
+        })?;
         let write = db.begin_write()?;
         write.open_table(ORDERS)?;
         write.open_table(FLOOR)?;
         write.open_table(UNSEEN)?;
         write.open_table(ANSWERED)?;
+        write.open_table(STANDING)?;
+        direct::open_tables(&write)?;
         write.commit()?;
         Ok(db)
     });

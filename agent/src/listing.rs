@@ -52,12 +52,8 @@ impl Listings {
             .snapshots
             .iter()
             .position(|one| one.number == number && one.is_of(ask));
-        let found = at.and_then(|at| kept.snapshots.remove(at)).ok_or_else(|| {
-            Refusal::new(
-                ErrorCode::Conflict,
-                "this view of the folder is no longer kept; read the folder again from its start",
-            )
-        })?;
+        let found = at.and_then(|at| kept.snapshots.remove(at));
+        let found = found.ok_or_else(no_longer_kept)?;
         kept.snapshots.push_back(Arc::clone(&found));
         Ok(found)
     }
@@ -76,6 +72,14 @@ impl Listings {
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The snapshot is gone, or was another session's.
+pub(crate) fn no_longer_kept() -> Refusal {
+    Refusal::new(
+        ErrorCode::Conflict,
+        "this view of the folder is no longer kept; read the folder again from its start",
+    )
 }
 
 impl Kept {

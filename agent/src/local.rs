@@ -14,7 +14,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::{clock, state::StateDir};
+use crate::{clock, lan::status::Seen, state::StateDir};
 
 /// Where the port and the secret stand.
 const FILE: &str = "agent.json";
@@ -33,8 +33,10 @@ pub(crate) enum LocalAsk {
     Status,
     /// To end.
     Stop,
-    /// To read again what its owner opened.
+    /// To read again what its owner opened and allows.
     Reload,
+    /// Where it is reached directly.
+    Lan,
 }
 
 /// How the running agent is.
@@ -61,6 +63,9 @@ pub(crate) struct Status {
     pub(crate) notes: Vec<String>,
     /// When it was started.
     pub(crate) started: Timestamp,
+    /// Its port for direct sessions; nothing while it listens nowhere.
+    #[serde(default)]
+    pub(crate) lan_port: Option<u16>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -156,6 +161,12 @@ impl Asker {
 pub(crate) async fn status(state: &StateDir) -> Result<Option<Status>, Refusal> {
     let asked = ask(state, LocalAsk::Status).await?;
     asked.map(|(status, _)| status).transpose()
+}
+
+/// Where the running agent is reached directly; nothing if none runs.
+pub(crate) async fn lan(state: &StateDir) -> Result<Option<Seen>, Refusal> {
+    let asked = ask(state, LocalAsk::Lan).await?;
+    asked.map(|(seen, _)| seen).transpose()
 }
 
 /// Has the running agent read again what its owner opened; false if none runs.

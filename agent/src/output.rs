@@ -7,6 +7,7 @@
 
 mod failure;
 mod format;
+mod progress;
 mod table;
 mod visible;
 
@@ -16,6 +17,7 @@ use serde::Serialize;
 
 pub(crate) use failure::{Exit, Failure};
 pub(crate) use format::{base64, count, size, time};
+pub(crate) use progress::{Bar, moved};
 pub(crate) use table::Table;
 pub(crate) use visible::{visible, visible_text};
 
@@ -75,8 +77,11 @@ impl Output {
 
     /// Bytes as they stand, written at once.
     pub(crate) fn write(self, bytes: &[u8]) -> Result<(), Failure> {
-        let mut out = std::io::stdout().lock();
-        out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::output)
+        progress::aside(|| {
+            let mut out = std::io::stdout().lock();
+            out.write_all(bytes).and_then(|()| out.flush())
+        })
+        .map_err(Failure::output)
     }
 
     /// A list too long to be held: rows are written as they come.
@@ -93,7 +98,7 @@ impl Output {
 pub(crate) fn remark(output: Output, text: &str) {
     if !output.is_json() {
         // A remark that cannot be shown is not missed.
-        let _ = writeln!(std::io::stderr().lock(), "{}", visible_text(text));
+        let _ = progress::aside(|| writeln!(std::io::stderr().lock(), "{}", visible_text(text)));
     }
 }
 

@@ -2,6 +2,8 @@
 //! one name at a time and never through a symlink, so that no swap of a folder for a link leads out of it.
 
 mod meta;
+mod own;
+mod write;
 
 use std::{
     ffi::OsStr,
@@ -24,9 +26,14 @@ use cap_std::{
     fs::{Dir, Metadata, OpenOptions},
 };
 
-use crate::state::{RootConfig, StateDir};
+use crate::{
+    ignore::Ignore,
+    state::{RootConfig, StateDir},
+};
 
 pub(crate) use meta::{FileMeta, FolderMeta, meta_of};
+pub(crate) use own::{OWN_FOLDER, is_own, part_name};
+pub(crate) use write::{Look, NewName, set_meta};
 
 /// A directory that the machine's owner opened.
 ///
@@ -42,6 +49,7 @@ pub(crate) struct Root {
     pub(crate) writable: bool,
     path: PathBuf,
     closed: Arc<[FolderId]>,
+    ignore: Arc<Ignore>,
 }
 
 /// Tells a folder from every other one, whatever path leads to it.
@@ -61,6 +69,8 @@ struct Closed;
 pub(crate) struct Folder {
     dir: Dir,
     closed: Arc<[FolderId]>,
+    /// Whether it is the root itself.
+    is_top: bool,
 }
 
 /// A file that was opened for reading, and what was said of it at that moment.
@@ -81,12 +91,24 @@ impl Root {
             writable: config.writable,
             path: config.path.clone(),
             closed: Arc::default(),
+            ignore: Arc::new(Ignore::lenient(&config.ignore)),
         }
     }
 
     /// The same root, in which these folders are never entered.
     pub(crate) fn without(self, closed: Arc<[FolderId]>) -> Self {
         Self { closed, ..self }
+    }
+
+    /// What uploads leave out.
+    pub(crate) fn ignore(&self) -> &Ignore {
+        &self.ignore
+    }
+
+    /// Where it is, for the system's notifier alone, which wants a path; whatever it tells of is looked at through
+    /// [`Self::folder`].
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What controllers are told.
@@ -118,7 +140,7 @@ impl Root {
     }
 
     fn top(&self) -> Result<Folder, Refusal> {
-        self.open_top().map(|dir| Folder { dir, closed: Arc::clone(&self.closed) }).map_err(|cause| {
+        self.open_top().map_err(|cause| {
             tracing::debug!(%cause, root = %self.name, "a root cannot be opened");
             let name = &self.name;
             match cause.kind() {
@@ -128,7 +150,7 @@ impl Root {
         })
     }
 
-    fn open_top(&self) -> io::Result<Dir> {
+    fn open_top(&self) -> io::Result<Folder> {
         let mut start = PathBuf::new();
         let mut names = Vec::new();
         for part in self.path.components() {
@@ -142,7 +164,11 @@ impl Root {
         for name in names {
             dir = enter(&dir, name.as_ref(), &self.closed)?;
         }
-        Ok(dir)
+        Ok(Folder {
+            dir,
+            closed: Arc::clone(&self.closed),
+            is_top: true,
+        })
     }
 }
 
@@ -160,6 +186,11 @@ pub(crate) fn key_folders(state: &StateDir) -> Result<Arc<[FolderId]>, Refusal> 
 }
 
 impl FolderId {
+    /// The number that its file system gave it.
+    pub(crate) fn number(self) -> u64 {
+        self.inode
+    }
+
     /// Of the folder at this path.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         Self::of(&Dir::open_ambient_dir(path, ambient_authority())?)
@@ -190,7 +221,8 @@ fn enter(dir: &Dir, name: &Path, closed: &[FolderId]) -> io::Result<Dir> {
 }
 
 impl Folder {
-    /// All names with their kinds, in the order of the file system. Nothing is asked of the single entries, so it is fast.
+    /// All names with their kinds, in the order of the file system, but those of this program's own. Nothing is asked of the
+    /// single entries, so it is fast.
     pub(crate) fn names(&self) -> Result<Vec<(Name, EntryKind)>, Refusal> {
         let mut names = Vec::new();
         self.each_name(|name, kind| {
@@ -211,6 +243,9 @@ impl Folder {
                 tracing::debug!(name = ?entry.file_name(), "a name that cannot be addressed is left out");
                 continue;
             };
+            if own::is_hidden(&name, self.is_top) {
+                continue;
+            }
             let kind = entry
                 .file_type()
                 .ok()
@@ -245,11 +280,8 @@ impl Folder {
 
     /// Opens a folder in this one; a symlink is none.
     pub(crate) fn folder(&self, name: &Name) -> Result<Self, Refusal> {
-        let dir = enter(&self.dir, &os_name(name)?, &self.closed).map_err(|cause| refusal(&cause))?;
-        Ok(Self {
-            dir,
-            closed: Arc::clone(&self.closed),
-        })
+        os_name(name)?;
+        self.enter(name).map_err(|cause| refusal(&cause))
     }
 
     /// Opens a regular file. Anything else is refused at once: no pipe is waited for, no device is touched.
@@ -275,6 +307,17 @@ impl Folder {
             meta: meta::file_meta(&opened),
             file,
         })
+    }
+
+    /// The low 12 permission bits of an entry; 0 where the platform has none or the entry is gone.
+    pub(crate) fn mode(&self, name: &Name) -> u32 {
+        let meta = os_name(name).ok().and_then(|path| self.dir.symlink_metadata(path).ok());
+        meta.map_or(0, |meta| meta::folder_meta(&meta).mode)
+    }
+
+    /// Tells this folder from every other one.
+    pub(crate) fn id(&self) -> Result<FolderId, Refusal> {
+        FolderId::of(&self.dir).map_err(|cause| refusal(&cause))
     }
 
     /// Permission bits and modification time of this folder itself.
@@ -340,7 +383,7 @@ fn not_a_file(kind: EntryKind) -> Refusal {
 }
 
 /// As the platform names it. Of Windows' names only those without a second path separator or stream can be opened.
-fn os_name(name: &Name) -> Result<PathBuf, Refusal> {
+pub(crate) fn os_name(name: &Name) -> Result<PathBuf, Refusal> {
     #[cfg(unix)]
     {
         use std::os::unix::ffi::OsStrExt;

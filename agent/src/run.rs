@@ -6,6 +6,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use beckon_shared::{
     api::transfer::Act,
+    device::Hello,
     error::{ErrorCode, Refusal},
     id::{DeviceId, TransferId},
     order::SignedOrder,
@@ -21,7 +22,9 @@ use crate::{
     agent::Agent,
     clock,
     connection::{ConnectError, Connection, LinkEnd},
-    hello, live,
+    hello,
+    lan::{Endpoint, mdns},
+    live,
     local::{Listener, LocalAsk, Status},
     server::Server,
     session,
@@ -29,8 +32,6 @@ use crate::{
 };
 use backoff::{Backoff, Cause};
 
-/// How often addresses are compared with those last told.
-const ADDRESSES_EVERY: Duration = Duration::from_secs(10);
 /// How long what is under way may take to end, once the agent is to stop.
 const WIND_DOWN: Duration = Duration::from_secs(5);
 /// Pushed orders, and what is wanted of them, that wait to be looked at.
@@ -65,6 +66,9 @@ pub(crate) async fn run(options: Options, on_online: impl Fn(&Label, &DeviceId))
     let (link_end, link) = LinkEnd::new();
     let agent = Arc::new(Agent::open(state.clone(), &machine, server, link)?);
     let listener = Listener::open(&state).await?;
+    let endpoint = Endpoint::open(&agent).await;
+    agent.tasks.spawn(endpoint.follow());
+    agent.tasks.spawn(mdns::announce(Arc::clone(&agent)));
     let ended = tokio::select! {
         ended = stay_connected(&agent, &link_end, &on_online) => ended,
         () = revoked(&agent) => Err(revocation()),
@@ -87,6 +91,8 @@ async fn wind_down(agent: &Agent, link: &LinkEnd) {
     agent.tasks.close();
     if tokio::time::timeout(WIND_DOWN, agent.tasks.wait()).await.is_err() {
         tracing::warn!("not everything ended in time; it goes on when the agent runs again");
+    } else {
+        agent.book.close();
     }
 }
 
@@ -98,14 +104,22 @@ async fn stay_connected(
 ) -> Result<(), Refusal> {
     let (pushed, queue) = mpsc::channel(PUSHED);
     agent.tasks.spawn(take_pushed(Arc::clone(agent), queue));
+    agent.take_up_unshown();
+    agent.forget_old_copies();
+    agent.keep_trash_short();
     let mut backoff = Backoff::default();
     loop {
-        let cause = match Connection::open(&agent.server, &agent.identity, agent.hello()).await {
+        let hello = agent.hello();
+        let cause = match Connection::open(&agent.server, &agent.identity, hello.clone()).await {
             Ok((connection, welcome, events)) => {
                 backoff = Backoff::default();
                 agent.rename(&welcome.name);
                 on_online(&welcome.name, &agent.device());
-                serve_connection(agent, link, &pushed, connection, welcome, events).await
+                let told = Hello {
+                    name: welcome.name.clone(),
+                    ..hello
+                };
+                serve_connection(agent, link, &pushed, connection, (welcome, told), events).await
             }
             Err(error) => not_connected(agent, error),
         };
@@ -165,7 +179,7 @@ async fn serve_connection(
     link: &LinkEnd,
     pushed: &mpsc::Sender<Pushed>,
     connection: Connection,
-    welcome: Welcome,
+    (welcome, told): (Welcome, Hello),
     events: mpsc::Receiver<FromServer>,
 ) -> Cause {
     if let Some(statement) = &welcome.statement {
@@ -174,7 +188,7 @@ async fn serve_connection(
     link.set(Some(connection.clone()));
     let cause = tokio::select! {
         cause = take_events(agent, pushed, events) => cause,
-        () = tell_changes(agent, &connection) => Cause::Broken,
+        () = tell_changes(agent, &connection, told) => Cause::Broken,
     };
     link.set(None);
     cause
@@ -195,6 +209,7 @@ async fn take_events(
             }
             FromServer::Limits(limits) => agent.limit(limits),
             FromServer::ReadLive(asked) => live::answer(agent, *asked),
+            FromServer::News { transfer } => agent.hear_news(transfer),
             FromServer::Session { ticket } => begin_session(agent, ticket),
             FromServer::Statement(statement) => learn(agent, &statement),
             FromServer::GoAway { reason, back_in_ms } => return sent_away(&reason, back_in_ms),
@@ -228,22 +243,22 @@ async fn take_pushed(agent: Arc<Agent>, mut queue: mpsc::Receiver<Pushed>) {
     }
 }
 
-/// Tells the server when addresses or roots are no longer those of the last hello.
-async fn tell_changes(agent: &Agent, connection: &Connection) {
-    let mut roots = agent.watch_roots();
-    let mut addresses = hello::addresses();
+/// Tells the server when addresses, roots or the port of direct sessions are no longer those of the last hello.
+async fn tell_changes(agent: &Agent, connection: &Connection, mut told: Hello) {
+    let (mut roots, mut lan) = (agent.watch_roots(), agent.lan.watch());
     loop {
-        tokio::select! {
-            changed = roots.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(ADDRESSES_EVERY) => {
-                let now = hello::addresses();
-                if now == addresses {
-                    continue;
-                }
-                addresses = now;
-            }
+        let now = agent.hello();
+        if now != told {
+            connection.send_hello(now.clone()).await;
+            told = now;
         }
-        connection.send_hello(agent.hello()).await;
+        let changed = tokio::select! {
+            changed = roots.changed() => changed,
+            changed = lan.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
     }
 }
 
@@ -292,7 +307,12 @@ async fn serve_locally(agent: &Agent, listener: &Listener) -> crate::local::Aske
                 asker.answer(&Ok(())).await;
                 return asker;
             }
-            LocalAsk::Reload => asker.answer(&agent.reload()).await,
+            LocalAsk::Reload => {
+                let reloaded = agent.reload();
+                agent.lan.settled().await;
+                asker.answer(&reloaded).await;
+            }
+            LocalAsk::Lan => asker.answer(&Ok(agent.lan.seen())).await,
             LocalAsk::Status => {
                 let status = Status {
                     pid: std::process::id(),
@@ -305,6 +325,7 @@ async fn serve_locally(agent: &Agent, listener: &Listener) -> crate::local::Aske
                     orders: agent.open_orders(),
                     notes: agent.notes(),
                     started,
+                    lan_port: agent.lan.port(),
                 };
                 asker.answer(&Ok(status)).await;
             }

@@ -13,7 +13,10 @@ use beckon_shared::{
     transfer::Problem,
 };
 
-use crate::root::{Folder, Root};
+use crate::{
+    ignore::Ignore,
+    root::{Folder, Root},
+};
 
 /// Deeper folders are opened by path, so that a deep tree does not use up the process's open files.
 const HANDLES_DEEP: usize = 64;
@@ -38,6 +41,44 @@ pub(crate) enum Step {
     Problem(Problem),
     /// Something that was listed and then was not there.
     Vanished,
+    /// Something that was named by itself, and that the root leaves out.
+    LeftOut(RootPath),
+}
+
+/// A place that is walked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scope {
+    /// Where it is.
+    pub(crate) path: RootPath,
+    /// How much of it.
+    pub(crate) depth: Depth,
+}
+
+/// How much of a place is walked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// A folder with all that is below it.
+    Below,
+    /// Of a folder only itself.
+    Itself,
+}
+
+impl Scope {
+    /// A place with all that is below it.
+    pub(crate) fn below(path: RootPath) -> Self {
+        Self {
+            path,
+            depth: Depth::Below,
+        }
+    }
+
+    /// A place by itself.
+    pub(crate) fn itself(path: RootPath) -> Self {
+        Self {
+            path,
+            depth: Depth::Itself,
+        }
+    }
 }
 
 /// A folder that is still to be read.
@@ -49,6 +90,7 @@ struct Pending {
 
 struct Walk<'a, V> {
     root: &'a Root,
+    skip: &'a Ignore,
     visit: V,
     pending: Vec<Pending>,
 }
@@ -61,26 +103,44 @@ pub(crate) fn merged(mut paths: Vec<RootPath>) -> Vec<RootPath> {
     paths
 }
 
-/// Walks the paths and all that is below them, depth first, until all is seen or `visit` breaks off.
-pub(crate) fn walk(root: &Root, paths: &[RootPath], visit: impl FnMut(Step) -> ControlFlow<()>) -> ControlFlow<()> {
+/// The places in the order of a walk, without what another one of them holds.
+pub(crate) fn merged_scopes(mut scopes: Vec<Scope>) -> Vec<Scope> {
+    scopes.sort_by_cached_key(|scope| {
+        let names = scope.path.names().map(|name| name.as_bytes().to_vec());
+        (names.collect::<Vec<_>>(), scope.depth == Depth::Itself)
+    });
+    scopes.dedup_by(|next, kept| kept.path == next.path || kept.depth == Depth::Below && kept.path.holds(&next.path));
+    scopes
+}
+
+/// Walks the places, depth first, until all is seen or `visit` breaks off. What is left out is passed over, and so is all
+/// below it.
+pub(crate) fn walk(
+    root: &Root,
+    scopes: &[Scope],
+    skip: &Ignore,
+    visit: impl FnMut(Step) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     let mut walk = Walk {
         root,
+        skip,
         visit,
         pending: Vec::new(),
     };
-    for path in paths {
-        walk.selected(path)?;
+    for scope in scopes {
+        walk.selected(&scope.path, scope.depth)?;
         while let Some(next) = walk.pending.pop() {
-            walk.enter(next)?;
+            walk.enter(next, Depth::Below)?;
         }
     }
     ControlFlow::Continue(())
 }
 
 impl<V: FnMut(Step) -> ControlFlow<()>> Walk<'_, V> {
-    fn selected(&mut self, path: &RootPath) -> ControlFlow<()> {
+    fn selected(&mut self, path: &RootPath, depth: Depth) -> ControlFlow<()> {
         if path.is_root() {
             return match self.root.folder(path) {
+                Ok(_) if depth == Depth::Itself => ControlFlow::Continue(()),
                 Ok(top) => self.contents(top, path),
                 Err(refusal) => self.problem(path, refusal),
             };
@@ -90,11 +150,15 @@ impl<V: FnMut(Step) -> ControlFlow<()>> Walk<'_, V> {
             .parent(path)
             .and_then(|(parent, name)| Ok((parent.stat(&name)?, parent)));
         match looked {
-            Ok((entry, parent)) if entry.kind == EntryKind::Folder => self.enter(Pending {
-                parent: Some(Arc::new(parent)),
-                path: path.clone(),
-                entry,
-            }),
+            Ok((entry, _)) if self.skip.covers(path, entry.kind) => (self.visit)(Step::LeftOut(path.clone())),
+            Ok((entry, parent)) if entry.kind == EntryKind::Folder => {
+                let folder = Pending {
+                    parent: Some(Arc::new(parent)),
+                    path: path.clone(),
+                    entry,
+                };
+                self.enter(folder, depth)
+            }
             Ok((entry, _)) if entry.kind == EntryKind::Other => {
                 let advice = "it is a pipe, socket or device, which is never read; leave it out";
                 self.problem(path, Refusal::new(ErrorCode::NotAFile, advice))
@@ -104,7 +168,7 @@ impl<V: FnMut(Step) -> ControlFlow<()>> Walk<'_, V> {
         }
     }
 
-    fn enter(&mut self, next: Pending) -> ControlFlow<()> {
+    fn enter(&mut self, next: Pending, depth: Depth) -> ControlFlow<()> {
         let Pending { parent, path, entry } = next;
         let opened = match parent {
             Some(parent) => parent.folder(&entry.name),
@@ -114,7 +178,10 @@ impl<V: FnMut(Step) -> ControlFlow<()>> Walk<'_, V> {
         match opened {
             Ok((mode, folder)) => {
                 self.found(path.clone(), entry, mode)?;
-                self.contents(folder, &path)
+                match depth {
+                    Depth::Below => self.contents(folder, &path),
+                    Depth::Itself => ControlFlow::Continue(()),
+                }
             }
             Err(refusal) => self.vanished_or_problem(&path, refusal),
         }
@@ -137,6 +204,9 @@ impl<V: FnMut(Step) -> ControlFlow<()>> Walk<'_, V> {
             };
             if kind == EntryKind::Other {
                 tracing::debug!(path = ?below, "a pipe, socket or device is passed over");
+                continue;
+            }
+            if self.skip.skips(&below, kind) {
                 continue;
             }
             match folder.stat(&name) {

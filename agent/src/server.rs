@@ -2,7 +2,10 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use beckon_shared::error::{ErrorCode, Refusal};
+use beckon_shared::{
+    error::{ErrorCode, Refusal},
+    wire::FRAME_MAX,
+};
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
@@ -53,17 +56,22 @@ impl Server {
 
     /// An HTTP client for this server, with the same trust. It follows no redirects, so that nothing secret leaves the origin.
     pub(crate) fn http(&self) -> Result<reqwest::Client, Refusal> {
-        let builder = reqwest::Client::builder()
+        built(self.http_builder())
+    }
+
+    /// As [`Server::http`], by HTTP/1.1, whose connections can become WebSockets.
+    pub(crate) fn http_for_sockets(&self) -> Result<reqwest::Client, Refusal> {
+        built(self.http_builder().http1_only())
+    }
+
+    fn http_builder(&self) -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
             .tls_backend_preconfigured(ClientConfig::clone(&self.tls))
             .connect_timeout(DIAL_TIMEOUT)
             .pool_idle_timeout(IDLE)
             .redirect(reqwest::redirect::Policy::none())
             .tcp_nodelay(true)
-            .no_proxy();
-        builder.build().map_err(|cause| {
-            tracing::error!(%cause, "no HTTP client");
-            Refusal::new(ErrorCode::Internal, "the HTTP client could not be set up; see the log")
-        })
+            .no_proxy()
     }
 
     /// Opens a WebSocket at `path` with messages of at most `message_max` bytes. Offers the sub-protocols in `offered`
@@ -94,9 +102,10 @@ impl Server {
             .map_err(|_| unreachable())?;
         let protocols = HeaderValue::from_str(offered).map_err(|_| ConnectError::Protocol)?;
         request.headers_mut().insert(PROTOCOL_HEADER, protocols);
-        // A small buffer: an idle connection costs its size for as long as it stands.
+        // A small buffer, because an idle connection costs its size for as long as it stands; but a session, which ends when
+        // it is idle, takes in a record at a time.
         let config = WebSocketConfig::default()
-            .read_buffer_size(4096)
+            .read_buffer_size(if message_max > FRAME_MAX { 64 << 10 } else { 4096 })
             .write_buffer_size(0)
             .max_message_size(Some(message_max))
             .max_frame_size(Some(message_max));
@@ -114,6 +123,13 @@ impl Server {
             .unwrap_or_default();
         Ok((socket, taken.to_owned()))
     }
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Refusal> {
+    builder.build().map_err(|cause| {
+        tracing::error!(%cause, "no HTTP client");
+        Refusal::new(ErrorCode::Internal, "the HTTP client could not be set up; see the log")
+    })
 }
 
 fn trusted(ca: Option<&Path>) -> Result<RootCertStore, Refusal> {

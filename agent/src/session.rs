@@ -2,8 +2,12 @@
 //! who carries it can neither read nor change it.
 
 mod controller;
+mod dialer;
+pub(crate) mod direct;
 mod line;
 mod machine;
+mod pulse;
+mod reach;
 
 use std::time::Duration;
 
@@ -22,8 +26,10 @@ use crate::{
     server::{Server, Socket},
 };
 
-pub(crate) use controller::Session;
-pub(crate) use machine::serve;
+pub(crate) use controller::{Session, Unanswered};
+pub(crate) use dialer::Dialer;
+pub(crate) use machine::{Visit, fetch_piece, serve};
+pub(crate) use reach::{Dial, Reach, Use, Way};
 
 /// How long each step of the handshake may take; the other end may have to dial first.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -66,14 +72,12 @@ fn bad_handshake(bad: BadHandshake) -> Refusal {
         BadHandshake::Version => ErrorCode::BadVersion,
         BadHandshake::Malformed => ErrorCode::BadRequest,
         BadHandshake::Certificate(BadCertificate::Revoked) => ErrorCode::Revoked,
-        BadHandshake::Crypto
-        | BadHandshake::Account
-        | BadHandshake::Certificate(_)
-        | BadHandshake::Keys
-        | BadHandshake::Role => ErrorCode::NotAllowed,
+        BadHandshake::Crypto | BadHandshake::Certificate(_) | BadHandshake::Keys | BadHandshake::Role => {
+            ErrorCode::NotAllowed
+        }
     };
     Refusal::new(code, bad.to_string())
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,12 +12,14 @@ use beckon_shared::error::{ErrorCode, Refusal};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) use file::{create_private_file, located, owned_folder, read_small_file};
-pub(crate) use record::{Controller, Machine, Puts, RootConfig, SignIn};
+pub(crate) use record::{Controller, KnownDevices, Machine, Puts, RootConfig, SignIn};
 
 /// Who is signed in here.
 const CONTROLLER: &str = "controller.json";
 /// What this device is as a machine.
 const MACHINE: &str = "machine.json";
+/// The control list as the controller last saw it.
+const DEVICES: &str = "devices.json";
 /// What `beckon put` began.
 const PUTS: &str = "puts.json";
 /// Locked while a record is read, changed and written.
@@ -66,6 +68,11 @@ impl StateDir {
     /// Where the folder is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The number of the user whose folder it is, where users have numbers.
+    pub(crate) fn owner(&self) -> Option<u32> {
+        file::owner(&self.path)
     }
 
     /// Opens a file of this folder to read and write, for a database that keeps it; makes it if need be.
@@ -131,6 +138,26 @@ impl StateDir {
         let mut puts = self.puts()?;
         change(&mut puts);
         self.write(PUTS, &puts)
+    }
+
+    /// The control list as it was last seen here. One that cannot be read any more is as good as none.
+    pub(crate) fn known_devices(&self) -> Result<Option<KnownDevices>, Refusal> {
+        let bytes = self.read_bytes(DEVICES, RECORD_MAX)?;
+        Ok(bytes.and_then(|bytes| record::decode(&bytes).ok()))
+    }
+
+    /// Keeps the control list, if it differs from the one that is kept.
+    pub(crate) fn keep_devices(&self, known: &KnownDevices) -> Result<(), Refusal> {
+        let _lock = self.lock_records()?;
+        if self.known_devices()?.as_ref() == Some(known) {
+            return Ok(());
+        }
+        self.write(DEVICES, known)
+    }
+
+    /// Forgets the control list that was last seen.
+    pub(crate) fn forget_devices(&self) -> Result<(), Refusal> {
+        self.remove(DEVICES)
     }
 
     /// Becomes the one `beckon run` of this folder.

@@ -7,15 +7,18 @@
 mod batch;
 mod buffer;
 mod chain;
+pub(crate) mod deliver;
 mod encode;
-mod http;
+pub(crate) mod http;
+mod keep;
 mod missing;
-mod patience;
-mod pause;
+pub(crate) mod patience;
+pub(crate) mod pause;
 mod progress;
 mod read;
+mod recipe;
 mod record;
-mod remote;
+pub(crate) mod remote;
 mod report;
 mod store;
 mod window;
@@ -55,10 +58,12 @@ use buffer::Buffers;
 use chain::Chain;
 use encode::Compression;
 use http::Http;
+pub(crate) use keep::{Cycle, Follow, Keeper, Order, Places, Read, Teller};
 use pause::{Pace, Pause};
 use progress::Counters;
 use read::{Item, Site};
-use remote::Remote;
+use remote::Failure;
+pub(crate) use remote::Remote;
 use window::Window;
 
 /// Threads that read: one waits for the disk while the other one hashes.
@@ -69,6 +74,8 @@ const QUEUE: usize = 16_384;
 const ROUNDS: u32 = 6;
 /// What is on its way when somebody pauses gets so long to arrive.
 const DRAIN: Duration = Duration::from_secs(5);
+/// A server that refuses a selection more often than this is not asked again to keep it.
+const HAND_OVER_REFUSALS_MAX: u32 = 4;
 /// Progress is told four times a second.
 const TELL: Duration = Duration::from_millis(250);
 
@@ -125,6 +132,8 @@ pub(crate) struct Job {
     pub(crate) space: SpaceId,
     /// What was selected.
     pub(crate) selection: Selection,
+    /// The selection that travels beside the order, where this device was given it and need not ask the server.
+    pub(crate) beside: Option<Vec<u8>>,
     /// Where below the root that the server knows the content of this folder goes; mostly the folder is that root.
     pub(crate) below: RootPath,
     /// This device.
@@ -138,6 +147,9 @@ pub(crate) struct Job {
     /// What to do when the root, or much of it, is not there.
     pub(crate) if_missing: IfMissing,
 }
+
+/// How often the server is told that a person must say whether to go on: it may not have heard.
+pub(crate) const ASK_EVERY: Duration = Duration::from_secs(10);
 
 /// What to do when the root, or much of what was stored of it before, is not there: a disk may have been taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,16 +181,7 @@ pub(crate) enum Outcome {
 /// Carries out an order.
 pub(crate) async fn run(job: Job, tools: &Tools) -> Outcome {
     let (cancel, pause) = (job.cancel.clone(), job.pause.clone());
-    let shared = Shared {
-        remote: Http::new(tools, job.transfer),
-        below: job.below.clone(),
-        counters: Arc::new(Counters::new(tools.index.tally(job.transfer))),
-        pace: Pace::NORMAL,
-        compression: Compression::towards(&tools.origin),
-        throttle: Arc::clone(&tools.throttle),
-        durable: Arc::clone(&tools.durable),
-        window: Window::default(),
-    };
+    let shared = Shared::new(tools, job.transfer, job.below.clone());
     let upload = upload(job, shared, tools.index.clone(), Arc::clone(&tools.buffers));
     let outcome = tokio::select! {
         biased;
@@ -191,7 +194,7 @@ pub(crate) async fn run(job: Job, tools: &Tools) -> Outcome {
 }
 
 /// Ends when a pause has lasted so long that it is not waited for any longer.
-async fn drained(pause: &CancellationToken) {
+pub(crate) async fn drained(pause: &CancellationToken) {
     pause.cancelled().await;
     tokio::time::sleep(DRAIN).await;
 }
@@ -206,6 +209,22 @@ struct Shared<R> {
     throttle: Arc<Throttle>,
     durable: Arc<DurableFiles>,
     window: Window,
+}
+
+impl Shared<Http> {
+    /// Of a transfer that goes to the server.
+    fn new(tools: &Tools, transfer: TransferId, below: RootPath) -> Self {
+        Self {
+            remote: Http::new(tools, transfer),
+            below,
+            counters: Arc::new(Counters::new(tools.index.tally(transfer))),
+            pace: Pace::NORMAL,
+            compression: Compression::towards(&tools.origin),
+            throttle: Arc::clone(&tools.throttle),
+            durable: Arc::clone(&tools.durable),
+            window: Window::default(),
+        }
+    }
 }
 
 async fn upload<R: Remote>(job: Job, shared: Shared<R>, index: Index, buffers: Arc<Buffers>) -> Outcome {
@@ -290,6 +309,7 @@ async fn work<R: Remote>(
         buffers,
         grant,
         source,
+        keeps: false,
     };
     let (first, ()) = tokio::try_join!(report::report_all(shared, reported), upload.run(paths, problems))?;
     Ok(first)
@@ -306,20 +326,46 @@ async fn begin<R: Remote>(shared: &Shared<R>) -> Result<UploadGrant, Refusal> {
 }
 
 async fn selected<R: Remote>(job: &Job, shared: &Shared<R>) -> Result<Vec<RootPath>, Refusal> {
-    let mut pause = Pause::new(&shared.remote, &shared.counters, shared.pace);
-    let detached = loop {
-        if matches!(job.selection, Selection::Inline(_)) {
-            break None;
-        }
-        match shared.remote.selection().await {
-            Ok(bytes) => break Some(bytes),
-            Err(failure) => pause.after(failure).await?,
+    let detached = match (&job.selection, &job.beside) {
+        (Selection::Inline(_), _) => None,
+        (Selection::Detached(_), None) => Some(ask_selection(shared).await?),
+        (Selection::Detached(_), Some(beside)) => {
+            hand_over(shared, beside).await;
+            Some(beside.clone())
         }
     };
     let paths = job.selection.paths(detached.as_deref());
     paths
         .map(scan::merged)
         .map_err(|bad| Refusal::new(ErrorCode::BadOrder, bad.to_string()))
+}
+
+async fn ask_selection<R: Remote>(shared: &Shared<R>) -> Result<Vec<u8>, Refusal> {
+    let mut pause = Pause::new(&shared.remote, &shared.counters, shared.pace);
+    loop {
+        match shared.remote.selection().await {
+            Ok(bytes) => return Ok(bytes),
+            Err(failure) => pause.after(failure).await?,
+        }
+    }
+}
+
+/// Hands the server a selection that it may not have. Without it people cannot see what was selected, nor have it tried
+/// again; the upload needs it no more than that.
+async fn hand_over<R: Remote>(shared: &Shared<R>, beside: &[u8]) {
+    let mut pause = Pause::new(&shared.remote, &shared.counters, shared.pace);
+    let mut refusals = 0;
+    while let Err(failure) = shared.remote.keep_selection(beside).await {
+        refusals += u32::from(matches!(failure, Failure::Refused(_)));
+        let given_up = match failure {
+            Failure::Refused(refusal) if refusals > HAND_OVER_REFUSALS_MAX => Err(refusal),
+            failure => pause.after(failure).await,
+        };
+        if let Err(refusal) = given_up {
+            tracing::warn!(%refusal, "the server does not keep a selection");
+            return;
+        }
+    }
 }
 
 /// An upload that the server has agreed to.
@@ -330,12 +376,16 @@ struct Upload<R> {
     buffers: Arc<Buffers>,
     grant: UploadGrant,
     source: Source,
+    /// Whether the root is watched.
+    keeps: bool,
 }
 
 /// Where a round's items come from.
 enum Feed {
     Walk(Vec<RootPath>, Box<View>),
     Again(Vec<Item>),
+    /// Of a root that is watched.
+    Kept(Box<keep::Stream>),
 }
 
 impl<R: Remote> Upload<R> {
@@ -377,6 +427,7 @@ impl<R: Remote> Upload<R> {
             counters: Arc::clone(&self.shared.counters),
             problems: problems.clone(),
             stop: stop.clone(),
+            keeps: self.keeps,
             again: Mutex::default(),
         });
         let (out, batches) = mpsc::channel(1);
@@ -388,7 +439,7 @@ impl<R: Remote> Upload<R> {
             thread.await.map_err(|_| broken())?;
         }
         again.append(&mut site.again.lock().unwrap_or_else(PoisonError::into_inner));
-        if again.is_empty() && !self.shared.counters.asks.load(Relaxed) {
+        if again.is_empty() && !self.keeps && !self.shared.counters.asks.load(Relaxed) {
             self.look_for_the_root(site).await?;
         }
         Ok(again)
@@ -422,6 +473,7 @@ impl<R: Remote> Upload<R> {
             }
             // An error only says that nobody reads any more.
             Feed::Again(items) => _ = items.into_iter().try_for_each(|item| queue.send(item)),
+            Feed::Kept(stream) => stream.pick(&walking, &index, &queue),
         })];
         threads.extend((0..READERS).map(|_| {
             let batches = Batches::new(self.grant.chunk_key.clone(), Arc::clone(&self.buffers), out.clone());
@@ -439,8 +491,10 @@ impl<R: Remote> Upload<R> {
             device: self.job.device,
             keys: Arc::clone(&self.job.keys),
             head: self.grant.head,
+            keeps: self.keeps,
             rows,
             problems,
+            before: None,
         }
     }
 

@@ -26,7 +26,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Wakes neighbours, now and then.
 #[derive(Debug, Default)]
 pub(crate) struct Waker {
-    last: Mutex<Option<Instant>>,
+    /// When, and whom.
+    last: Mutex<Option<(Instant, Vec<[u8; 6]>)>>,
 }
 
 /// A network that this machine is in.
@@ -44,12 +45,18 @@ impl Waker {
             let advice = format!("name 1 to {WAKE_MAX} hardware addresses");
             return Err(Refusal::new(ErrorCode::BadRequest, advice));
         }
-        self.take_turn(Instant::now())?;
+        if !self.take_turn(macs, Instant::now())? {
+            return Ok(());
+        }
         let networks = networks(&hello::addresses());
         // One that works is enough: the sleeper is in one of them.
         let sent: Vec<io::Result<()>> = networks.iter().map(|network| send(*network, port(), macs)).collect();
         tracing::info!(count = macs.len(), networks = networks.len(), "waking neighbours");
-        match sent.into_iter().reduce(Result::or) {
+        let sent = sent.into_iter().reduce(Result::or);
+        if !matches!(sent, Some(Ok(()))) {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Vec::new()));
+        }
+        match sent {
             Some(Ok(())) => Ok(()),
             Some(Err(cause)) => {
                 tracing::warn!(%cause, "no packet could be sent");
@@ -59,16 +66,22 @@ impl Waker {
         }
     }
 
-    fn take_turn(&self, now: Instant) -> Result<(), Refusal> {
+    /// Whether packets are to be sent: not to those who were sent some just now, whose answer may have got lost.
+    fn take_turn(&self, macs: &[[u8; 6]], now: Instant) -> Result<bool, Refusal> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|last| now.duration_since(last) < PAUSE) {
-            return Err(Refusal::new(
-                ErrorCode::TooMany,
-                "this machine woke somebody just now; try again in 5 s",
-            ));
+        match &*last {
+            Some((at, _)) if now.duration_since(*at) >= PAUSE => {}
+            Some((_, woken)) if woken == macs => return Ok(false),
+            Some(_) => {
+                return Err(Refusal::new(
+                    ErrorCode::TooMany,
+                    "this machine woke somebody just now; try again in 5 s",
+                ));
+            }
+            None => {}
         }
-        *last = Some(now);
-        Ok(())
+        *last = Some((now, macs.to_vec()));
+        Ok(true)
     }
 }
 
@@ -169,10 +182,16 @@ mod tests {
     #[test]
     fn whoever_asks_often_waits() {
         let (waker, now) = (Waker::default(), Instant::now());
-        assert!(waker.take_turn(now).is_ok());
-        let refused = waker.take_turn(now + Duration::from_secs(4)).unwrap_err();
+        let soon = now + Duration::from_secs(4);
+        assert_eq!(waker.take_turn(&[[2; 6]], now), Ok(true));
+        let refused = waker.take_turn(&[[4; 6]], soon).unwrap_err();
         assert_eq!(refused.code, ErrorCode::TooMany);
-        assert!(waker.take_turn(now + PAUSE).is_ok());
+        assert_eq!(
+            waker.take_turn(&[[2; 6]], soon),
+            Ok(false),
+            "they were sent what is asked"
+        );
+        assert_eq!(waker.take_turn(&[[2; 6]], now + PAUSE), Ok(true));
         for bad in [vec![], vec![[2; 6]; WAKE_MAX + 1]] {
             assert_eq!(waker.wake(&bad).unwrap_err().code, ErrorCode::BadRequest);
         }

@@ -5,6 +5,8 @@ use beckon_shared::{
     id::{AccountId, DeviceId, RootId, SpaceId, TransferId},
 };
 
+use crate::error::not_found;
+
 /// What may be done in a space; a later one includes the earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Right {
@@ -97,28 +99,92 @@ impl GrantedSpace {
     }
 }
 
-/// What a bearer ticket opens: the bulk requests of one transfer of one machine.
+/// What a bearer ticket opens: the bulk requests of one device for one transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TransferAccess {
-    /// The machine's account.
+    /// The device's account.
     pub(crate) account: AccountId,
-    /// The machine.
+    /// The device that asks.
     pub(crate) device: DeviceId,
     /// The transfer.
     pub(crate) transfer: TransferId,
-    /// Where its content goes.
+    /// Where its content is.
     pub(crate) space: SpaceId,
-    /// What it uploads.
+    /// The root of its machine.
+    pub(crate) root: RootId,
+    /// What of it may be asked.
+    pub(crate) opens: Opens,
+}
+
+/// Which requests are open to whoever has a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opens {
+    /// To store chunks and commits that put.
+    Upload,
+    /// To store chunks and all commits.
+    Watch,
+    /// To store chunks that the transfer's machine is to write.
+    Send,
+    /// To read what a root holds.
+    Copy(Origin),
+    /// To read the chunks that were stored for the transfer.
+    Receive,
+}
+
+/// Whose commits a copy is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The device that signed them.
+    pub(crate) device: DeviceId,
+    /// Its root.
     pub(crate) root: RootId,
 }
 
+/// What may be read for a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// What a root holds and held.
+    Root(Origin),
+    /// The chunks that were stored for the transfer.
+    Sent,
+}
+
 impl TransferAccess {
-    /// The right to write to the transfer's space.
+    /// The right to use the transfer's space, as far as the ticket goes.
     pub(crate) fn granted(&self) -> GrantedSpace {
+        let right = match self.opens {
+            Opens::Upload | Opens::Watch | Opens::Send => Right::Write,
+            Opens::Copy(_) | Opens::Receive => Right::Read,
+        };
         GrantedSpace {
             account: self.account,
             space: self.space,
-            right: Right::Write,
+            right,
+        }
+    }
+
+    /// Stops who may not store chunks.
+    pub(crate) fn may_store(&self) -> Result<(), Refusal> {
+        match self.opens {
+            Opens::Upload | Opens::Watch | Opens::Send => Ok(()),
+            Opens::Copy(_) | Opens::Receive => Err(not_found()),
+        }
+    }
+
+    /// Stops who may not commit, nor ask what the root's files are made of.
+    pub(crate) fn may_commit(&self) -> Result<(), Refusal> {
+        match self.opens {
+            Opens::Upload | Opens::Watch => Ok(()),
+            Opens::Send | Opens::Copy(_) | Opens::Receive => Err(not_found()),
+        }
+    }
+
+    /// What may be read, or why nothing.
+    pub(crate) fn may_read(&self) -> Result<Reads, Refusal> {
+        match self.opens {
+            Opens::Copy(origin) => Ok(Reads::Root(origin)),
+            Opens::Receive => Ok(Reads::Sent),
+            Opens::Upload | Opens::Watch | Opens::Send => Err(not_found()),
         }
     }
 }
@@ -159,6 +225,33 @@ mod tests {
             access.space(shared, Right::Write).unwrap_err().code,
             ErrorCode::NotAllowed
         );
+    }
+
+    #[test]
+    fn a_ticket_opens_nothing_but_what_its_transfer_is_about() {
+        let (_, own, _) = access();
+        let origin = Origin {
+            device: DeviceId([2; 32]),
+            root: RootId([3; 16]),
+        };
+        let may = |opens| {
+            let access = TransferAccess {
+                account: AccountId([1; 32]),
+                device: DeviceId([1; 32]),
+                transfer: TransferId::new(Default::default(), [1; 10]),
+                space: own,
+                root: RootId([1; 16]),
+                opens,
+            };
+            let writes = access.granted().writable().is_ok();
+            assert_eq!(writes, access.may_store().is_ok());
+            (writes, access.may_commit().is_ok(), access.may_read().ok())
+        };
+        assert_eq!(may(Opens::Upload), (true, true, None));
+        assert_eq!(may(Opens::Watch), (true, true, None));
+        assert_eq!(may(Opens::Send), (true, false, None));
+        assert_eq!(may(Opens::Copy(origin)), (false, false, Some(Reads::Root(origin))));
+        assert_eq!(may(Opens::Receive), (false, false, Some(Reads::Sent)));
     }
 
     #[test]

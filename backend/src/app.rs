@@ -13,7 +13,7 @@ use crate::{
     error::Failure,
     http::{self, limit::Limits, origin::Origins},
     hub::Hub,
-    order::Live,
+    order::{Live, News},
     relay::{self, Relays},
     setup::SetUp,
     store::{Store, meta::Meta},
@@ -39,6 +39,8 @@ pub(crate) struct App {
     pub(crate) hub: Hub,
     /// Transfers that move.
     pub(crate) live: Live,
+    /// What machines were told that there is something to read.
+    pub(crate) news: News,
     /// Sessions between devices.
     pub(crate) relays: Relays,
     /// What machines are asked to read.
@@ -66,7 +68,6 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         .app_data(web::PathConfig::default().error_handler(|_, _| Failure::not_found().into()))
         .app_data(web::QueryConfig::default().error_handler(|error, _| bad_request(&error).into()))
         .configure(http::status::routes)
-        .configure(http::page::routes)
         .configure(http::openapi::routes)
         .configure(http::account::routes)
         .configure(http::admin::routes)
@@ -78,7 +79,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         .configure(http::bulk::routes)
         .route(route::SOCKET, web::get().to(control::open))
         .route(&format!("{}/{{ticket}}", route::RELAY), web::get().to(relay::open))
-        .default_service(web::to(http::page::nowhere));
+        .default_service(web::to(http::page::answer));
 }
 
 /// How JSON is taken from somebody who is not signed in.

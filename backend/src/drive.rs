@@ -2,7 +2,5 @@
 
 pub(crate) mod archive;
 pub(crate) mod body;
-pub(crate) mod disposition;
 pub(crate) mod range;
 pub(crate) mod view;
-pub(crate) mod zip;

@@ -3,7 +3,6 @@
 mod access;
 mod admin;
 mod app;
-mod assets;
 mod check;
 mod clock;
 pub mod config;
@@ -15,6 +14,7 @@ mod http;
 mod hub;
 mod order;
 mod relay;
+mod retention;
 mod serve;
 mod setup;
 mod socket;

@@ -1,19 +1,27 @@
 //! Orders and the transfers that they start: placed by controllers, carried out by machines, steered and seen by every terminal.
 
 mod detail;
+mod holders;
 mod live;
+mod news;
+mod origin;
 mod place;
 mod presence;
 mod priority;
 mod push;
+mod show;
 mod steer;
+mod supersede;
 mod work;
 
 pub(crate) use detail::detail;
+pub(crate) use holders::{holders, is_open};
 pub(crate) use live::{Live, run as tell_progress};
+pub(crate) use news::{News, arrived, committed};
 pub(crate) use place::{Signer, place};
 pub(crate) use presence::{expire, files_are_gone, machine_came, machine_went, machines_are_away, withdraw_of_device};
 pub(crate) use priority::prioritise;
+pub(crate) use show::show;
 pub(crate) use steer::steer;
 pub(crate) use work::{Outcome, begin, end, report};
 

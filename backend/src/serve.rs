@@ -252,6 +252,7 @@ pub(crate) async fn open(config: Config, data: &Path, address: SocketAddr, tls: 
         store,
         hub: Hub::default(),
         live: order::Live::default(),
+        news: order::News::default(),
         relays: Relays::default(),
         reads: Reads::default(),
         limits: Limits::default(),

@@ -1,7 +1,8 @@
-//! What the server does by itself: collecting what nothing needs, ending what has expired, and taking samples.
+//! What the server does by itself: collecting what nothing needs, ending what has expired, following the rules for older versions, and taking samples.
 
 pub(crate) mod collect;
 pub(crate) mod expiry;
+pub(crate) mod retention;
 mod stats;
 
 use std::time::Duration;
@@ -30,12 +31,14 @@ pub(crate) async fn run(app: web::Data<App>) {
 /// What expires first may leave something to collect. A server that has just started has better things to do.
 async fn clean(app: &App) {
     let (board, clock, store) = (&app.watch.workers, &*app.clock, &app.store);
-    for name in ["expiry", "collect"] {
+    for name in ["expiry", "retention", "collect"] {
         board.expect(name, clock.now() + EVERY);
     }
+    let followed = retention::Followed::default();
     loop {
         tokio::time::sleep(fault::clean_every(EVERY)).await;
         board.round(clock, "expiry", EVERY, expiry::run(store)).await;
+        board.round(clock, "retention", EVERY, followed.run(store)).await;
         board.round(clock, "collect", EVERY, collect_all(store)).await;
     }
 }
@@ -44,6 +47,7 @@ async fn clean(app: &App) {
 #[cfg(test)]
 pub(crate) async fn round(store: &Store) -> Result<(), Error> {
     expiry::run(store).await?;
+    retention::Followed::default().run(store).await?;
     collect_all(store).await.map(drop)
 }
 

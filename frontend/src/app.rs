@@ -6,7 +6,7 @@ use leptos_router::{
     path,
 };
 
-use crate::{account, component::frame::Frame, page, route, store::Stores, text, upload};
+use crate::{account, component::frame::Frame, download, page, route, store::Stores, text, upload};
 
 /// The whole app, drawn anew when the language changes.
 #[component]
@@ -14,6 +14,7 @@ pub(crate) fn App() -> impl IntoView {
     let stores = Stores::new();
     provide_context(stores);
     upload::watch(stores);
+    download::watch(stores);
     let started = RwSignal::new(false);
     leptos::task::spawn_local(async move {
         account::resume(stores).await;

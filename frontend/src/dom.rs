@@ -34,9 +34,26 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// `scheme://host[:port]` of this page, which is the server's origin.
+/// `scheme://host[:port]` of the server: that of this page, unless the page was handed out by somebody else who names it.
 pub(crate) fn origin() -> String {
+    meta("server").unwrap_or_else(address)
+}
+
+/// `scheme://host[:port]` of this page, where all that it fetches is.
+pub(crate) fn address() -> String {
     window().location().origin().unwrap_or_default()
+}
+
+/// `host[:port]` of the server.
+pub(crate) fn host() -> String {
+    let url = web_sys::Url::new(&origin());
+    url.map(|url| url.host()).unwrap_or_default()
+}
+
+/// What the page's `meta` element of this name says.
+pub(crate) fn meta(name: &str) -> Option<String> {
+    let meta = document().query_selector(&format!("meta[name={name}]")).ok()??;
+    meta.get_attribute("content")
 }
 
 /// Whether the page is a secure context: TLS or loopback.

@@ -10,6 +10,7 @@ mod api;
 mod app;
 mod component;
 mod dom;
+mod download;
 mod format;
 mod identity;
 mod keyboard;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use beckon_shared::{
     id::TransferId,
-    transfer::{TransferState, TransferView},
+    transfer::{Task, TransferState, TransferView},
 };
 use leptos::{leptos_dom::helpers::window_event_listener_untyped, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
@@ -14,9 +14,9 @@ use web_sys::{Notification, NotificationOptions, NotificationPermission};
 
 use crate::{
     component::transfer::{Group, group, what},
-    dom, route,
+    dom, format, route,
     store::Stores,
-    text::{settings, transfer as words},
+    text::{settings, sync, transfer as words},
 };
 
 /// Names the page that is in front, in local storage; it is told to all pages of this browser.
@@ -100,9 +100,13 @@ fn said(view: &TransferView, was: Group, is: Group) -> Option<String> {
     let what = what(view);
     match view.state {
         _ if was == is || was_over => None,
+        TransferState::Done if view.task.writes() => Some(sync::told_written(&what, &format::name(&view.machine))),
         TransferState::Done => Some(words::told_done(&what)),
         TransferState::Cancelled => None,
         _ if is != Group::NeedsYou => None,
+        TransferState::Failed if view.task.is_standing() => Some(sync::told_stopped(&what)),
+        TransferState::Partly if view.task != Task::Upload => Some(sync::told_partly(&what)),
+        TransferState::Failed if view.task != Task::Upload => Some(sync::told_failed(&what)),
         TransferState::Partly => Some(words::told_partly(&what)),
         TransferState::Failed => Some(words::told_failed(&what)),
         TransferState::Queued | TransferState::Running => Some(words::told_needs(&what)),
@@ -176,31 +180,15 @@ fn leave_front() {
 
 #[cfg(test)]
 mod tests {
-    use beckon_shared::{
-        id::DeviceId,
-        time::Timestamp,
-        transfer::{Hold, Priority, Progress},
-    };
     use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;
+    use crate::component::transfer::sample;
 
     fn view(state: TransferState) -> TransferView {
         TransferView {
-            id: TransferId::new(Timestamp(1), [1; 10]),
-            device: DeviceId([1; 32]),
-            machine: "desk".to_owned(),
-            root: "Documents".to_owned(),
-            what: String::new(),
             state,
-            hold: Hold::None,
-            progress: Progress::default(),
-            error: None,
-            created: Timestamp(0),
-            expires: Timestamp(1),
-            ended: None,
-            revision: 1,
-            priority: Priority::default(),
+            ..sample::view()
         }
     }
 
@@ -229,5 +217,23 @@ mod tests {
         ] {
             assert_eq!(told(state, was, is), None, "{state:?}");
         }
+    }
+
+    #[wasm_bindgen_test]
+    fn what_is_written_is_told_by_its_machine_and_what_is_kept_current_only_when_it_stops() {
+        use TransferState::{Done, Failed, Running};
+        let told = |task, state, was, is| said(&TransferView { task, ..view(state) }, was, is);
+        assert_eq!(
+            told(Task::Send, Done, Group::Running, Group::Done).as_deref(),
+            Some("Documents is on desk")
+        );
+        assert_eq!(
+            told(Task::Watch, Failed, Group::Kept, Group::NeedsYou).as_deref(),
+            Some("Documents is not kept current any more")
+        );
+        assert_eq!(
+            told(Task::Follow, Running, Group::Kept, Group::NeedsYou).as_deref(),
+            Some("Documents needs you")
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What a person chose for this browser: language, theme, keys, notifications. Kept in local storage; nothing secret.
+//! What a person chose for this browser: language, theme, keys, notifications, the way to machines. Kept in local storage; nothing secret.
 
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,12 @@ struct Kept {
     letter_keys: bool,
     #[serde(default)]
     notify: bool,
+    #[serde(default = "yes")]
+    direct: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The choices; setting one keeps it.
@@ -42,6 +48,8 @@ pub(crate) struct Prefs {
     pub(crate) letter_keys: RwSignal<bool>,
     /// Whether a notification tells that a transfer has ended.
     pub(crate) notify: RwSignal<bool>,
+    /// Whether machines are reached directly where that can be.
+    pub(crate) direct: RwSignal<bool>,
 }
 
 impl Prefs {
@@ -52,12 +60,14 @@ impl Prefs {
             theme: Theme::System,
             letter_keys: true,
             notify: false,
+            direct: true,
         });
         let prefs = Self {
             lang: RwSignal::new(kept.lang),
             theme: RwSignal::new(kept.theme),
             letter_keys: RwSignal::new(kept.letter_keys),
             notify: RwSignal::new(kept.notify),
+            direct: RwSignal::new(kept.direct),
         };
         text::set_lang(kept.lang);
         Effect::new(move || prefs.keep());
@@ -70,6 +80,7 @@ impl Prefs {
             theme: self.theme.get(),
             letter_keys: self.letter_keys.get(),
             notify: self.notify.get(),
+            direct: self.direct.get(),
         };
         let root = dom::document().document_element();
         if let Some(root) = root {

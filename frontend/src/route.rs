@@ -8,6 +8,8 @@ use beckon_shared::{
 
 /// Pages without arguments.
 pub(crate) const MACHINES: &str = "/machines";
+/// Where the dialog that adds a machine is open.
+pub(crate) const ADD_MACHINE: &str = "/machines#add";
 /// The drive's top.
 pub(crate) const DRIVE: &str = "/drive";
 /// Transfers.
@@ -47,7 +49,7 @@ pub(crate) fn after_sign_in(to: Option<&str>) -> String {
 /// Whether an address stays on this server. The browser's own reading of it counts: it drops tabs and line ends, takes a
 /// backslash for a slash, and what begins with two slashes is another host.
 fn is_ours(address: &str) -> bool {
-    let here = crate::dom::origin();
+    let here = crate::dom::address();
     web_sys::Url::new_with_base(address, &here)
         .is_ok_and(|url| address.starts_with('/') && url.origin() == here && !url.pathname().starts_with("//"))
 }

@@ -19,7 +19,7 @@ use leptos::prelude::*;
 
 pub(crate) use call::{Call, Calls};
 pub(crate) use device::Devices;
-pub(crate) use download::{Download, Downloads};
+pub(crate) use download::{Download, Downloads, State as DownloadState};
 pub(crate) use link::Link;
 pub(crate) use toast::{Toast, Toasts};
 pub(crate) use transfer::{LISTED, Transfers};

@@ -37,14 +37,18 @@ pub(crate) mod account;
 pub(crate) mod admin;
 pub(crate) mod common;
 pub(crate) mod device;
+pub(crate) mod download;
 pub(crate) mod drive;
 pub(crate) mod error;
 pub(crate) mod keyboard;
 pub(crate) mod machine;
 pub(crate) mod machines;
 pub(crate) mod nowhere;
+pub(crate) mod past;
+pub(crate) mod reach;
 pub(crate) mod search;
 pub(crate) mod settings;
+pub(crate) mod sync;
 pub(crate) mod transfer;
 pub(crate) mod upload;
 

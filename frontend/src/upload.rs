@@ -1,4 +1,4 @@
-//! Files of this terminal on their way into `Files/` of the drive.
+//! Files of this terminal on their way into `Files/` of the drive, or onto a machine.
 //!
 //! This browser orders itself to upload them: the order is signed, recorded and seen by every terminal like any other. The
 //! page plans, signs and keeps the control socket; a worker reads, cuts, sends and commits. Small uploads keep their files in
@@ -10,6 +10,7 @@ mod lease;
 mod message;
 mod place;
 mod plan;
+mod send;
 mod under_way;
 pub(crate) mod worker;
 
@@ -24,7 +25,7 @@ use beckon_shared::{
     id::TransferId,
     order::LONGEST_WAIT,
     path::RootPath,
-    transfer::{Hold, Problem, TransferState, TransferView},
+    transfer::{Hold, Problem, Task, TransferState, TransferView},
 };
 use js_sys::Array;
 use leptos::prelude::*;
@@ -33,10 +34,12 @@ use web_sys::{DragEvent, HtmlInputElement};
 
 pub(crate) use chosen::{Chosen, Dropped, has_files, of_drop, of_field};
 use keep::Record;
+use message::Way;
+pub(crate) use send::{preparing, send, sent_so_far, stop_preparing};
 
 use crate::{
     component::transfer::steer_all,
-    dom, identity, socket,
+    dom, identity, order, socket,
     store::{Link, Stores, stores},
     text,
 };
@@ -54,7 +57,7 @@ thread_local! {
 }
 
 /// What an upload needs before it can go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Lack {
     /// The files are gone.
     Files,
@@ -62,6 +65,10 @@ enum Lack {
     SameFiles,
     /// Nothing is known of it, so no choice could be compared with it.
     Record,
+    /// Some of the files could not be read to their end.
+    Another,
+    /// It was refused for this reason; the files are here still.
+    Refused(String),
 }
 
 fn lacking() -> ArcRwSignal<BTreeMap<TransferId, Lack>> {
@@ -98,7 +105,7 @@ pub(crate) async fn put(stores: Stores, folder: RootPath, chosen: Vec<Chosen>) -
         entries: plan.entries.into_iter().map(|(_, entry)| entry).collect(),
         problems: plan.problems,
     };
-    let id = place::fresh_id();
+    let id = order::fresh_id();
     // Nobody else takes it up meanwhile, and who leaves the page now is asked.
     LOOKING.with_borrow_mut(|looking| looking.insert(id));
     PLACING.set(PLACING.get() + 1);
@@ -118,16 +125,16 @@ async fn begin(
 ) -> Result<(), Refusal> {
     // On a computer that is somebody else's nothing stays.
     let may_keep = identity::current().is_some_and(|me| me.kept);
-    let kept = may_keep && keep::keep(id, &record, &files).await;
+    let kept = may_keep && keep::keep(Way::Drive, id, &record, &files).await;
     match place::place(id, tops).await {
         Ok(view) => stores.transfers.put(view),
         Err(refusal) => {
-            keep::forget(id).await;
+            keep::forget(Way::Drive, id).await;
             return Err(refusal);
         }
     }
     lease::take(id);
-    under_way::add(stores, id, record, files, kept);
+    under_way::add(stores, id, Way::Drive, record, files, kept);
     Ok(())
 }
 
@@ -146,15 +153,15 @@ pub(crate) fn steer(stores: Stores, id: TransferId, act: Act) {
     match act {
         Act::Pause => under_way::pause(stores, id),
         Act::Resume | Act::Retry if under_way::has(id) => under_way::resume(stores, id),
-        Act::Resume | Act::Retry => leptos::task::spawn_local(take_up(stores, id)),
-        Act::Cancel => forget(stores, id),
+        Act::Resume | Act::Retry => leptos::task::spawn_local(take_up(stores, Way::Drive, id)),
+        Act::Cancel => forget(stores, Way::Drive, id),
     }
 }
 
-fn forget(stores: Stores, id: TransferId) {
+fn forget(stores: Stores, way: Way, id: TransferId) {
     under_way::remove(stores, id);
     lacking().update(|all| _ = all.remove(&id));
-    leptos::task::spawn_local(keep::forget(id));
+    leptos::task::spawn_local(keep::forget(way, id));
 }
 
 /// Whether signing out, or closing the page, would stop an upload of this tab.
@@ -166,8 +173,8 @@ pub(crate) fn is_under_way() -> bool {
 /// that they go on after the next sign-in once the same files are chosen again.
 pub(crate) async fn drop_files() {
     under_way::clear();
-    for id in keep::all().await {
-        keep::drop_files(id).await;
+    for (way, id) in keep::all().await {
+        keep::drop_files(way, id).await;
     }
 }
 
@@ -192,6 +199,10 @@ pub(crate) fn watch(stores: Stores) {
     }
     listen("pagehide", |_| under_way::ids().into_iter().for_each(lease::release));
     leptos::task::spawn_local(forget_old());
+    leptos::task::spawn_local(async move {
+        send::remember().await;
+        look_again(stores);
+    });
 }
 
 fn listen(event: &str, heard: fn(web_sys::Event)) {
@@ -231,7 +242,9 @@ fn look(stores: Stores, all: &[TransferView]) {
     let tells = |view: &&TransferView| view.device == device && !stores.transfers.is_asked(view.id);
     for view in all.iter().filter(tells) {
         match view.state {
-            TransferState::Done | TransferState::Cancelled if under_way::has(view.id) => forget(stores, view.id),
+            TransferState::Done | TransferState::Cancelled if under_way::has(view.id) => {
+                forget(stores, Way::Drive, view.id)
+            }
             state if state.is_over() || view.hold == Hold::User || under_way::has(view.id) => {}
             _ if lacking().with_untracked(|all| all.contains_key(&view.id)) => {
                 // In another tab the files were chosen again.
@@ -239,24 +252,27 @@ fn look(stores: Stores, all: &[TransferView]) {
                     lacking().update(|all| _ = all.remove(&view.id));
                 }
             }
-            _ => leptos::task::spawn_local(take_up(stores, view.id)),
+            _ => leptos::task::spawn_local(take_up(stores, Way::Drive, view.id)),
         }
     }
+    send::look(stores, all);
 }
 
 /// Goes on with an upload if its files are kept and no other tab does.
-async fn take_up(stores: Stores, id: TransferId) {
+async fn take_up(stores: Stores, way: Way, id: TransferId) {
     let first = LOOKING.with_borrow_mut(|looking| looking.insert(id));
     if !first {
         return;
     }
     if !under_way::has(id) && lease::take(id) {
-        match keep::kept(id).await {
-            Some((record, Some(files))) => under_way::add(stores, id, record, files, true),
+        match keep::kept(way, id).await {
+            Some((record, Some(files))) => under_way::add(stores, id, way, record, files, true),
             found => {
                 lease::release(id);
                 lacks(id, found.map_or(Lack::Record, |_| Lack::Files));
-                tell_lack(stores, id);
+                if way == Way::Drive {
+                    tell_lack(stores, id);
+                }
             }
         }
     }
@@ -265,23 +281,32 @@ async fn take_up(stores: Stores, id: TransferId) {
 
 async fn forget_old() {
     let oldest = dom::now().before(LONGEST_WAIT + LONGEST_WAIT);
-    for id in keep::all().await {
+    for (way, id) in keep::all().await {
         let made =
             id.0.get_timestamp()
                 .map_or(0, |at| i64::try_from(at.to_unix().0).unwrap_or(0) * 1000);
         if made < oldest.0 {
-            keep::forget(id).await;
+            keep::forget(way, id).await;
         }
     }
 }
 
+/// Goes on with files that this tab has still.
+fn try_again(stores: Stores, way: Way, id: TransferId) {
+    if !under_way::has(id) {
+        return choose_again(stores, way, id);
+    }
+    lacking().update(|all| _ = all.remove(&id));
+    under_way::resume(stores, id);
+}
+
 /// Has the person choose the files of an upload again; what arrived is not sent again.
-fn choose_again(stores: Stores, id: TransferId) {
+fn choose_again(stores: Stores, way: Way, id: TransferId) {
     leptos::task::spawn_local(async move {
-        let kept = keep::kept(id).await;
+        let kept = keep::kept(way, id).await;
         let nested = kept.as_ref().is_some_and(|(record, _)| is_nested(record));
         pick(nested, move |chosen| {
-            leptos::task::spawn_local(chosen_again(stores, id, chosen))
+            leptos::task::spawn_local(chosen_again(stores, way, id, chosen))
         });
     });
 }
@@ -292,8 +317,8 @@ fn is_nested(record: &Record) -> bool {
     record.entries.iter().any(|entry| entry.path.names().count() > depth)
 }
 
-async fn chosen_again(stores: Stores, id: TransferId, chosen: Vec<Chosen>) {
-    let Some((record, _)) = keep::kept(id).await else {
+async fn chosen_again(stores: Stores, way: Way, id: TransferId, chosen: Vec<Chosen>) {
+    let Some((record, _)) = keep::kept(way, id).await else {
         lacks(id, Lack::Record);
         return;
     };
@@ -302,7 +327,9 @@ async fn chosen_again(stores: Stores, id: TransferId, chosen: Vec<Chosen>) {
     let found = record.matching(&plan.entries);
     let files: Array = chosen.iter().map(Chosen::value).collect();
     let (entries, files) = under_way::chosen(&record, &found, &files);
-    if entries.is_empty() {
+    // The list of what a machine is to write is signed, so there all must come.
+    let is_short = way == Way::Machine && entries.len() < record.entries.len();
+    if entries.is_empty() || is_short {
         lacks(id, Lack::SameFiles);
         return;
     }
@@ -314,10 +341,12 @@ async fn chosen_again(stores: Stores, id: TransferId, chosen: Vec<Chosen>) {
     });
     let problems = record.problems.iter().cloned().chain(missing).collect();
     lacking().update(|all| _ = all.remove(&id));
+    under_way::remove(stores, id);
     lease::take(id);
     under_way::add(
         stores,
         id,
+        way,
         Record {
             entries,
             problems,
@@ -371,25 +400,34 @@ pub(crate) fn ChooseAgain(
     transfer: TransferId,
 ) -> impl IntoView {
     let stores = stores();
-    let lack = Memo::new(move |_| lacking().with(|all| all.get(&transfer).copied()));
-    let words = move || match lack.get() {
-        Some(Lack::Files) => text::upload::files_gone(),
-        Some(Lack::SameFiles) => text::upload::other_files(),
-        Some(Lack::Record) => text::upload::nothing_known(),
-        // It is being taken up, as after a reload.
-        None => text::upload::goes_on(),
+    let lack = Memo::new(move |_| lacking().with(|all| all.get(&transfer).cloned()));
+    let view = untrack(|| stores.transfers.row(transfer));
+    let way = match view.map(|view| view.with_untracked(|view| view.task)) {
+        Some(Task::Send) => Way::Machine,
+        _ => Way::Drive,
     };
-    let help = move |lack| match lack {
-        Lack::Files | Lack::SameFiles => choose_again(stores, transfer),
+    let words = move || match lack.get() {
+        Some(Lack::Another) => text::upload::stopped().to_owned(),
+        Some(Lack::Refused(why)) => text::upload::refused(&why),
+        Some(Lack::Files) => text::upload::files_gone().to_owned(),
+        Some(Lack::SameFiles) => text::upload::other_files().to_owned(),
+        Some(Lack::Record) => text::upload::nothing_known().to_owned(),
+        // It is being taken up, as after a reload.
+        None => text::upload::goes_on().to_owned(),
+    };
+    let help = move |lack: &Lack| match lack {
+        Lack::Files | Lack::SameFiles | Lack::Another => choose_again(stores, way, transfer),
+        Lack::Refused(_) => try_again(stores, way, transfer),
         Lack::Record => steer_all(stores, vec![transfer], Act::Cancel),
     };
     let button = move || {
         lack.get().map(|lack| {
             let label = match lack {
-                Lack::Files | Lack::SameFiles => text::upload::choose_again(),
+                Lack::Files | Lack::SameFiles | Lack::Another => text::upload::choose_again(),
+                Lack::Refused(_) => text::common::retry(),
                 Lack::Record => text::transfer::cancel_verb(),
             };
-            view! { <button type="button" class="button sm" on:click=move |_| help(lack)>{label}</button> }
+            view! { <button type="button" class="button sm" on:click=move |_| help(&lack)>{label}</button> }
         })
     };
     view! { <span class="grow">{words}</span> {button} }

@@ -1,4 +1,4 @@
-//! What runs beside the page, in workers: key derivation and uploads. The same module, started by another function.
+//! What runs beside the page, in workers: key derivation, uploads, sessions with machines. The same module, started by another function.
 //!
 //! The page starts a [`Worker`] for one [`Job`] and both ends post messages, as many as they like. A worker's first message
 //! names its job; the job's own function takes all that follow.
@@ -19,6 +19,8 @@ pub(crate) enum Job {
     Derive,
     /// Puts files into the drive.
     Upload,
+    /// Holds the sessions with machines.
+    Session,
 }
 
 impl Job {
@@ -26,6 +28,16 @@ impl Job {
         match self {
             Self::Derive => "derive",
             Self::Upload => "upload",
+            Self::Session => "session",
+        }
+    }
+
+    /// The `meta` elements that name its script. Sessions have an address of their own, under which sockets to other
+    /// places than the server are allowed.
+    const fn addresses(self) -> &'static [&'static str] {
+        match self {
+            Self::Derive | Self::Upload => &["worker"],
+            Self::Session => &["session-worker", "worker"],
         }
     }
 }
@@ -35,7 +47,11 @@ type Take = Box<dyn FnMut(JsValue)>;
 
 /// In the worker: what does the job of this name.
 fn work(name: &str) -> Option<Take> {
-    let jobs: [(Job, fn() -> Take); 2] = [(Job::Derive, kdf::work), (Job::Upload, crate::upload::worker::work)];
+    let jobs: [(Job, fn() -> Take); 3] = [
+        (Job::Derive, kdf::work),
+        (Job::Upload, crate::upload::worker::work),
+        (Job::Session, crate::session::worker::work),
+    ];
     let (_, work) = jobs.into_iter().find(|(job, _)| job.name() == name)?;
     Some(work())
 }
@@ -86,7 +102,7 @@ impl Worker {
     pub(crate) fn spawn(job: Job, heard: impl FnMut(Heard) + 'static) -> Result<Self, Refusal> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        let inner = address().and_then(|url| web_sys::Worker::new_with_options(&url, &options).ok());
+        let inner = address(job).and_then(|url| web_sys::Worker::new_with_options(&url, &options).ok());
         let inner = inner.ok_or_else(broken)?;
         let heard = std::rc::Rc::new(std::cell::RefCell::new(heard));
         let other = heard.clone();
@@ -121,9 +137,8 @@ impl Drop for Worker {
 }
 
 /// The worker's script, which the page names because its address holds a hash.
-fn address() -> Option<String> {
-    let meta = dom::document().query_selector("meta[name=worker]").ok()??;
-    meta.get_attribute("content")
+fn address(job: Job) -> Option<String> {
+    job.addresses().iter().find_map(|name| dom::meta(name))
 }
 
 /// The browser runs no workers, or this one broke.

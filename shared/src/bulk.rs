@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    certificate::Chain,
     chunk::{CHUNK_MAX, ChunkKey},
     commit::{CHANGES_MAX, ChainHead, Change, Commit},
     entry::SourceStamp,
@@ -106,11 +107,13 @@ pub enum Encoding {
     Plain,
     /// As one zstd frame (RFC 8878).
     Zstd,
+    /// As an encoded [`Recipe`](crate::delta::Recipe): parts of other chunks and what is new. Never in packs.
+    Recipe,
 }
 
 /// Stands before a chunk's bytes in a body of chunks: 41 bytes, integers little-endian.
 ///
-/// `id: 32 | encoding: u8 (0 plain, 1 zstd) | content length: u32 | stored length: u32`
+/// `id: 32 | encoding: u8 (0 plain, 1 zstd, 2 recipe) | content length: u32 | stored length: u32`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkHeader {
     /// The id of the content.
@@ -134,6 +137,7 @@ impl ChunkHeader {
         bytes[32] = match self.encoding {
             Encoding::Plain => 0,
             Encoding::Zstd => 1,
+            Encoding::Recipe => 2,
         };
         bytes[33..37].copy_from_slice(&self.len.to_le_bytes());
         bytes[37..].copy_from_slice(&self.stored_len.to_le_bytes());
@@ -147,10 +151,11 @@ impl ChunkHeader {
         let encoding = match bytes[32] {
             0 => Encoding::Plain,
             1 => Encoding::Zstd,
+            2 => Encoding::Recipe,
             _ => return None,
         };
         let bounded = (1..=CHUNK_MAX).contains(&(len as usize)) && (1..=len).contains(&stored_len);
-        let fits = bounded && (encoding == Encoding::Zstd || stored_len == len);
+        let fits = bounded && (encoding != Encoding::Plain || stored_len == len);
         fits.then(|| {
             Some(Self {
                 id: ChunkId::from_slice(&bytes[..32]).ok()?,
@@ -196,6 +201,14 @@ impl CommitDraft {
         Self {
             changes: wire::encode(&changes),
             manifests,
+        }
+    }
+
+    /// Takes away and moves, in this order.
+    pub fn structural(changes: &[Change]) -> Self {
+        Self {
+            changes: wire::encode(&changes),
+            manifests: Vec::new(),
         }
     }
 
@@ -248,6 +261,92 @@ pub struct UploadGrant {
     /// Changes whenever the drive's side of this root changed other than by the root's own commits:
     /// then what the agent remembers as committed counts no more.
     pub epoch: u64,
+}
+
+/// What a machine needs to write what others stored or send; got on the control socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyGrant {
+    /// Bearer ticket for the bulk requests of this transfer, 32 bytes, good for ten minutes.
+    pub ticket: [u8; 32],
+    /// For the chunk ids of the space.
+    pub chunk_key: ChunkKey,
+    /// Of a follow: proof of the keys of the device whose commits count.
+    pub origin: Option<Chain>,
+}
+
+/// A commit as it was signed, with what it names: one of those that answer `GET /bulk/TRANSFER/commits?after=N`, each behind
+/// its length as a little-endian `u32`, in the order of their numbers, without a gap. The body ends after about
+/// [`COMMITS_BODY_MAX`] bytes; an empty one says that there are no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitRecord {
+    /// Signed by the device that uploaded.
+    pub commit: Signed<Commit>,
+    /// The encoded `Vec<Change>` whose hash stands in the commit.
+    #[serde(with = "serde_bytes")]
+    pub changes: Vec<u8>,
+}
+
+/// A body of commits ends behind the record that reaches so many bytes.
+pub const COMMITS_BODY_MAX: usize = 4 << 20;
+
+/// `POST /bulk/TRANSFER/manifests`: manifests that commits of the followed root named. They are answered in this order, each
+/// behind its length as a little-endian `u32`, 0 for one that is kept no more; the body may end early, then the rest is
+/// asked again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestsRequest {
+    /// At most [`CHANGES_MAX`].
+    pub manifests: Vec<Hash>,
+}
+
+/// `POST /bulk/TRANSFER/read`: chunks that versions of the followed root use, or that were sent for this transfer. They are
+/// answered as chunks with their headers, in any order; what is not (yet) there is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadRequest {
+    /// At most [`READ_CHUNKS_MAX`].
+    pub chunks: Vec<ChunkId>,
+    /// Chunks that the asker has, of an older state of the same files: those above may come as recipes out of these. At
+    /// most [`READ_CHUNKS_MAX`].
+    pub bases: Vec<ChunkId>,
+}
+
+/// A request reads at most this many chunks.
+pub const READ_CHUNKS_MAX: usize = 1024;
+
+/// `POST /bulk/TRANSFER/outline`: which chunks the newest stored version of a file has, so that a changed one can be sent as
+/// a recipe. Answered by [`Outline`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutlineRequest {
+    /// Below the transfer's root.
+    pub path: RootPath,
+}
+
+/// The first 8 bytes of the id and the length of each chunk of a file, in order; empty if nothing is stored of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outline {
+    /// Of a file of at most [`OUTLINE_CHUNKS_MAX`] chunks.
+    pub chunks: Vec<([u8; 8], u32)>,
+}
+
+/// A file of more chunks has an empty outline.
+pub const OUTLINE_CHUNKS_MAX: usize = 1 << 16;
+
+/// `POST /bulk/TRANSFER/parts`: the parts of some of those chunks. Answered by an encoded `Vec<ChunkParts>` in the order asked;
+/// chunks that cannot be read are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartsRequest {
+    /// The file.
+    pub path: RootPath,
+    /// Places in its outline, at most [`READ_CHUNKS_MAX`].
+    pub chunks: Vec<u32>,
+}
+
+/// A chunk that the server holds, and the parts it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkParts {
+    /// The chunk.
+    pub id: ChunkId,
+    /// Its parts, in order.
+    pub parts: Vec<crate::delta::Part>,
 }
 
 /// Epochs of one era differ in their lower half. While the era stays, the server can still tell all that changed

@@ -55,11 +55,26 @@ pub enum Change {
         /// BLAKE3 of the manifest's encoding.
         manifest: Hash,
     },
-    /// The path holds nothing any more. Refused by servers: an upload never deletes, and there is no other order yet.
+    /// The path holds nothing any more, nor does anything below it. Only a watch says so.
     Remove {
-        /// Below the root.
+        /// Below the root; not the root itself.
         path: RootPath,
     },
+    /// What was at `from`, with all below it, is now at `to`, where nothing was. Only a watch says so.
+    Move {
+        /// Below the root; not the root itself.
+        from: RootPath,
+        /// Below the root, and not below `from`. The folder above it holds something already.
+        to: RootPath,
+    },
+}
+
+impl Change {
+    /// Whether it takes away or moves. A commit holds either such changes, which count in their order, or [`Change::Put`]s of
+    /// different paths.
+    pub const fn is_structural(&self) -> bool {
+        matches!(self, Self::Remove { .. } | Self::Move { .. })
+    }
 }
 
 /// Decodes the `Vec<Change>` of a commit. More than [`CHANGES_MAX`] are malformed.
@@ -106,7 +121,7 @@ pub fn commit_hash(commit: &Signed<Commit>) -> Hash {
 }
 
 /// The newest commit of a root in a space.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ChainHead {
     /// 0 where there is none yet.
     pub number: u64,

@@ -96,4 +96,6 @@ pub enum InDrive {
     Unknown,
     /// It is of a kind that is never uploaded.
     Never,
+    /// The root leaves it out.
+    Ignored,
 }

@@ -1,11 +1,11 @@
 //! Which devices may share a local network, by what the control list says of them. It is a judgement and no proof: two homes
 //! behind one carrier may look the same, so whoever builds on it probes, or loses nothing when it is wrong.
 
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::{
     browse::WAKE_MAX,
-    device::{DeviceKind, DeviceView, InterfaceKind, NetAddress},
+    device::{DeviceKind, DeviceView, Hello, InterfaceKind, NetAddress},
 };
 
 /// Where a device is in the network, as far as is known.
@@ -47,6 +47,218 @@ pub fn nearness(one: Site<'_>, other: Site<'_>) -> Option<Nearness> {
         .filter(|(network, _)| network.is_one_in_the_world() || network.is_left_together(out, other_out))
         .map(|(_, nearness)| nearness)
         .max()
+}
+
+/// No more addresses of a machine are tried.
+pub const CANDIDATES_MAX: usize = 4;
+
+/// Where a machine may be reached directly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// One of its addresses.
+    pub address: IpAddr,
+    /// Where it listens.
+    pub port: u16,
+}
+
+impl Candidate {
+    /// The address of its endpoint, for a WebSocket.
+    pub fn url(&self) -> String {
+        format!("ws://{}{}", SocketAddr::new(self.address, self.port), crate::route::LAN)
+    }
+}
+
+/// Whether it is worth a try to reach a machine directly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hint {
+    /// It may be in the same network.
+    Near,
+    /// Nothing says so; a person may have it tried all the same.
+    Unlikely,
+    /// It does not listen, or told no address that could be tried.
+    Closed,
+}
+
+/// The judgement of [`reachable`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reachable {
+    /// Whether to try by itself.
+    pub hint: Hint,
+    /// What to try, best first, at most [`CANDIDATES_MAX`].
+    pub candidates: Vec<Candidate>,
+}
+
+/// Where to try a machine from a device that is at `me`; a browser knows no interfaces of its own, only where it is seen.
+///
+/// Whatever the machine's row says, nothing comes of it but a first message of a handshake at so many addresses that only a
+/// local network or a VPN of both leads to.
+pub fn reachable(me: Site<'_>, machine: &DeviceView) -> Reachable {
+    let here = Here::new(me);
+    let port = machine.lan_port.filter(|port| *port != 0);
+    let mut ranked: Vec<(Rank, bool, IpAddr)> = Vec::new();
+    for (rank, link) in bounded(&machine.addresses).iter().filter_map(|told| here.rank(told)) {
+        if ranked.iter().all(|(_, _, known)| *known != link.at) {
+            ranked.push((rank, !link.is_cable, link.at));
+        }
+    }
+    ranked.sort_by_key(|(rank, is_no_cable, _)| (*rank, *is_no_cable));
+    let tried = ranked.iter().take(CANDIDATES_MAX);
+    let candidates: Vec<_> = port
+        .into_iter()
+        .flat_map(|port| {
+            tried.clone().map(move |(_, _, address)| Candidate {
+                address: *address,
+                port,
+            })
+        })
+        .collect();
+    let is_near = ranked.iter().any(|(rank, _, _)| rank.is_telling())
+        || ip(&machine.address).is_some_and(|seen_at| here.is_seen_beside(seen_at))
+        || nearness(me, machine.into()).is_some();
+    let hint = match candidates.is_empty() {
+        true => Hint::Closed,
+        false if is_near => Hint::Near,
+        false => Hint::Unlikely,
+    };
+    Reachable { hint, candidates }
+}
+
+/// Whether an address is one of a neighbour: in a range of one of our own interfaces, VPNs left out.
+pub fn is_on_link(own: &[NetAddress], at: IpAddr) -> bool {
+    let told = bounded(own).iter().filter(|told| told.kind != InterfaceKind::Vpn);
+    let links = told.filter_map(Link::of).filter(|link| link.tells_something());
+    let at = at.to_canonical();
+    scope(at).is_some() && links.into_iter().any(|link| link.network().holds(at))
+}
+
+/// How promising an address is; what is less is tried first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// A local one, in a range that one of our own interfaces is in too. Other homes have the same ranges.
+    OnOurLink,
+    /// A public one in such a range.
+    OnOurPublicLink,
+    /// In a VPN that we are in too.
+    InOurVpn,
+    /// A local one around the local address at which the server sees us.
+    AroundUs,
+    /// Any other local one.
+    Local,
+    /// A public one around the address at which the server sees us.
+    AroundUsInPublic,
+}
+
+impl Rank {
+    /// Whether it says by itself that both may be in one network.
+    fn is_telling(self) -> bool {
+        match self {
+            Self::OnOurPublicLink | Self::InOurVpn | Self::AroundUs | Self::AroundUsInPublic => true,
+            Self::OnOurLink | Self::Local => false,
+        }
+    }
+}
+
+/// Where we are.
+struct Here {
+    seen_at: Option<IpAddr>,
+    links: Vec<Link>,
+    vpns: Vec<Network>,
+}
+
+impl Here {
+    fn new(me: Site<'_>) -> Self {
+        let (seen_at, told) = (ip(me.seen_at), bounded(me.addresses));
+        let in_vpns = told.iter().filter(|at| at.kind == InterfaceKind::Vpn);
+        let in_vpns = in_vpns.filter_map(|at| ip(&at.address)).chain(seen_at);
+        Self {
+            seen_at,
+            links: links(told).collect(),
+            vpns: in_vpns.filter_map(vpn_of).collect(),
+        }
+    }
+
+    /// What is to be hoped of an address that a machine told; nothing if it is not to be tried.
+    fn rank(&self, told: &NetAddress) -> Option<(Rank, Link)> {
+        let link = Link::of(told)?;
+        let rank = match is_card(told.kind) {
+            true if link.tells_something() => self.rank_of_card(link),
+            false if told.kind == InterfaceKind::Vpn => self.rank_of_vpn(link.at),
+            _ => None,
+        };
+        Some((rank?, link))
+    }
+
+    fn rank_of_card(&self, link: Link) -> Option<Rank> {
+        // By what we know ourselves: a range that only the machine tells of may be made up.
+        let is_on_our_link = self.links.iter().any(|own| own.network().holds(link.at));
+        let scope = scope(link.at)?;
+        let around = link.network_of_one_place(scope);
+        let is_around_us = self.seen_at.is_some_and(|seen_at| around.holds(seen_at));
+        match (scope, is_on_our_link, is_around_us) {
+            (Scope::Local, true, _) => Some(Rank::OnOurLink),
+            (Scope::Local, false, true) => Some(Rank::AroundUs),
+            (Scope::Local, false, false) => Some(Rank::Local),
+            (Scope::Public, true, _) => Some(Rank::OnOurPublicLink),
+            (Scope::Public, false, true) => Some(Rank::AroundUsInPublic),
+            (Scope::Public, false, false) => None,
+        }
+    }
+
+    fn rank_of_vpn(&self, at: IpAddr) -> Option<Rank> {
+        let is_ours = vpn_of(at).is_some_and(|vpn| self.vpns.contains(&vpn));
+        is_ours.then_some(Rank::InOurVpn)
+    }
+
+    /// Whether the server sees another device at our own address, or in our own network of version 6.
+    fn is_seen_beside(&self, other: IpAddr) -> bool {
+        match (self.seen_at, other) {
+            (Some(own), other) if own == other => true,
+            (Some(IpAddr::V6(own)), IpAddr::V6(other)) => {
+                let is_everywhere = own.is_loopback() || own.is_unicast_link_local();
+                !is_everywhere && same_start(own.to_bits(), other.to_bits(), 128, 64)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// How far an address is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// In its own network only: RFC 1918, and unique local addresses (RFC 4193).
+    Local,
+    /// In the whole world.
+    Public,
+}
+
+/// Nothing for those that mean no single machine, or this one, or another one in each network.
+fn scope(at: IpAddr) -> Option<Scope> {
+    match at {
+        IpAddr::V4(at) if at.is_private() => Some(Scope::Local),
+        IpAddr::V4(at) => {
+            let [first, second, ..] = at.octets();
+            let is_special = at.is_loopback() || at.is_link_local() || first == 0 || first >= 224;
+            let is_carriers = first == 100 && second & 0xc0 == 64;
+            (!is_special && !is_carriers).then_some(Scope::Public)
+        }
+        IpAddr::V6(at) if at.is_unique_local() => Some(Scope::Local),
+        IpAddr::V6(at) => is_global(at).then_some(Scope::Public),
+    }
+}
+
+/// The range that VPNs hand out addresses of which this is one.
+fn vpn_of(at: IpAddr) -> Option<Network> {
+    let ranges = [
+        Network {
+            at: IpAddr::V4(Ipv4Addr::new(100, 64, 0, 0)),
+            prefix: 10,
+        },
+        Network {
+            at: IpAddr::V6(Ipv6Addr::new(0xfd7a, 0x115c, 0xa1e0, 0, 0, 0, 0, 0)),
+            prefix: 48,
+        },
+    ];
+    ranges.into_iter().find(|range| range.holds(at))
 }
 
 /// The machines that could wake a sleeping one, best first: awake, and perhaps in its network.
@@ -104,7 +316,7 @@ struct Link {
 }
 
 /// A range of addresses.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Network {
     at: IpAddr,
     prefix: u8,
@@ -112,17 +324,43 @@ struct Network {
 
 fn links(addresses: &[NetAddress]) -> impl Iterator<Item = Link> {
     let cards = addresses.iter().filter(|at| is_card(at.kind));
-    cards.filter_map(|at| {
-        let link = Link {
-            at: ip(&at.address)?,
-            prefix: at.prefix,
-            is_cable: at.kind == InterfaceKind::Ethernet,
-        };
-        link.tells_something().then_some(link)
-    })
+    cards.filter_map(Link::of).filter(|link| link.tells_something())
+}
+
+/// What a device tells at the most; the row of one may come from a server that adds to it.
+fn bounded(addresses: &[NetAddress]) -> &[NetAddress] {
+    addresses.get(..Hello::MAX_ADDRESSES).unwrap_or(addresses)
 }
 
 impl Link {
+    fn of(told: &NetAddress) -> Option<Self> {
+        Some(Self {
+            at: ip(&told.address)?,
+            prefix: told.prefix,
+            is_cable: told.kind == InterfaceKind::Ethernet,
+        })
+    }
+
+    fn network(self) -> Network {
+        Network {
+            at: self.at,
+            prefix: self.prefix,
+        }
+    }
+
+    /// The range around it that may be one place: with public addresses no wider one is.
+    fn network_of_one_place(self, scope: Scope) -> Network {
+        let widest = match (scope, self.at) {
+            (Scope::Local, _) => 0,
+            (Scope::Public, IpAddr::V4(_)) => 16,
+            (Scope::Public, IpAddr::V6(_)) => 64,
+        };
+        Network {
+            at: self.at,
+            prefix: self.prefix.max(widest),
+        }
+    }
+
     /// Whether the address and its range say where it is: every device has the same local ones, carriers hand out their own to
     /// whole towns, and a range of one or two addresses has no neighbours.
     fn tells_something(self) -> bool {
@@ -165,7 +403,7 @@ impl Network {
 
     /// Whether its addresses are public ones (RFC 4291, 2.4), which are given out once.
     fn is_one_in_the_world(self) -> bool {
-        matches!(self.at, IpAddr::V6(at) if at.segments()[0] & 0xe000 == 0x2000)
+        matches!(self.at, IpAddr::V6(at) if is_global(at))
     }
 
     /// Whether two devices of it, seen at these addresses, leave it by the same way: behind one address, with one network of
@@ -179,6 +417,10 @@ impl Network {
             _ => false,
         }
     }
+}
+
+fn is_global(at: Ipv6Addr) -> bool {
+    at.segments()[0] & 0xe000 == 0x2000
 }
 
 /// Whether the first `prefix` of `width` bits are equal.

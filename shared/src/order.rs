@@ -1,16 +1,22 @@
 //! The upload command of the patent: a signed, durable instruction to one machine.
 
+mod what;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     certificate::Chain,
+    commit::ChainHead,
     id::{AccountId, DeviceId, Hash, RootId, SpaceId, TransferId},
     path::{Label, RootPath},
     signature::{BadSignature, Context, PublicKey, Signable, Signed},
     time::Timestamp,
+    transfer::Task,
 };
+
+pub use what::{WHAT_MAX, what};
 
 /// How long an order may wait for its machine at the most.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -49,7 +55,8 @@ pub struct Order {
 
 impl Signable for Order {
     const CONTEXT: Context = Context::Order;
-    const MAX_BYTES: usize = 6 * 1024;
+    // A follow names two paths; with its chain it still fits a frame of the control socket.
+    const MAX_BYTES: usize = 10 * 1024;
 }
 
 /// What is to be done. Numbers of variants are never used again.
@@ -57,6 +64,180 @@ impl Signable for Order {
 pub enum OrderBody {
     /// Store what these paths hold.
     Upload(UploadOrder),
+    /// Keep what a root holds stored, until somebody ends it.
+    Watch(WatchOrder),
+    /// Hold a copy of what another device stored.
+    Follow(FollowOrder),
+    /// Write these files, which the signer sends.
+    Receive(ReceiveOrder),
+}
+
+impl OrderBody {
+    /// What it is about, for people and lists.
+    pub fn task(&self) -> Task {
+        match self {
+            Self::Upload(_) => Task::Upload,
+            Self::Watch(_) => Task::Watch,
+            Self::Follow(FollowOrder {
+                extent: Extent::Kept, ..
+            }) => Task::Follow,
+            Self::Follow(_) => Task::Copy,
+            Self::Receive(_) => Task::Send,
+        }
+    }
+
+    /// Whether it goes on until somebody ends it. Such an order lapses only before it was taken on.
+    pub fn is_standing(&self) -> bool {
+        self.task().is_standing()
+    }
+
+    /// The root of the machine that it is about.
+    pub fn root(&self) -> RootId {
+        match self {
+            Self::Upload(UploadOrder { root, .. })
+            | Self::Watch(WatchOrder { root, .. })
+            | Self::Follow(FollowOrder { root, .. })
+            | Self::Receive(ReceiveOrder { root, .. }) => *root,
+        }
+    }
+
+    /// What the signer calls that root.
+    pub fn root_name(&self) -> &Label {
+        match self {
+            Self::Upload(UploadOrder { root_name, .. })
+            | Self::Watch(WatchOrder { root_name, .. })
+            | Self::Follow(FollowOrder { root_name, .. })
+            | Self::Receive(ReceiveOrder { root_name, .. }) => root_name,
+        }
+    }
+
+    /// What a copy is to be of.
+    pub fn followed(&self) -> Option<&Followed> {
+        match self {
+            Self::Follow(order) => Some(&order.from),
+            Self::Upload(_) | Self::Watch(_) | Self::Receive(_) => None,
+        }
+    }
+
+    /// The space in which the content is or will be.
+    pub fn space(&self) -> SpaceId {
+        match self {
+            Self::Upload(UploadOrder { space, .. })
+            | Self::Watch(WatchOrder { space, .. })
+            | Self::Follow(FollowOrder { space, .. })
+            | Self::Receive(ReceiveOrder { space, .. }) => *space,
+        }
+    }
+
+    /// The BLAKE3 of what travels beside the order, if something does.
+    pub fn beside(&self) -> Option<Hash> {
+        match self {
+            Self::Upload(UploadOrder {
+                selection: Selection::Detached(hash),
+                ..
+            }) => Some(*hash),
+            Self::Receive(ReceiveOrder { files, .. }) => Some(*files),
+            Self::Upload(_) | Self::Watch(_) | Self::Follow(_) => None,
+        }
+    }
+}
+
+/// Keep what a root holds stored. A machine has one such order for a root and a space: a later one takes the place of
+/// the one before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchOrder {
+    /// The root.
+    pub root: RootId,
+    /// What the signer calls the root.
+    pub root_name: Label,
+    /// The space to store it in.
+    pub space: SpaceId,
+}
+
+/// Hold a copy of what another device stored of a root, at a place that the machine's owner marked for writing. The copy is
+/// made only out of commits that the other device signed.
+///
+/// The other device, and who holds the same, lets the machine read those chunks when it is shown this order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowOrder {
+    /// The root to write in.
+    pub root: RootId,
+    /// What the signer calls it.
+    pub root_name: Label,
+    /// The place below it: what lies at `from.path` will lie here.
+    pub path: RootPath,
+    /// The space in which the content is.
+    pub space: SpaceId,
+    /// What is copied.
+    pub from: Followed,
+    /// How much of it.
+    pub extent: Extent,
+}
+
+/// What a device stored at and below a place of one of its roots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Followed {
+    /// The device whose commits count.
+    pub device: DeviceId,
+    /// Its root.
+    pub root: RootId,
+    /// The place below that root.
+    pub path: RootPath,
+}
+
+/// Which states of an [`Followed`] are copied. Numbers of variants are never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Extent {
+    /// The newest, and each that follows.
+    Kept,
+    /// The newest, once.
+    Once,
+    /// The one after this commit, once. What leads there is believed by its hash, whatever became of the device that signed it.
+    At(ChainHead),
+}
+
+impl FollowOrder {
+    /// Whether it goes by the word of the device that is followed, and so ends when that is revoked.
+    pub fn trusts_origin(&self) -> bool {
+        match self.extent {
+            Extent::Kept | Extent::Once => true,
+            Extent::At(_) => false,
+        }
+    }
+}
+
+/// Write these files below a place that the machine's owner marked for writing. The signer sends their chunks to the server
+/// for this transfer alone; nothing of them stays in the drive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiveOrder {
+    /// The root to write in.
+    pub root: RootId,
+    /// What the signer calls it.
+    pub root_name: Label,
+    /// The folder below it.
+    pub path: RootPath,
+    /// The space in which the chunks are for the while.
+    pub space: SpaceId,
+    /// BLAKE3 of the encoded `Vec<`[`SentFile`]`>`, which travels beside the order.
+    pub files: Hash,
+}
+
+/// One entry that is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentFile {
+    /// Below the order's folder.
+    pub path: RootPath,
+    /// The encoded [`Manifest`](crate::manifest::Manifest).
+    #[serde(with = "serde_bytes")]
+    pub manifest: Vec<u8>,
+}
+
+/// What is sent, if it is what the order names.
+pub fn sent_files(files: &Hash, beside: &[u8]) -> Result<Vec<SentFile>, BadOrder> {
+    if beside.len() > SELECTION_MAX || Hash::of(beside) != *files {
+        return Err(BadOrder::Selection);
+    }
+    crate::wire::decode(beside).map_err(|_| BadOrder::Malformed)
 }
 
 /// Store what the selected paths of a root hold, folders with all that is below them.
@@ -200,6 +381,18 @@ impl SignedOrder {
             return Err(BadOrder::Expired);
         }
         Ok(order)
+    }
+
+    /// As [`Self::verify`], of an order that was taken on in its time: it does not lapse any more.
+    pub fn verify_taken(
+        &self,
+        signer: &DeviceId,
+        signer_key: &PublicKey,
+        account: &AccountId,
+        target: &DeviceId,
+    ) -> Result<Order, BadOrder> {
+        let issued = self.order.peek()?.issued;
+        self.verify(signer, signer_key, account, target, issued)
     }
 }
 

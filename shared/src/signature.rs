@@ -99,6 +99,15 @@ impl<T: Signable> Signed<T> {
         }
     }
 
+    /// As it was kept; nothing is verified yet.
+    pub fn kept(bytes: Vec<u8>, signature: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            signature,
+            value: PhantomData,
+        }
+    }
+
     /// The value, if `key` signed exactly these bytes for this purpose.
     pub fn verify(&self, key: &PublicKey) -> Result<T, BadSignature> {
         let key = VerifyingKey::from_bytes(&key.0).map_err(|_| BadSignature::Mismatch)?;

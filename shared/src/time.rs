@@ -1,9 +1,23 @@
 //! A moment in time, as a value that somebody else read from a clock.
 
-use std::{fmt, ops::Add, str::FromStr, time::Duration};
+use std::{fmt, num::NonZeroU8, ops::Add, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{
+    OffsetDateTime,
+    format_description::well_known::{
+        Iso8601, Rfc3339,
+        iso8601::{Config, EncodedConfig, TimePrecision},
+    },
+};
+
+/// RFC 3339 with three digits of the second, always: texts of one width sort as the moments do.
+const SHOWN: Iso8601<SHOWN_CONFIG> = Iso8601;
+const SHOWN_CONFIG: EncodedConfig = Config::DEFAULT
+    .set_time_precision(TimePrecision::Second {
+        decimal_digits: NonZeroU8::new(3),
+    })
+    .encode();
 
 /// Milliseconds since 1970-01-01T00:00:00Z; RFC 3339 in UTC where people or JSON read it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -18,6 +32,12 @@ impl Timestamp {
     /// The moment `span` before this one.
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(millis(span)))
+    }
+
+    /// The year and the month, from 1 on, in UTC.
+    pub fn year_and_month(self) -> (i64, u8) {
+        let date = self.date_time();
+        (i64::from(date.year()), date.month().into())
     }
 
     fn date_time(self) -> OffsetDateTime {
@@ -38,7 +58,7 @@ fn millis(span: Duration) -> i64 {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.date_time().format(&Rfc3339).map_err(|_| fmt::Error)?)
+        f.write_str(&self.date_time().format(&SHOWN).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -91,3 +111,17 @@ impl utoipa::PartialSchema for Timestamp {
     }
 }
 impl utoipa::ToSchema for Timestamp {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_and_their_texts_sort_alike() {
+        let moments = [-1, 0, 7, 100, 106, 999, 1000, 1_763_900_000_100, 1_763_900_000_134].map(Timestamp);
+        let texts = moments.map(|moment| moment.to_string());
+        assert_eq!(texts[3], "1970-01-01T00:00:00.100Z");
+        assert!(texts.is_sorted(), "{texts:?}");
+        assert_eq!(texts.map(|text| text.parse::<Timestamp>().unwrap()), moments);
+    }
+}

@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 
 use crate::{
     error::ErrorCode,
-    id::{DeviceId, TransferId},
+    id::{DeviceId, RootId, TransferId},
+    order::Followed,
     path::{Name, RootPath},
     time::Timestamp,
 };
@@ -52,6 +53,37 @@ pub enum Hold {
     Schedule,
     /// A person must answer something first.
     Question,
+    /// All is done that is to be done until something changes: of a standing order.
+    Current,
+}
+
+/// What a transfer is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Stores what a machine holds.
+    #[default]
+    Upload,
+    /// Keeps a root stored, until somebody ends it.
+    Watch,
+    /// Keeps a copy of what another device stored, until somebody ends it.
+    Follow,
+    /// Makes a copy of what another device stored, once.
+    Copy,
+    /// Writes on a machine what a controller sends.
+    Send,
+}
+
+impl Task {
+    /// Whether it goes on until somebody ends it.
+    pub const fn is_standing(self) -> bool {
+        matches!(self, Self::Watch | Self::Follow)
+    }
+
+    /// Whether the machine writes files.
+    pub const fn writes(self) -> bool {
+        matches!(self, Self::Follow | Self::Copy | Self::Send)
+    }
 }
 
 /// Which of the transfers of a machine goes first.
@@ -90,6 +122,14 @@ pub struct Progress {
     pub files_unchanged: u64,
     /// Bytes of `bytes_done` that were not sent, because the server had them.
     pub bytes_present: u64,
+    /// Of a copy: content bytes that came from files that the machine had itself.
+    pub bytes_own: u64,
+    /// Of a copy: content bytes that came straight from other machines.
+    pub bytes_direct: u64,
+    /// Of a copy: content bytes that came from the server.
+    pub bytes_server: u64,
+    /// Of a copy: files that were changed here, and wait for somebody to choose.
+    pub conflicts: u64,
 }
 
 /// A transfer.
@@ -123,6 +163,15 @@ pub struct TransferView {
     pub revision: u64,
     /// Which of its machine's transfers goes first.
     pub priority: Priority,
+    /// What it is about.
+    pub task: Task,
+    /// Of a copy: what is copied, `MACHINE/ROOT/PATH` by their names when asked; of what is sent: the name of the terminal.
+    pub from: Option<String>,
+    /// The root of the machine that it is about, whatever it is called.
+    pub root_id: RootId,
+    /// Of a copy: what is copied, whatever it is called.
+    #[schema(value_type = Option<Object>)]
+    pub origin: Option<Followed>,
 }
 
 /// An entry that a transfer could not store as it was.

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     api::transfer::Act,
-    bulk::UploadGrant,
+    bulk::{CopyGrant, UploadGrant},
     certificate::Chain,
-    device::{DeviceView, Hello},
+    chunk::ChunkKey,
+    device::{DeviceView, Hello, NetAddress},
     error::Refusal,
     id::{AccountId, DeviceId, SpaceId, TransferId},
     limits::Limits,
@@ -159,6 +160,29 @@ pub enum Request {
         /// What went wrong with the whole of it.
         error: Option<Refusal>,
     },
+    /// A machine shows an order that it was given directly, so that it becomes a transfer on every terminal; answered by
+    /// [`Reply::Transfer`]. The same order twice, from whichever end, is one transfer.
+    ShowOrder {
+        /// The order.
+        order: Box<SignedOrder>,
+        /// What was selected, shortened for people, at most 200 bytes.
+        what: String,
+    },
+    /// A machine that copies asks who else holds the same; answered by [`Reply::Holders`].
+    Holders {
+        /// The transfer.
+        transfer: TransferId,
+    },
+    /// A machine that was shown another machine's follow asks whether that is still wanted; answered by [`Reply::Done`].
+    IsOpen {
+        /// The follow, of a device of the same account.
+        transfer: TransferId,
+    },
+    /// A controller is about to send, and needs ids of chunks before there is a transfer; answered by [`Reply::ChunkKey`].
+    ChunkKey {
+        /// A space of its account.
+        space: SpaceId,
+    },
 }
 
 /// From the server to a device. Numbers of variants are never used again.
@@ -224,12 +248,34 @@ pub enum FromServer {
     Limits(Limits),
     /// Somebody reads a file that is still uploading; the machine answers by `POST /bulk/live/TICKET`.
     ReadLive(Box<ReadLive>),
+    /// There may be something new to read for a transfer of this machine: commits of the root that it follows, or chunks that
+    /// are sent. Only a hint; who hears none looks every 30 s.
+    News {
+        /// The transfer.
+        transfer: TransferId,
+    },
 }
+
+/// A machine that may hold what another one copies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its address and port as the server sees them, for the judgement of who is near.
+    pub address: String,
+    /// Addresses of its interfaces.
+    pub addresses: Vec<NetAddress>,
+    /// Where it listens for direct sessions.
+    pub lan_port: Option<u16>,
+    /// Proof of its keys.
+    pub certificate: Chain,
+}
+
+/// At most this many holders are told.
+pub const HOLDERS_MAX: usize = 4;
 
 /// Bytes of a file, wanted of the machine that is uploading it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadLive {
-    /// For the answer, once, within 30 s.
+    /// For the answer, once, within 10 s.
     pub ticket: [u8; 32],
     /// The order within which it is read.
     pub transfer: TransferId,
@@ -320,8 +366,19 @@ pub enum Reply {
     Ticket([u8; 32]),
     /// The transfer as recorded.
     Transfer(Box<TransferView>),
-    /// What a machine needs to carry out an upload.
+    /// What a machine needs to carry out an upload, or a controller to send.
     Grant(Box<UploadGrant>),
+    /// What a machine needs to write what others stored or send.
+    CopyGrant(Box<CopyGrant>),
+    /// Machines that may hold the same, the origin first if it is online; and how the server sees the one who asks.
+    Holders {
+        /// At most [`HOLDERS_MAX`].
+        holders: Vec<Holder>,
+        /// The asker's own address as the server sees it.
+        own_address: String,
+    },
+    /// For the chunk ids of a space.
+    ChunkKey(ChunkKey),
 }
 
 #[cfg(test)]

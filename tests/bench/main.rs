@@ -11,9 +11,12 @@
 mod data;
 mod delay;
 mod fleet;
+mod lan;
 mod main_loop;
 mod measure;
 mod rsync;
+mod sync;
+mod syncthing;
 mod transfers;
 mod web;
 
@@ -23,7 +26,11 @@ fn main() {
         Some("main-loop-small") => main_loop::run(main_loop::Size::Small),
         Some("transfers") => transfers::run(transfers::Size::Full),
         Some("transfers-small") => transfers::run(transfers::Size::Small),
+        Some("lan") => lan::run(lan::Size::Full),
+        Some("lan-small") => lan::run(lan::Size::Small),
+        Some("sync") => sync::run(sync::Size::Full),
+        Some("sync-small") => sync::run(sync::Size::Small),
         Some("web") => web::run(),
-        _ => panic!("usage: bench main-loop | main-loop-small | transfers | transfers-small | web"),
+        _ => panic!("usage: bench (main-loop | transfers | lan | sync)[-small] | web"),
     }
 }

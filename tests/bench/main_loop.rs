@@ -24,14 +24,14 @@ pub(crate) enum Size {
 }
 
 impl Size {
-    fn of(self, full: u64) -> u64 {
+    pub(crate) fn of(self, full: u64) -> u64 {
         match self {
             Self::Full => full,
             Self::Small => full / 100,
         }
     }
 
-    const fn repeats(self) -> usize {
+    pub(crate) const fn repeats(self) -> usize {
         match self {
             Self::Full => 3,
             Self::Small => 1,

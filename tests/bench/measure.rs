@@ -37,15 +37,25 @@ fn kib_of(pid: u32, what: &str) -> f64 {
 
 /// Processor seconds of a process so far (utime and stime of proc(5), in ticks of 10 ms).
 pub(crate) fn cpu_seconds(pid: u32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
+    ticks(&pid.to_string(), 11)
+}
+
+/// Two fields of proc(5)'s `stat` together, in seconds; the first is the one behind so many that follow the name.
+fn ticks(process: &str, skip: usize) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("the process runs");
     let after_name = stat.rsplit_once(')').expect("a name in brackets").1;
     let ticks: f64 = after_name
         .split_whitespace()
-        .skip(11)
+        .skip(skip)
         .take(2)
         .map(|field| field.parse::<f64>().expect("ticks"))
         .sum();
     ticks / 100.0
+}
+
+/// Processor seconds of all programs that this one has started and that have ended.
+pub(crate) fn children_cpu_seconds() -> f64 {
+    ticks("self", 13)
 }
 
 /// Prints a figure beside what is to be reached, and remembers whether it was.
@@ -63,6 +73,17 @@ impl Report {
     pub(crate) fn below(&mut self, what: &str, value: f64, limit: f64, unit: &str) {
         let verdict = if value <= limit { "" } else { "  missed" };
         self.missed += usize::from(value > limit);
+        println!(
+            "{what:<64} {:>12} {:>12}{verdict}",
+            format!("{value:.2} {unit}"),
+            format!("{limit} {unit}")
+        );
+    }
+
+    /// A figure with a bound that it should not stay below.
+    pub(crate) fn above(&mut self, what: &str, value: f64, limit: f64, unit: &str) {
+        let verdict = if value >= limit { "" } else { "  missed" };
+        self.missed += usize::from(value < limit);
         println!(
             "{what:<64} {:>12} {:>12}{verdict}",
             format!("{value:.2} {unit}"),

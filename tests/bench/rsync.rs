@@ -60,8 +60,31 @@ impl Daemon {
 
     /// Seconds of `rsync -a` of a folder into the module; `name` says where there.
     pub(crate) fn push(&self, source: &Path, name: &str) -> f64 {
-        let target = format!("rsync://127.0.0.1:{}/module/{name}/", self.port);
-        seconds(|| ok(Command::new("rsync").arg("-a").arg(slashed(source)).arg(&target))).0
+        seconds(|| ok(&mut self.pushing(source, name))).0
+    }
+
+    /// The bytes that `rsync -a` of a folder into the module sends and receives.
+    pub(crate) fn push_counted(&self, source: &Path, name: &str) -> u64 {
+        let output = self
+            .pushing(source, name)
+            .args(["--stats", "--no-human-readable"])
+            .output()
+            .expect("the program starts");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let counts = text.lines().filter_map(|line| {
+            let (what, count) = line.split_once(": ")?;
+            what.starts_with("Total bytes ").then(|| count.trim().parse::<u64>())
+        });
+        counts.sum::<Result<_, _>>().expect("rsync tells numbers")
+    }
+
+    fn pushing(&self, source: &Path, name: &str) -> Command {
+        let mut command = Command::new("rsync");
+        command
+            .arg("-a")
+            .arg(slashed(source))
+            .arg(format!("rsync://127.0.0.1:{}/module/{name}/", self.port));
+        command
     }
 
     /// Removes what was pushed.

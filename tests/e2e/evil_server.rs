@@ -16,6 +16,8 @@ mod scene;
 mod server;
 
 mod challenge;
+mod direct;
+mod follow;
 mod frame;
 mod join;
 mod order;

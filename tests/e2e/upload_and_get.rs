@@ -7,7 +7,7 @@ use std::{
 };
 
 use beckon_tests::{
-    Account, Machine, Server, sample,
+    Account, Machine, Proxy, Server, Way, sample,
     tree::{self, assert_same_tree, tree_modes},
 };
 
@@ -145,6 +145,42 @@ fn after_one_changed_byte_in_64_mib_less_than_4_mib_are_sent() {
     let back = Back::new();
     get(desk.cli(), "desk/Documents/big", &back.path("big"));
     assert_eq!(hash(&back.path("big")), hash(&desk.path("big")));
+}
+
+/// Bytes that pass both ways, of all requests and sockets together, while a large file is uploaded that was stored before
+/// and now has `put_in` random bytes more at an odd place and `edits` other bytes; and what the transfer counts as sent.
+fn wire_of_changes(size: u64, put_in: u64, edits: u64) -> (u64, u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let (large, more) = (folder.path().join("root/large"), folder.path().join("more"));
+    sample::random_file(&large, size, 5);
+    sample::random_file(&more, put_in, 6);
+    let server = Server::start();
+    let ann = Account::sign_up(&server, "ann");
+    let proxy = Proxy::to(server.address());
+    let joining = Machine::join_with(&proxy.url(), &ann.join_code(&[]), "desk");
+    let _machine = joining.root("Documents", folder.path().join("root")).start();
+    upload(ann.cli(), "desk:Documents");
+    let passed = || proxy.passed(Way::Up) + proxy.passed(Way::Down);
+    sample::insert(&large, (size / 3) | 1, &fs::read(more).unwrap());
+    for edit in 0..edits {
+        sample::change_byte(&large, (2 * edit + 1) * size / (2 * edits) + edit);
+    }
+    let before = passed();
+    let sent = number(&upload(ann.cli(), "desk:Documents"), "bytes_sent");
+    let wire = passed() - before;
+    let back = Back::new();
+    get(ann.cli(), "desk/Documents/large", &back.path("large"));
+    assert_eq!(hash(&back.path("large")), hash(&large));
+    (wire, sent)
+}
+
+#[test]
+fn changes_inside_a_large_file_cost_about_themselves_on_the_wire() {
+    const PUT_IN: u64 = (64 << 10) + 7;
+    let (wire, sent) = wire_of_changes(64 * MIB, PUT_IN, 20);
+    // Each changed byte costs a part of about 2 KiB, and the sums of the parts around it.
+    assert!((PUT_IN..PUT_IN + 150_000).contains(&sent), "{sent}");
+    assert!(wire < PUT_IN + 300_000, "{wire}");
 }
 
 #[test]

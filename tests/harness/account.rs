@@ -27,7 +27,12 @@ impl Account {
     /// Signs up with a code, for instance of an invitation.
     #[track_caller]
     pub fn sign_up_with(url: &str, code: &str, name: &str) -> Self {
-        let cli = Cli::new();
+        Self::sign_up_on(Cli::new(), url, code, name)
+    }
+
+    /// Signs up with a code on a terminal at hand, for instance of a computer in a network.
+    #[track_caller]
+    pub fn sign_up_on(cli: Cli, url: &str, code: &str, name: &str) -> Self {
         let password_file = cli.secret_file("password", &format!("correct horse of {name}\n"));
         let recovery_file = cli.file("recovery-words");
         let mut args = words(&["sign-up", url, "--setup", code, "--name", name]);

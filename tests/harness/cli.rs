@@ -1,7 +1,7 @@
 //! A terminal: the `beckon` command line with a state folder of its own.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -17,10 +17,13 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{process::Process, spawner, wait};
+use crate::{net::Host, process::Process, spawner, wait};
 
 /// How long a command may take, unless [`Cli::with_limit`] says otherwise.
 pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// Names a certificate authority to the programs.
+pub(crate) const CA: &str = "BECKON_CA";
 
 /// A terminal. Clones share the state folder, as two windows of one user do.
 #[derive(Clone)]
@@ -28,6 +31,8 @@ pub struct Cli {
     folder: Arc<TempDir>,
     limit: Duration,
     started: Arc<AtomicU32>,
+    through: Arc<[OsString]>,
+    ca: Option<PathBuf>,
 }
 
 impl Cli {
@@ -38,12 +43,38 @@ impl Cli {
             folder: Arc::new(folder),
             limit: LIMIT,
             started: Arc::default(),
+            through: Arc::default(),
+            ca: None,
+        }
+    }
+
+    /// The same terminal, which trusts this certificate authority too.
+    pub fn with_ca(&self, file: impl Into<PathBuf>) -> Self {
+        let ca = Some(file.into());
+        Self { ca, ..self.clone() }
+    }
+
+    /// A terminal that nobody has signed in on, on a computer of a network.
+    pub fn on(host: &Host) -> Self {
+        Self::new().moved_to(host)
+    }
+
+    /// The same terminal, carried to a computer of a network: a laptop.
+    pub fn moved_to(&self, host: &Host) -> Self {
+        Self {
+            through: host.through().into(),
+            ..self.clone()
         }
     }
 
     /// The same terminal, whose commands may take `limit`.
     pub fn with_limit(&self, limit: Duration) -> Self {
         Self { limit, ..self.clone() }
+    }
+
+    /// The certificate authority that it trusts besides the system's.
+    pub fn ca(&self) -> Option<&Path> {
+        self.ca.as_deref()
     }
 
     /// What `--state` says; the program makes it.
@@ -62,8 +93,9 @@ impl Cli {
     /// Runs a command that reads `input` from standard input.
     #[track_caller]
     pub fn run_with_input<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>, input: &str) -> Output {
-        let mut command = spawner::command(crate::binary::path("beckon"));
+        let mut command = spawner::command_through(&self.through, crate::binary::path("beckon"));
         command.arg("--state").arg(self.state()).args(args);
+        command.envs(self.ca.iter().map(|file| (CA, file)));
         command.stdin(self.input(input));
         let (in_time, output) = run_to_end(command, self.limit);
         assert!(in_time, "killed after {:?}: {output}", self.limit);
@@ -77,8 +109,9 @@ impl Cli {
             .first()
             .map_or_else(String::new, |arg| arg.as_ref().display().to_string());
         let log = self.fresh("log");
-        Process::start("beckon", &format!("beckon {name}"), &log, |command| {
+        Process::start_through(&self.through, "beckon", &format!("beckon {name}"), &log, |command| {
             command.arg("--state").arg(self.state()).args(&args);
+            command.envs(self.ca.iter().map(|file| (CA, file)));
         })
     }
 

@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use crate::{
     account::Account,
-    cli::{Cli, Output},
+    cli::{CA, Cli, Output},
+    net::Host,
     process::Process,
 };
 
@@ -37,13 +38,20 @@ pub struct Joining {
     roots: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     through: Vec<OsString>,
+    cli: Cli,
+    /// Whether it may listen in the networks that it is in.
+    listens: bool,
 }
 
 impl Machine {
-    /// Prepares a machine to join `account` with a fresh join code.
+    /// Prepares a machine to join `account` with a fresh join code; it trusts whom the account's terminal trusts.
     #[track_caller]
     pub fn join(account: &Account, name: &str) -> Joining {
-        Self::join_with(account.url(), &account.join_code(&[]), name)
+        let joining = Self::join_with(account.url(), &account.join_code(&[]), name);
+        match account.cli().ca() {
+            Some(file) => joining.with_ca(file),
+            None => joining,
+        }
     }
 
     /// Prepares a machine to join with the code at hand.
@@ -55,6 +63,9 @@ impl Machine {
             roots: Vec::new(),
             env: Vec::new(),
             through: Vec::new(),
+            cli: Cli::new(),
+            // A test opens no port in the network of whoever runs it.
+            listens: false,
         }
     }
 
@@ -141,10 +152,23 @@ impl Joining {
         self
     }
 
+    /// Joins and runs on a computer of a network, where it may listen.
+    pub fn on(self, host: &Host) -> Self {
+        let cli = self.cli.moved_to(host);
+        let listens = true;
+        Self { cli, listens, ..self }.through(host.through())
+    }
+
+    /// Joins and runs with trust in this certificate authority too.
+    pub fn with_ca(self, file: &Path) -> Self {
+        let cli = self.cli.with_ca(file);
+        Self { cli, ..self }.env(CA, file)
+    }
+
     /// Joins, starts the agent and waits until it is online.
     #[track_caller]
     pub fn start(self) -> Machine {
-        let cli = Cli::new();
+        let cli = self.cli.clone();
         self.redeem(&cli).expect_ok();
         let folder = tempfile::tempdir().expect("room for a log");
         let process = run(&cli, &self.name, folder.path(), &self.env, &self.through);
@@ -166,6 +190,7 @@ impl Joining {
         let mut args: Vec<OsString> = ["join", &self.url, &self.code, "--name", &self.name]
             .map(OsString::from)
             .into();
+        args.extend((!self.listens).then(|| "--no-lan".into()));
         args.extend(self.roots.iter().flat_map(|root| ["--root".into(), root.clone()]));
         cli.run(args)
     }

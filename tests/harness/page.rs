@@ -22,6 +22,7 @@ mod target;
 
 use std::{
     cell::{Cell, RefCell},
+    fs,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -54,6 +55,15 @@ const LOOK_MS: u32 = 500;
 const MODIFIERS: [char; 4] = ['\u{e008}', '\u{e009}', '\u{e00a}', '\u{e03d}'];
 
 const FIND: &str = include_str!("page/find.js");
+
+/// What a person answers who is asked whether a page may reach computers in the LAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LanAnswer {
+    /// It may.
+    Granted,
+    /// It may not.
+    Denied,
+}
 
 /// A page in a browser with a profile of its own. Dropping it ends the browser.
 pub struct Page {
@@ -210,7 +220,14 @@ impl Page {
     /// The words of something, as they stand on the screen.
     #[track_caller]
     pub fn read(&self, what: Target) -> String {
-        self.with(&what, async |element| element.text().await)
+        let mut text = String::new();
+        // Of what only begins to fade in, as dialogs do, the driver reads nothing.
+        wait::poll(self.limit.get(), || {
+            text = self.with(&what, async |element| element.text().await);
+            let is_fading = text.is_empty() && self.read_all(what.clone()).iter().any(|text| !text.is_empty());
+            (!is_fading).then_some(())
+        });
+        text
     }
 
     /// The words of all that are there in this moment.
@@ -328,8 +345,9 @@ impl Page {
     pub fn choose_files(&self, selector: &str, paths: &[&Path]) {
         let paths = paths.iter().map(|path| path.display().to_string());
         let paths = paths.collect::<Vec<_>>().join("\n");
-        let found = wait(self.driver().find(thirtyfour::By::Css(selector)));
-        let element = found.unwrap_or_else(|error| panic!("no field `{selector}`: {error}"));
+        let element = wait::wait_for(&format!("there is a field `{selector}`"), self.limit.get(), || {
+            wait(self.driver().find(thirtyfour::By::Css(selector))).ok()
+        });
         wait(element.send_keys(paths)).unwrap_or_else(|error| panic!("cannot choose files: {error}"));
     }
 
@@ -376,6 +394,20 @@ impl Page {
         result.unwrap_or_else(|error| panic!("{method}: {error}"))
     }
 
+    /// Answers the question whether pages of the origin that the page was opened at may reach computers in the LAN, before
+    /// it is asked: without a window nobody could, and Chromium takes that for a no.
+    #[track_caller]
+    pub fn answer_lan_question(&self, answer: LanAnswer) {
+        let setting = match answer {
+            LanAnswer::Granted => "granted",
+            LanAnswer::Denied => "denied",
+        };
+        let params = json!({
+            "permission": { "name": "local-network" }, "setting": setting, "origin": self.origin,
+        });
+        self.devtools("Browser.setPermission", params);
+    }
+
     /// Takes the network away from the page, or gives it back.
     #[track_caller]
     pub fn set_offline(&self, is_offline: bool) {
@@ -407,7 +439,14 @@ impl Page {
         let path = self.downloads().join(name);
         // Chromium keeps the name with an empty file, and renames the whole one over it at the end.
         let is_whole = || path.metadata().is_ok_and(|file| file.len() > 0);
-        wait::wait_until(&format!("{name} is downloaded"), self.limit.get(), is_whole);
+        if wait::poll(self.limit.get(), || is_whole().then_some(())).is_none() {
+            let there: Vec<_> = fs::read_dir(self.downloads()).expect("a folder").flatten().collect();
+            panic!(
+                "{name} was not downloaded in {:?}; there are {there:?}\n{}",
+                self.limit.get(),
+                self.situation()
+            );
+        }
         path
     }
 

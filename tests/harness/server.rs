@@ -10,7 +10,10 @@ use std::{
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::process::{self, Process};
+use crate::{
+    net::Host,
+    process::{self, Process},
+};
 
 /// How long a server may take to listen: it opens the database and runs migrations first.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -32,6 +35,8 @@ pub struct Options {
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     data: Option<PathBuf>,
+    through: Vec<OsString>,
+    address: Option<String>,
 }
 
 impl Options {
@@ -53,11 +58,20 @@ impl Options {
         self
     }
 
+    /// Runs on a computer of a network, and listens at this address of it: `203.0.113.10:80`.
+    pub fn on(self, host: &Host, address: &str) -> Self {
+        Self {
+            through: host.through(),
+            address: Some(address.to_owned()),
+            ..self
+        }
+    }
+
     /// Starts the server and waits until it listens.
     #[track_caller]
     pub fn start(self) -> Server {
         let folder = tempfile::tempdir().expect("room for a data folder");
-        let (process, url) = launch(&self, folder.path(), "127.0.0.1:0");
+        let (process, url) = launch(&self, folder.path(), self.address.as_deref().unwrap_or("127.0.0.1:0"));
         Server {
             process,
             options: self,
@@ -126,7 +140,7 @@ impl Server {
         if self.process.is_running() {
             self.stop();
         }
-        let address = self.address().to_owned();
+        let address = self.listens_at();
         (self.process, self.url) = launch(&self.options, self.folder.path(), &address);
     }
 
@@ -144,9 +158,17 @@ impl Server {
 
     /// Starts a server again that has ended, as [`Server::restart`] does; false if it ends before it listens.
     pub fn try_restart(&mut self) -> bool {
-        let address = self.address().to_owned();
+        let address = self.listens_at();
         self.process = spawn(&self.options, self.folder.path(), &address);
         self.process.find_line(LISTENING, START_LIMIT).is_some()
+    }
+
+    /// The address that it was told, or the port that it found.
+    fn listens_at(&self) -> String {
+        self.options
+            .address
+            .clone()
+            .unwrap_or_else(|| self.address().to_owned())
     }
 
     /// Freezes the server (SIGSTOP): it keeps its sockets and answers nothing, until [`Server::resume`].
@@ -170,7 +192,7 @@ fn launch(options: &Options, folder: &Path, address: &str) -> (Process, String) 
 fn spawn(options: &Options, folder: &Path, address: &str) -> Process {
     let log = folder.join("log");
     let data = data(options, folder);
-    Process::start("beckon-server", "server", &log, |command| {
+    Process::start_through(&options.through, "beckon-server", "server", &log, |command| {
         command.args(["--listen", address]).arg("--data").arg(data);
         command.args(&options.args);
         command.envs(options.env.iter().map(|(name, value)| (name, value)));

@@ -5,7 +5,7 @@
 //! the child, and each test is a thread; hence one thread that lives as long as the process starts them all.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     io,
     path::Path,
     process::{Child, Command},
@@ -31,6 +31,16 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     }
     let mut command = Command::new("/usr/bin/setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
+
+/// Like [`command`], by way of another program that ends by running this one; of none if there are no words.
+pub(crate) fn command_through(through: &[OsString], program: impl AsRef<OsStr>) -> Command {
+    let Some((first, rest)) = through.split_first() else {
+        return command(program);
+    };
+    let mut command = command(first);
+    command.args(rest).arg(program);
     command
 }
 

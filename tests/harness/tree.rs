@@ -35,12 +35,23 @@ pub fn tree_hashes(root: &Path) -> Tree {
     collect(root, |entry| hash(entry).map(Some))
 }
 
+/// As [`tree_hashes`], of a copy that its machine may be writing to: without what machines keep for themselves. An error
+/// says that something vanished while it was looked at.
+pub fn copy_hashes(root: &Path) -> io::Result<Tree> {
+    try_collect(root, |name| !name.starts_with(OWN), |entry| hash(entry).map(Some))
+}
+
+/// As [`tree_modes`], of a copy.
+pub fn copy_modes(root: &Path) -> io::Result<BTreeMap<Vec<u8>, u32>> {
+    try_collect(root, |name| !name.starts_with(OWN), mode)
+}
+
+/// What machines keep for themselves in a root begins so.
+const OWN: &[u8] = b".beckon";
+
 /// The permission bits of all files and directories below `root`.
 pub fn tree_modes(root: &Path) -> BTreeMap<Vec<u8>, u32> {
-    collect(root, |entry| {
-        let metadata = entry.metadata()?;
-        Ok((!metadata.is_symlink()).then(|| metadata.mode() & 0o7777))
-    })
+    collect(root, mode)
 }
 
 /// How `right` differs from `left`, a line each.
@@ -70,21 +81,38 @@ pub fn assert_same_tree(left: &Path, right: &Path) {
     );
 }
 
-fn collect<T>(root: &Path, mut read: impl FnMut(&DirEntry) -> io::Result<Option<T>>) -> BTreeMap<Vec<u8>, T> {
+fn collect<T>(root: &Path, read: impl FnMut(&DirEntry) -> io::Result<Option<T>>) -> BTreeMap<Vec<u8>, T> {
+    try_collect(root, |_| true, read).unwrap_or_else(|error| panic!("cannot read {}: {error}", root.display()))
+}
+
+/// Where a name is not `wanted`, neither is what lies below.
+fn try_collect<T>(
+    root: &Path,
+    wanted: impl Fn(&[u8]) -> bool,
+    mut read: impl FnMut(&DirEntry) -> io::Result<Option<T>>,
+) -> io::Result<BTreeMap<Vec<u8>, T>> {
     let mut found = BTreeMap::new();
     let mut open = vec![(root.to_owned(), Vec::new())];
     while let Some((folder, prefix)) = open.pop() {
-        let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()));
-        for entry in entries.map(|entry| entry.expect("a listing goes on")) {
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if !wanted(entry.file_name().as_bytes()) {
+                continue;
+            }
             let path = join(&prefix, entry.file_name().into_vec());
-            let value = read(&entry).unwrap_or_else(|error| panic!("cannot read {}: {error}", entry.path().display()));
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let value = read(&entry)?;
+            if entry.file_type()?.is_dir() {
                 open.push((entry.path(), path.clone()));
             }
             found.extend(value.map(|value| (path, value)));
         }
     }
-    found
+    Ok(found)
+}
+
+fn mode(entry: &DirEntry) -> io::Result<Option<u32>> {
+    let metadata = entry.metadata()?;
+    Ok((!metadata.is_symlink()).then(|| metadata.mode() & 0o7777))
 }
 
 fn hash(entry: &DirEntry) -> io::Result<Entry> {

@@ -93,7 +93,11 @@ fn english(page: &Page) -> BTreeSet<String> {
 }
 
 fn sign_in(server: &Server, name: &str) -> Page {
-    let page = Page::open_with(Options::default().chinese(), &format!("{}/sign-in", server.url()));
+    sign_in_with(Options::default(), server, name)
+}
+
+fn sign_in_with(options: Options, server: &Server, name: &str) -> Page {
+    let page = Page::open_with(options.chinese(), &format!("{}/sign-in", server.url()));
     page.fill(field("用户名"), name);
     page.fill(field("密码"), &scene::password_of(name));
     page.click(button("登录"));
@@ -171,4 +175,51 @@ fn no_page_has_english_left() {
         page.expect_accessible();
     }
     assert!(left.is_empty(), "{}", left.join("\n"));
+}
+
+/// Examples of patterns and commands that are the same in both languages, and names of this story.
+const EXAMPLES: &[&str] = &[
+    "gitignore",
+    "tmp",
+    "cache",
+    "build",
+    "keep",
+    "writable",
+    "nas",
+    "backup",
+    "media",
+];
+
+#[test]
+fn dialogs_of_copies_and_patterns_have_no_english_left() {
+    let [files, backup, media] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    sample::text(&files.path().join("offer.txt"), "offer");
+    let server = Server::start();
+    let ann = Account::sign_up(&server, "ann");
+    let desk = Machine::join(&ann, "desk").root("Documents", files.path()).start();
+    let _nas = Machine::join(&ann, "nas")
+        .writable_root("Backup", backup.path())
+        .root("Media", media.path())
+        .start();
+    for options in [Options::default(), Options::default().phone().dark()] {
+        let page = sign_in_with(options, &server, "ann");
+        page.see(css(".device .dot.on"));
+        page.go(&format!("/machine/{}", desk.id()));
+        page.click(css(".file .label[title='Documents']"));
+        // Patterns, then a copy. On a phone the menu of the page has both.
+        for (at, name, there) in [(0, "ignore", "textarea"), (1, "copy", "select")] {
+            page.see(css(".switch"));
+            let open = "document.querySelectorAll('.root-strip .row > .button')[arguments[0]].click()";
+            page.script(open, &[at.into()]);
+            page.see(css(format!("dialog[open] {there}")));
+            page.see_gone(css("dialog[open] .bone"));
+            page.expect_accessible();
+            page.screenshot(&format!("chinese-dialog-{name}"));
+            let mut left = english(&page);
+            left.retain(|word| !EXAMPLES.contains(&word.as_str()));
+            assert_eq!(left, BTreeSet::new(), "in {name}");
+            page.press(Key::Escape);
+            page.see_gone(css("dialog[open]"));
+        }
+    }
 }

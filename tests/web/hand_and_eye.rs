@@ -210,6 +210,7 @@ fn versions_are_found_where_the_file_was_moved_to() {
     ])
     .expect_ok();
     page.click(css(".file:has([title='notes.md']) .meta"));
+    page.see(css(".preview.text"));
     page.click(link("Versions"));
     page.see_path("/drive/desk/Projects/Kestrel/Plans");
     page.see(css(".file[aria-selected=true]"));

@@ -8,16 +8,23 @@
 )]
 
 mod administration;
+mod beckon_ui;
 mod browse_a_machine;
 mod chinese;
 mod control_list_is_live;
+mod copy_to_another_machine;
+mod direct_badge;
 mod download_and_zip;
+mod download_from_a_machine;
+mod drive_as_of;
 mod drive_rename_move_delete_restore;
 mod drive_versions;
 mod hand_and_eye;
 mod hostile_names;
 mod hundred_thousand_entries;
+mod ignore_patterns;
 mod invitation;
+mod keep_uploaded;
 mod keyboard_only;
 mod machine_away;
 mod machine_joins;
@@ -30,9 +37,11 @@ mod polyglots;
 mod preview_polyglots;
 mod put_files_into_the_drive;
 mod recover;
+mod restore_to_a_machine;
 mod scene;
 mod screenshots;
 mod search;
+mod send_to_a_machine;
 mod sessions;
 mod set_up;
 mod sign_in;

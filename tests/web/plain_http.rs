@@ -37,7 +37,7 @@ fn all_works_over_plain_http_and_the_way_in_says_that_it_is_not_private() {
 }
 
 /// This machine's address in its network. Nothing is sent: a datagram socket only asks for the way.
-fn own_address() -> Option<String> {
+pub(crate) fn own_address() -> Option<String> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.1:9").ok()?;
     let ip = socket.local_addr().ok()?.ip();

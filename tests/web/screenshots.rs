@@ -5,7 +5,7 @@ use std::time::Duration;
 use beckon_tests::{
     Account, Machine, Proxy, Server, Way,
     page::{Options, Page, css},
-    sample,
+    sample, wait_until,
 };
 use thirtyfour::Key;
 
@@ -52,6 +52,52 @@ fn take(page: &mut Page, pages: &[Shot]) {
             page.see_gone(css(".main [aria-busy=true], .main .bone"));
             page.screenshot(name);
         }
+    }
+}
+
+#[test]
+fn what_is_kept_current_is_drawn_wide_and_narrow_light_and_dark() {
+    let (folder, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    sample::small_tree(folder.path());
+    let server = Server::start();
+    let ann = Account::sign_up(&server, "ann");
+    let desk = Machine::join(&ann, "desk").root("Documents", folder.path()).start();
+    let nas = Machine::join(&ann, "nas")
+        .writable_root("Backup", backup.path())
+        .start();
+    let ordered = |args: &[&str]| {
+        let placed = ann.cli().run([&["--json"], args].concat()).json();
+        placed["id"].as_str().expect("an id").to_owned()
+    };
+    let watch = ordered(&["watch", "desk:Documents"]);
+    let follow = ordered(&["follow", "desk:Documents", "--on", "nas:Backup/Documents"]);
+    let copied = backup.path().join("Documents/empty.txt");
+    let limit = Duration::from_secs(60);
+    wait_until("the copy stands", limit, || {
+        let shown = ann.cli().run(["--json", "transfers", "show", &follow]).json();
+        shown["hold"] == "current" && copied.exists()
+    });
+    sample::text(&copied, "changed on nas");
+    sample::text(&folder.path().join("empty.txt"), "changed on desk");
+    let root = |page: &Page, machine: &Machine, name: &str| {
+        page.go(&format!("/machine/{}", machine.id()));
+        page.click(css(format!(".file .label[title='{name}']")));
+        page.see(css(".switch"));
+        page.path()
+    };
+    for options in [Options::default(), Options::default().phone()] {
+        let mut page = scene::sign_in_with(options, &server, "ann");
+        page.set_limit(limit);
+        page.see(css(".device .dot.on"));
+        let (watched, written) = (root(&page, &desk, "Documents"), root(&page, &nas, "Backup"));
+        let pages = [
+            ("kept-machine", watched, ".relations li"),
+            ("kept-copy", written, ".relations .badge"),
+            ("kept-transfers", "/transfers".to_owned(), ".main .transfer .why"),
+            ("kept-watch", format!("/transfers/{watch}"), ".story tbody tr"),
+            ("kept-follow", format!("/transfers/{follow}"), ".conflict"),
+        ];
+        take(&mut page, &pages);
     }
 }
 

@@ -23,6 +23,10 @@ enum What {
     MainLoop,
     /// Many machines and those that come back: reconnecting, memory of connections, orders, starting again.
     Transfers,
+    /// Content of a live machine: over the relay, over a distance of 50 ms, straight over a cable.
+    Lan,
+    /// Machines that are kept the same, beside syncthing and rsync.
+    Sync,
     /// The web app in a real browser: its size, and how long people wait for it.
     Web,
 }
@@ -35,6 +39,8 @@ pub(crate) fn task(args: &Args) -> Result<()> {
     let name = match args.what {
         What::MainLoop => "main-loop",
         What::Transfers => "transfers",
+        What::Lan => "lan",
+        What::Sync => "sync",
         What::Web => "web",
     };
     command::run(bench(name).env("BECKON_BIN_DIR", folder))
@@ -43,7 +49,7 @@ pub(crate) fn task(args: &Args) -> Result<()> {
 /// A hundredth of the data with the programs of the tests, to see that the benchmarks work; their figures mean little.
 pub(crate) fn small() -> Result<()> {
     let program = target_folder()?.join("debug/bench");
-    for name in ["main-loop-small", "transfers-small"] {
+    for name in ["main-loop-small", "transfers-small", "lan-small", "sync-small"] {
         command::run(Command::new(&program).arg(name).current_dir(root()))?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `cargo xtask run --demo`: Beckon with an account, a machine and files to look at; nothing of it stays.
+//! `cargo xtask run --demo`: Beckon with an account, two machines and files to look at; nothing of it stays.
 
 mod document;
 mod picture;
@@ -6,8 +6,7 @@ mod recording;
 mod sample;
 
 use std::{
-    ffi::OsString,
-    fs::{File, Permissions},
+    fs::{self, File, Permissions},
     io::{self, Write},
     net::SocketAddr,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
@@ -27,8 +26,12 @@ const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 const PASSWORD_LETTERS: usize = 16;
 
 const ACCOUNT: &str = "demo";
+/// The machine whose files matter, with a root for reading.
 const MACHINE: &str = "demo-machine";
 const ROOT: &str = "Documents";
+/// The machine that copies and files are brought to, with a root that may be written.
+const LAPTOP: &str = "demo-laptop";
+const INBOX: &str = "Inbox";
 
 /// Starts everything, says what to do with it, and ends it when asked to.
 pub(crate) fn show(programs: &Programs, listen: Option<SocketAddr>, interrupt: &Interrupt) -> Result<()> {
@@ -40,17 +43,22 @@ pub(crate) fn show(programs: &Programs, listen: Option<SocketAddr>, interrupt: &
     let set_up = server.wait_for_line("set up at ", interrupt)?;
     demo.sign_up(&url, &set_up)?;
     sample::write(&demo.documents()).context("cannot write the sample files")?;
-    demo.join(&url)?;
-    let mut agent = demo.start_agent()?;
-    agent.wait_for_line("online as ", interrupt)?;
+    fs::create_dir_all(demo.inbox()).context("cannot make the folder for copies")?;
+    let mut agents = Vec::new();
+    for (name, root, mode) in [(MACHINE, demo.documents(), ""), (LAPTOP, demo.inbox(), ":rw")] {
+        demo.join(&url, name, &root, mode)?;
+        let mut agent = demo.start_agent(name)?;
+        agent.wait_for_line("online as ", interrupt)?;
+        agents.push(agent);
+    }
     demo.explain(&url);
     interrupt.or(|| {
         server.expect_running()?;
-        agent.expect_running()?;
+        agents.iter_mut().try_for_each(Logged::expect_running)?;
         Ok(None::<()>)
     })?;
     eprintln!("ending the demo and removing its files");
-    agent.child.stop();
+    agents.iter_mut().for_each(|agent| agent.child.stop());
     server.child.stop();
     folder.close().context("cannot remove the demo's folder")
 }
@@ -108,38 +116,42 @@ impl<'a> Demo<'a> {
         command::read(&mut beckon).map(drop)
     }
 
-    fn join(&self, url: &str) -> Result<()> {
+    /// `folder` becomes a root of the same name; `mode` is `:rw` where it may be written.
+    fn join(&self, url: &str, machine: &str, folder: &Path, mode: &str) -> Result<()> {
         let mut ask = self.beckon(&self.terminal());
         ask.arg("join-code").arg("--password-file").arg(self.password_file());
         let code = find_join_code(&command::read(&mut ask)?)?;
-        let mut root = OsString::from(format!("{ROOT}="));
-        root.push(self.documents());
-        let mut join = self.beckon(&self.machine());
-        join.args(["join", url, &code, "--name", MACHINE, "--root"]).arg(root);
+        let mut root = folder.file_name().unwrap_or_default().to_owned();
+        root.push("=");
+        root.push(folder);
+        root.push(mode);
+        let mut join = self.beckon(&self.state(machine));
+        join.args(["join", url, &code, "--name", machine, "--root"]).arg(root);
         command::read(&mut join).map(drop)
     }
 
-    fn start_agent(&self) -> Result<Logged> {
-        let log = self.folder.join("machine.log");
-        Logged::start("machine", &self.programs.beckon, log, |command| {
-            command.arg("--state").arg(self.machine()).arg("run");
+    fn start_agent(&self, machine: &'static str) -> Result<Logged> {
+        let log = self.folder.join(format!("{machine}.log"));
+        Logged::start(machine, &self.programs.beckon, log, |command| {
+            command.arg("--state").arg(self.state(machine)).arg("run");
         })
     }
 
     fn explain(&self, url: &str) {
         let (beckon, terminal) = (self.programs.beckon.display(), self.terminal());
-        let (terminal, documents) = (terminal.display(), self.documents());
-        let (documents, folder) = (documents.display(), self.folder.display());
+        let (terminal, documents, inbox) = (terminal.display(), self.documents(), self.inbox());
+        let (documents, inbox, folder) = (documents.display(), inbox.display(), self.folder.display());
         println!(
             "
-Beckon runs, with an account and a machine made for this demo. Ctrl-C ends it and removes everything.
+Beckon runs, with an account and two machines made for this demo. Ctrl-C ends it and removes everything.
 Open the address in a browser, and sign in with the name and the password.
 
   address   {url}
   name      {ACCOUNT}
   password  {password}
-  machine   {MACHINE}, which shows {documents} as {ROOT}
-  logs      {folder}/server.log, {folder}/machine.log
+  machines  {MACHINE}, which shows {documents} as {ROOT}
+            {LAPTOP}, which lets you write into {inbox} as {INBOX}
+  logs      {folder}/server.log, {folder}/{MACHINE}.log, {folder}/{LAPTOP}.log
 
 To try on the command line, in another terminal:
 
@@ -151,9 +163,12 @@ To try on the command line, in another terminal:
   beckon drive ls {MACHINE}/{ROOT}             # what is safe now
   beckon get {MACHINE}/{ROOT} --zip all.zip    # and back, as one ZIP
 
+  beckon watch {MACHINE}:{ROOT} --wait         # from now on each save is stored
+  beckon follow {MACHINE}:{ROOT} --on {LAPTOP}:{INBOX}/Copy --wait
   echo 'one line more' >> {documents}/notes/welcome.md
-  beckon upload {MACHINE}:{ROOT} --wait        # again: only what changed goes over the wire
+  cat {inbox}/Copy/notes/welcome.md  # a moment later it is there
   beckon drive versions {MACHINE}/{ROOT}/notes/welcome.md
+  beckon send {documents}/budget {LAPTOP}:{INBOX} --wait
 ",
             password = self.password,
         );
@@ -170,14 +185,19 @@ To try on the command line, in another terminal:
         self.folder.join("terminal")
     }
 
-    /// The state of the machine.
-    fn machine(&self) -> PathBuf {
-        self.folder.join("machine")
+    /// The state of a machine.
+    fn state(&self, machine: &str) -> PathBuf {
+        self.folder.join("state").join(machine)
     }
 
-    /// The machine's root.
+    /// The root for reading.
     fn documents(&self) -> PathBuf {
         self.folder.join(MACHINE).join(ROOT)
+    }
+
+    /// The root that may be written.
+    fn inbox(&self) -> PathBuf {
+        self.folder.join(LAPTOP).join(INBOX)
     }
 
     fn password_file(&self) -> PathBuf {

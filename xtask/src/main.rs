@@ -21,6 +21,7 @@ mod interrupt;
 mod package;
 mod wasm_target;
 mod web;
+mod windows_target;
 
 use std::process::ExitCode;
 

@@ -11,6 +11,7 @@ use crate::command::{self, is_installed};
 pub(crate) enum Need {
     Tests,
     Bench,
+    Windows,
 }
 
 struct Package {
@@ -77,10 +78,52 @@ const PACKAGES: &[Package] = &[
         reason: "axe-core, which judges whether everybody can use a page, comes from its registry",
     },
     Package {
+        name: "iproute2",
+        probe: "ip",
+        need: Need::Tests,
+        reason: "networks of their own, in which machines reach each other directly or do not",
+    },
+    Package {
+        name: "nftables",
+        probe: "nft",
+        need: Need::Tests,
+        reason: "routers that hide a home behind one address",
+    },
+    Package {
+        name: "procps",
+        probe: "sysctl",
+        need: Need::Tests,
+        reason: "computers of tests that pass on what is not for them",
+    },
+    Package {
+        name: "libnss3-tools",
+        probe: "certutil",
+        need: Need::Tests,
+        reason: "a browser that trusts the certificate of a test",
+    },
+    Package {
         name: "fonts-wqy-microhei",
         probe: "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
         need: Need::Tests,
         reason: "Chinese on the pictures of the pages",
+    },
+    Package {
+        name: "systemd",
+        probe: "systemd-analyze",
+        need: Need::Tests,
+        reason: "the judge of units for services",
+    },
+    Package {
+        name: "groff-base",
+        probe: "groff",
+        need: Need::Tests,
+        reason: "the manual must be good for the program that shows it",
+    },
+    Package {
+        name: "gcc-mingw-w64-x86-64",
+        probe: "x86_64-w64-mingw32-gcc",
+        need: Need::Windows,
+        reason: "C in dependencies of the agent for Windows",
     },
     Package {
         name: "syncthing",
@@ -151,7 +194,13 @@ mod tests {
                 "chromium",
                 "chromium-driver",
                 "npm",
-                "fonts-wqy-microhei"
+                "iproute2",
+                "nftables",
+                "procps",
+                "libnss3-tools",
+                "fonts-wqy-microhei",
+                "systemd",
+                "groff-base"
             ]
         );
         assert_eq!(names(missing(Need::Bench, |probe| probe == "rsync")), ["syncthing"]);

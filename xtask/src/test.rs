@@ -14,6 +14,12 @@ use crate::{
 /// Says in the environment how many kills `tests/faults` makes.
 const KILLS: &str = "BECKON_KILLS";
 
+/// Says in the environment how many MiB `tests/lan` fetches.
+const LAN_MIB: &str = "BECKON_LAN_MIB";
+
+/// Say in the environment how many changes `tests/sync` makes, and how many files it has followed.
+const CHANGES: (&str, &str) = ("BECKON_CHANGES", "BECKON_MANY_FILES");
+
 /// All that is built for this machine. What builds and tests the web app stays out: together they would be built with
 /// other features than alone, and so twice.
 const NATIVE: &[&str] = &[
@@ -58,7 +64,8 @@ pub(crate) fn task(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Kill server and agent for as long as you like while files are uploaded, and look whether anything is lost.
+/// Kill server and agent for as long as you like while files are uploaded, and look whether anything is lost; fetch a large
+/// file within a LAN; and follow 100,000 files and 100,000 changes.
 #[derive(clap::Args)]
 pub(crate) struct Soak {
     /// How often something is killed.
@@ -74,6 +81,19 @@ pub(crate) fn soak(args: &Soak) -> Result<()> {
             .args(NATIVE)
             .args(["--test", "faults", "--", "--nocapture", "kills::"])
             .env(KILLS, args.kills.to_string()),
+    )?;
+    command::run(
+        cargo(["test"])
+            .args(NATIVE)
+            .args(["--test", "lan", "--", "--nocapture", "download::"])
+            .env(LAN_MIB, "1024"),
+    )?;
+    command::run(
+        cargo(["test"])
+            .args(NATIVE)
+            .args(["--test", "sync", "--", "--nocapture"])
+            .env(CHANGES.0, "100000")
+            .env(CHANGES.1, "100000"),
     )
 }
 

@@ -1,4 +1,4 @@
-//! Builds the web app into `TARGET/web-app`, from where the server takes it: compiled, bound to JavaScript, its files
+//! Builds the web app into `TARGET/web-app`, from where the programs take it: compiled, bound to JavaScript, its files
 //! named by their content, and compressed once for all who will fetch them.
 
 mod site;
@@ -21,11 +21,22 @@ use crate::{
 /// What goes to browsers as it is.
 const PLAIN: &[&str] = &["icon-192.png", "icon-512.png", "icon-maskable.png"];
 
-/// What names other files, and is named by later ones. In this order.
-const TEMPLATES: &[&str] = &["worker.js", "boot.js"];
+/// What names other files, and is named by later ones, in this order; each with the source that it is made of. Workers differ in
+/// the policy that their address brings: the one of sessions may open sockets to machines.
+const TEMPLATES: &[(&str, &str)] = &[
+    ("worker.js", "worker.js"),
+    ("session.js", "worker.js"),
+    ("boot.js", "boot.js"),
+];
 
 /// What has a fixed address.
-const FIXED: &[&str] = &["index.html", "manifest.webmanifest", "icon.svg", "favicon.ico"];
+const FIXED: &[&str] = &[
+    "index.html",
+    "manifest.webmanifest",
+    "icon.svg",
+    "favicon.ico",
+    "save.js",
+];
 
 /// The file that says what the web app was built from.
 const STAMP: &str = "stamp";
@@ -65,8 +76,8 @@ fn assemble(compiled: &Path, profile: Profile) -> Result<Site> {
         site.add_hashed(name, read(name)?)?;
     }
     site.word("icons", symbols(&String::from_utf8(read("icons.svg")?)?)?);
-    for name in TEMPLATES {
-        let filled = site.fill(name, read(name)?)?;
+    for (name, source) in TEMPLATES {
+        let filled = site.fill(name, read(source)?)?;
         site.add_hashed(name, filled)?;
     }
     for name in FIXED {

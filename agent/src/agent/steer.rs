@@ -44,6 +44,7 @@ impl Agent {
         let agent = Arc::clone(self);
         let ended = tokio::task::spawn_blocking(move || {
             agent.index.forget_transfer(id);
+            agent.forget_copy(id);
             agent.journal.cancel(id)
         });
         self.report_later(id, ended.await.map_err(|_| broken())??);

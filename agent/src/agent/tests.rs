@@ -20,7 +20,7 @@ use crate::{
     identity::copy_keys,
     orders::tests::Family,
     origin::Origin,
-    scan::{self, Step},
+    scan::{self, Scope, Step},
     state::RootConfig,
 };
 
@@ -62,9 +62,11 @@ impl Scene {
                 name: Label::new("Documents").unwrap(),
                 path: fs::canonicalize(&files).unwrap(),
                 writable: false,
+                ignore: String::new(),
             }],
             closed: Vec::new(),
             has_journal: false,
+            lan: Default::default(),
         };
         let state = StateDir::open(&folder.path().join("state")).unwrap();
         state.save_machine(&machine).unwrap();
@@ -294,7 +296,7 @@ async fn a_root_may_hold_the_state_folder_and_nothing_of_it_is_reached() {
     let root = scene.agent.root(&ROOT).unwrap();
     assert!(root.folder(&RootPath::new("state").unwrap()).is_err());
     let mut found = Vec::new();
-    let _ = scan::walk(&root, &[RootPath::root()], |step| {
+    let _ = scan::walk(&root, &[Scope::below(RootPath::root())], root.ignore(), |step| {
         match step {
             Step::Found(entry) => found.push(entry.path.display()),
             other => panic!("{other:?}"),

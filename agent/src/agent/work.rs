@@ -1,21 +1,25 @@
 //! Orders on their way from the wire to their end: verified, journaled, carried out, reported.
 
+mod following;
 mod reading;
+mod showing;
+mod standing;
+mod watching;
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use beckon_shared::{
     error::{ErrorCode, Refusal},
     id::{RootId, TransferId},
     order::{BadOrder, Order, OrderBody, Selection, SignedOrder, UploadOrder},
-    path::RootPath,
+    path::{Label, RootPath},
     transfer::{Hold, Progress, TransferState},
     wire::Request,
 };
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{Agent, turn::Turns};
@@ -25,14 +29,12 @@ use crate::{
     journal::{self, Admission, Ended},
     orders,
     root::Root,
-    upload::{self, IfMissing, Job, Outcome},
+    upload::{self, ASK_EVERY, IfMissing, Job, Outcome},
 };
+use showing::{Giver, Taken};
 
 /// So many ends of orders that are not under way wait to be told. The server asks for what does not fit at the next contact.
 const UNTOLD_MAX: usize = 256;
-
-/// How often the server is told that a person must say whether to go on: it may not have heard.
-const ASK_EVERY: Duration = Duration::from_secs(10);
 
 /// The orders that are not over.
 #[derive(Debug, Default)]
@@ -48,8 +50,10 @@ pub(super) struct Work {
 #[derive(Debug)]
 struct Open {
     signed: SignedOrder,
-    upload: UploadOrder,
+    body: OrderBody,
     stops: Stops,
+    /// Told when there may be something new for it.
+    news: Arc<Notify>,
     /// How it ends, whatever its work has come to.
     verdict: Option<Ended>,
     /// Its end is in the journal.
@@ -100,20 +104,28 @@ impl Agent {
         }
     }
 
-    /// Takes on an order, if it stands. It is in the journal when this returns, and carried out after.
+    /// Takes on an order of the server, if it stands. It is in the journal when this returns, and carried out after.
     pub(crate) async fn take_order(self: &Arc<Self>, signed: SignedOrder) -> Result<(), Refusal> {
+        if let Taken::Over(id, ended) = self.take(signed, Giver::Server).await? {
+            self.work.turns.forget(id);
+            self.report_later(id, ended);
+        }
+        Ok(())
+    }
+
+    async fn take(self: &Arc<Self>, signed: SignedOrder, giver: Giver) -> Result<Taken, Refusal> {
         let standing = self.standing.borrow().clone();
-        let (order, principal) =
-            orders::verify(&signed, &self.identity, &standing, clock::now()).map_err(orders::refusal)?;
+        let (order, principal) = self.verified(&signed, &standing).await.map_err(orders::refusal)?;
+        giver.check(&order).map_err(orders::refusal)?;
         // One at a time: an order must not come to its end between the look into the journal and its beginning.
         let _taking = self.work.taking.lock().await;
         if self.work.goes_on(&order, &signed)? {
-            return Ok(());
+            return Ok(Taken::UnderWay);
         }
         let (agent, id) = (Arc::clone(self), order.id);
         let shown = signed.clone();
         let admitted = tokio::task::spawn_blocking(move || {
-            let admission = agent.journal.admit(&order, &shown)?;
+            let admission = giver.admit(&agent.journal, &order, &shown)?;
             if matches!(admission, Admission::Ended(_)) {
                 agent.index.forget_transfer(order.id);
             }
@@ -121,29 +133,30 @@ impl Agent {
                 true => IfMissing::GoOn,
                 false => IfMissing::Ask,
             };
-            Ok::<_, Refusal>((admission, order, if_missing))
+            let is_unshown = agent.journal.is_unshown(order.id)?;
+            Ok::<_, Refusal>((admission, order, if_missing, is_unshown))
         });
-        let (admission, order, if_missing) = admitted.await.map_err(|_| broken())??;
+        let (admission, order, if_missing, is_unshown) = admitted.await.map_err(|_| broken())??;
         tracing::info!(%id, ?principal, ?admission, "order");
-        match admission {
-            Admission::New | Admission::Continue => self.begin(order, signed, if_missing),
-            Admission::Ended(ended) => {
-                self.work.turns.forget(id);
-                self.report_later(id, ended);
-            }
+        if let Admission::Ended(ended) = admission {
+            return Ok(Taken::Over(id, ended));
         }
-        Ok(())
+        self.begin(order, signed, if_missing, is_unshown);
+        Ok(Taken::UnderWay)
     }
 
     /// Whether an order that is not over selects this path, or something below it.
     pub(crate) fn is_uploading(&self, root: &RootId, path: &RootPath) -> bool {
         let touches = |one: &RootPath| one.holds(path) || path.holds(one);
         self.work.open().values().any(|open| {
-            open.upload.root == *root
-                && match &open.upload.selection {
-                    Selection::Inline(paths) => paths.iter().any(touches),
-                    // What travels beside the order is not kept here.
-                    Selection::Detached(_) => false,
+            open.body.root() == *root
+                && match &open.body {
+                    OrderBody::Upload(upload) => match &upload.selection {
+                        Selection::Inline(paths) => paths.iter().any(touches),
+                        // What travels beside the order is not kept here.
+                        Selection::Detached(_) => false,
+                    },
+                    OrderBody::Watch(_) | OrderBody::Follow(_) | OrderBody::Receive(_) => false,
                 }
         })
     }
@@ -160,7 +173,7 @@ impl Agent {
             let verdict = match orders::verify(&open.signed, &self.identity, &standing, clock::now()) {
                 Err(bad @ BadOrder::Signer) => Some(orders::refusal(bad)),
                 // What lapses while it is carried out may come to its end.
-                _ => self.root_of(&open.upload).err(),
+                _ => self.root_for(&open.body).err(),
             };
             if let Some(verdict) = verdict {
                 open.end_as(failed(verdict));
@@ -168,8 +181,9 @@ impl Agent {
         }
     }
 
-    fn begin(self: &Arc<Self>, order: Order, signed: SignedOrder, if_missing: IfMissing) {
-        let OrderBody::Upload(upload) = order.body;
+    fn begin(self: &Arc<Self>, order: Order, signed: SignedOrder, if_missing: IfMissing, is_unshown: bool) {
+        let to_show = is_unshown.then(|| signed.clone());
+        let body = order.body;
         let stops = Stops {
             cancel: self.stop.child_token(),
             pause: CancellationToken::new(),
@@ -180,18 +194,20 @@ impl Agent {
         }
         let open = Open {
             signed,
-            upload: upload.clone(),
+            body: body.clone(),
             stops: stops.clone(),
+            news: Arc::default(),
             verdict: None,
             is_over: false,
             again: false,
         };
         self.work.open().insert(order.id, open);
+        self.replace_watches(order.id);
         // What was revoked or closed since the order was verified passed it by.
         self.recheck_orders();
         let agent = Arc::clone(self);
         self.tasks.spawn(async move {
-            if let Some(again) = agent.carry_out(order.id, upload, stops).await
+            if let Some(again) = agent.carry_out(order.id, body, stops, to_show).await
                 && !agent.stop.is_cancelled()
             {
                 agent.take_pushed_order(again).await;
@@ -199,12 +215,19 @@ impl Agent {
         });
     }
 
-    /// Works on an order until it is over or stops; the order, if it was shown again when it was about to.
-    async fn carry_out(self: &Arc<Self>, id: TransferId, upload: UploadOrder, stops: Stops) -> Option<SignedOrder> {
+    /// Works on an order until it is over or stops; the order, if it was shown again when it was about to. `to_show` is
+    /// there if the server may not know the order.
+    async fn carry_out(
+        self: &Arc<Self>,
+        id: TransferId,
+        body: OrderBody,
+        stops: Stops,
+        to_show: Option<SignedOrder>,
+    ) -> Option<SignedOrder> {
         let outcome = tokio::select! {
             biased;
             () = stops.cancel.cancelled() => Outcome::Stopped,
-            outcome = self.upload(id, upload, stops.clone()) => outcome,
+            outcome = self.show_and_work(id, body, stops.clone(), to_show.as_ref()) => outcome,
         };
         let ended = match outcome {
             Outcome::Ended { state, progress, error } => Ended { state, progress, error },
@@ -214,36 +237,65 @@ impl Agent {
                 Stopped::Paused(again) => return again,
             },
         };
+        self.note_end(id, ended.clone()).await;
+        self.work.is_over(id);
+        // Before it is told: a retry may come with a priority while the answer is still on its way.
+        self.work.turns.forget(id);
+        self.show_and_report(id, to_show.as_ref(), ended).await;
+        self.work.close(id)
+    }
+
+    async fn note_end(self: &Arc<Self>, id: TransferId, ended: Ended) {
         let agent = Arc::clone(self);
-        let noted = ended.clone();
         let written = tokio::task::spawn_blocking(move || {
             fault::point("end-unwritten");
-            agent.journal.end(id, &noted)?;
+            agent.journal.end(id, &ended)?;
             fault::point("end-journaled");
             // Not before: who goes on after a crash counts on.
             agent.index.forget_transfer(id);
+            if matches!(ended.state, TransferState::Done | TransferState::Cancelled) {
+                agent.forget_copy(id);
+            }
             Ok::<_, Refusal>(())
         });
         if let Ok(Err(refusal)) = written.await {
             tracing::error!(%id, %refusal, "the end of an order could not be journaled");
         }
-        self.work.is_over(id);
-        // Before it is told: a retry may come with a priority while the answer is still on its way.
-        self.work.turns.forget(id);
-        self.report(id, ended).await;
-        self.work.close(id)
+    }
+
+    /// The root that an order may work in.
+    fn root_for(&self, body: &OrderBody) -> Result<Arc<Root>, Refusal> {
+        let root = self.root_of(body)?;
+        if body.task().writes() {
+            following::check_writable(&root)?;
+        }
+        Ok(root)
     }
 
     /// The root that an order means, by its id and by its name.
-    fn root_of(&self, upload: &UploadOrder) -> Result<Arc<Root>, Refusal> {
-        let root = self.root(&upload.root)?;
-        if root.name != upload.root_name {
+    fn root_of(&self, body: &OrderBody) -> Result<Arc<Root>, Refusal> {
+        self.root_named(&body.root(), body.root_name())
+    }
+
+    fn root_named(&self, id: &RootId, name: &Label) -> Result<Arc<Root>, Refusal> {
+        let root = self.root(id)?;
+        if root.name != *name {
             return Err(orders::refusal(BadOrder::Root));
         }
         Ok(root)
     }
 
-    async fn upload(&self, id: TransferId, upload: UploadOrder, stops: Stops) -> Outcome {
+    /// Works on an order until it is over or stops.
+    async fn work_on(self: &Arc<Self>, id: TransferId, body: OrderBody, stops: Stops) -> Outcome {
+        match body {
+            OrderBody::Upload(upload) => self.upload(id, upload, stops).await,
+            OrderBody::Watch(watch) => self.watch(id, watch, stops).await,
+            OrderBody::Follow(follow) => self.follow(id, follow, stops).await,
+            OrderBody::Receive(receive) => self.receive(id, receive, stops).await,
+        }
+    }
+
+    async fn upload(self: &Arc<Self>, id: TransferId, upload: UploadOrder, stops: Stops) -> Outcome {
         loop {
             let outcome = self.upload_in_turn(id, &upload, &stops).await;
             let is_answered = match &outcome {
@@ -259,23 +311,25 @@ impl Agent {
     }
 
     /// Works on an order until it is over, stops, has a question, or lets a more urgent one go first.
-    async fn upload_in_turn(&self, id: TransferId, upload: &UploadOrder, stops: &Stops) -> Outcome {
+    async fn upload_in_turn(self: &Arc<Self>, id: TransferId, upload: &UploadOrder, stops: &Stops) -> Outcome {
         let turn = self.work.turns.take(id, upload.root, &stops.pause);
         let Some(turn) = stops.pause.run_until_cancelled(turn).await else {
             return Outcome::Stopped;
         };
-        let root = match self.root_of(upload) {
+        let root = match self.root_named(&upload.root, &upload.root_name) {
             Ok(root) => root,
-            Err(refusal) => {
-                let Ended { state, progress, error } = failed(refusal);
-                return Outcome::Ended { state, progress, error };
-            }
+            Err(refusal) => return failed(refusal).into(),
+        };
+        let beside = match self.selection_beside(id, upload).await {
+            Ok(beside) => beside,
+            Err(refusal) => return failed(refusal).into(),
         };
         let job = Job {
             transfer: id,
             root,
             space: upload.space,
             selection: upload.selection.clone(),
+            beside,
             below: RootPath::root(),
             device: self.device(),
             keys: Arc::new(copy_keys(&self.identity.keys)),
@@ -321,7 +375,9 @@ impl Agent {
 
     /// Whether the folder of an order's root can be opened.
     async fn is_there(&self, upload: &UploadOrder) -> bool {
-        let Ok(root) = self.root_of(upload) else { return false };
+        let Ok(root) = self.root_named(&upload.root, &upload.root_name) else {
+            return false;
+        };
         let looked = tokio::task::spawn_blocking(move || root.folder(&RootPath::root()).is_ok());
         looked.await.unwrap_or_default()
     }
@@ -377,6 +433,13 @@ impl Work {
         self.untold().ends.remove(&id);
     }
 
+    /// An order as it was signed, and what tells that there may be something new for it.
+    fn shown_as(&self, id: &TransferId) -> Option<(SignedOrder, Arc<Notify>)> {
+        let orders = self.open();
+        let open = orders.get(id)?;
+        Some((open.signed.clone(), Arc::clone(&open.news)))
+    }
+
     fn is_open(&self, id: &TransferId) -> bool {
         self.open().contains_key(id)
     }
@@ -386,6 +449,8 @@ impl Work {
         match self.open().get_mut(&order.id) {
             None => Ok(false),
             Some(open) if open.signed.order == signed.order => {
+                // Shown after each reconnect: what was told meanwhile was not heard.
+                open.news.notify_one();
                 open.again = open.is_over || open.stops.pause.is_cancelled();
                 Ok(true)
             }
@@ -461,6 +526,12 @@ impl Open {
     }
 }
 
+impl From<Ended> for Outcome {
+    fn from(Ended { state, progress, error }: Ended) -> Self {
+        Self::Ended { state, progress, error }
+    }
+}
+
 fn failed(refusal: Refusal) -> Ended {
     Ended {
         state: TransferState::Failed,
@@ -478,6 +549,8 @@ pub(super) fn broken() -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use beckon_shared::time::Timestamp;
 
     use super::*;
@@ -495,7 +568,9 @@ mod tests {
             runtime.block_on(async {
                 let scene = Scene::alone();
                 let order = scene.family.order_for(ROOT);
-                let OrderBody::Upload(upload) = order.body;
+                let OrderBody::Upload(upload) = order.body else {
+                    unreachable!()
+                };
                 let stops = Stops {
                     cancel: CancellationToken::new(),
                     pause: CancellationToken::new(),

@@ -1,30 +1,44 @@
 //! The control socket as a command uses it: the control list and the transfers as they are now, and what changes.
 
-use std::{collections::BTreeMap, time::Duration};
+mod alone;
+mod known;
+mod list;
+mod name;
+mod news;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use beckon_shared::{
     device::{DeviceKind, DeviceView},
     error::{ErrorCode, Refusal},
-    id::{DeviceId, RootId, SpaceId, TransferId},
+    id::{DeviceId, SpaceId, TransferId},
+    neighbour::Hint,
     path::Label,
     signature::Signed,
     statement::{Acceptance, Standing, Statement},
     time::Timestamp,
     transfer::TransferView,
-    wire::{FromServer, Part, Place, Reply, Request},
+    wire::{FromServer, Reply, Request},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::Here;
 use crate::{
     connection::{ConnectError, Connection, Link, LinkEnd, RequestError},
     hello,
     identity::Identity,
-    output::Failure,
+    output::{Failure, remark, visible},
     server::Server,
-    session::{self, Session},
+    session::{Dialer, Reach, Use},
     state::Controller,
 };
+use list::List;
+use name::{named, usable};
+pub(crate) use name::{not_found, root_name, root_of};
+use news::keep_statement;
 
 /// How long the server may take to tell the control list.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,14 +50,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub(crate) struct Control<'a> {
     here: &'a Here,
     server: Server,
-    identity: Identity,
+    identity: Arc<Identity>,
     name: Label,
-    standing: Standing,
-    connection: Connection,
+    /// What is known of the account's statements; the sessions with machines follow it.
+    standing: Arc<watch::Sender<Standing>>,
+    connection: Result<Connection, Failure>,
     link: (LinkEnd, Link),
     events: mpsc::Receiver<FromServer>,
     devices: List<DeviceId, DeviceView>,
     transfers: List<TransferId, TransferView>,
+    /// A machine that answered before it was asked for.
+    reached: Mutex<Option<(DeviceId, Reach)>>,
 }
 
 /// What changed.
@@ -67,27 +84,29 @@ pub(crate) enum News {
 impl<'a> Control<'a> {
     /// Connects, and waits until control list and transfers are known.
     pub(crate) async fn open(here: &'a Here, controller: &Controller) -> Result<Self, Failure> {
+        let mut control = Self::closed(here, controller)?;
+        control.connect().await.map_err(connect_failure)??;
+        Ok(control)
+    }
+
+    fn closed(here: &'a Here, controller: &Controller) -> Result<Self, Failure> {
         let server = here.server(controller.server.clone())?;
         let identity = controller.identity().ok_or_else(Failure::not_signed_in)?;
         let name = Label::new(controller.device_name.clone()).unwrap_or_else(|_| hello::default_name());
-        let (connection, statement, events) = dial(&server, &identity, &name, &controller.standing)
-            .await
-            .map_err(connect_failure)?;
-        let mut control = Self {
+        let (_, no_events) = mpsc::channel(1);
+        Ok(Self {
             here,
+            connection: Err(Failure::unreachable(server.origin.as_str(), "no connection")),
             server,
-            identity,
+            identity: Arc::new(identity),
             name,
-            standing: controller.standing.clone(),
+            standing: Arc::new(watch::Sender::new(controller.standing.clone())),
             link: LinkEnd::new(),
-            connection,
-            events,
+            events: no_events,
             devices: List::default(),
             transfers: List::default(),
-        };
-        control.learn(statement.as_ref())?;
-        control.read_snapshots().await?;
-        Ok(control)
+            reached: Mutex::default(),
+        })
     }
 
     /// The control list: first those that still count, each part by name.
@@ -105,12 +124,6 @@ impl<'a> Control<'a> {
     /// One transfer.
     pub(crate) fn transfer(&self, id: TransferId) -> Option<&TransferView> {
         self.transfers.rows.get(&id)
-    }
-
-    /// Whether a device carries out its orders by itself, as far as it is known; a browser or a command needs somebody there.
-    pub(crate) fn is_agent(&self, device: DeviceId) -> bool {
-        let known = self.devices.rows.get(&device);
-        known.is_none_or(|device| device.kind == DeviceKind::Agent)
     }
 
     /// When a device was here last, if it is known.
@@ -138,38 +151,64 @@ impl<'a> Control<'a> {
         usable(device.ok_or_else(|| not_found("the machine of this ref is gone; list again"))?)
     }
 
-    /// A private channel to a machine, which must be online.
-    pub(crate) async fn session(&self, machine: &DeviceView) -> Result<Session, Failure> {
-        if !machine.online {
-            let advice = format!(
-                "{} is away; start it and see that beckon run runs there, then try again",
-                machine.name
-            );
-            return Err(Refusal::new(ErrorCode::Away, advice).into());
-        }
-        let ticket = match self
-            .connection
-            .request(Request::OpenSession { device: machine.id })
-            .await
-        {
-            Ok(Reply::Ticket(ticket)) => ticket,
-            Ok(_) => return Err(Failure::internal("the server answered something else than a ticket")),
-            Err(error) => return Err(Refusal::from(error).into()),
+    /// A machine over whichever way there is to it: the relay if it is online, straight if it may be near.
+    pub(crate) async fn reach(&self, machine: &DeviceView) -> Result<Reach, Failure> {
+        let found = self.take_reached(machine.id);
+        let reach = found.unwrap_or_else(|| self.begin(machine));
+        let Err(refusal) = reach.ready().await else {
+            if self.is_alone() {
+                let name = visible(machine.name.as_str().as_bytes());
+                remark(
+                    self.here.out,
+                    &format!("server not reachable; {name} answers on the LAN"),
+                );
+            }
+            return Ok(reach);
         };
-        let socket = session::dial_relay(&self.server, &ticket)
-            .await
-            .map_err(connect_failure)?;
-        let session = Session::initiate(socket, &self.identity, machine, &self.standing).await?;
-        if let Some(news) = &session.statement {
-            keep_statement(self.here, &self.identity, news)?;
+        Err(match &self.connection {
+            Err(failure) if self.here.is_relay_only => failure.clone(),
+            Err(failure) if refusal.code == ErrorCode::Away => alone(failure, machine),
+            Ok(_) if refusal.code == ErrorCode::Away && !machine.online => away(machine),
+            _ => refusal.into(),
+        })
+    }
+
+    fn begin(&self, machine: &DeviceView) -> Reach {
+        let dialer = self.dialer(machine);
+        let is_near = dialer.is_last_resort || dialer.judge().hint == Hint::Near;
+        let direct = match is_near && !self.here.is_relay_only {
+            true => Use::AtOnce,
+            false => Use::Never,
+        };
+        let relay = match machine.online {
+            _ if self.is_alone() => Use::Never,
+            true => Use::AtOnce,
+            // It may be back at any time; the server says whether it is.
+            false => Use::OnDemand,
+        };
+        Reach::begin(Arc::new(dialer), relay, direct)
+    }
+
+    fn dialer(&self, machine: &DeviceView) -> Dialer {
+        let (state, account_key) = (self.here.state.clone(), self.identity.account_key);
+        let me = self.devices.rows.get(&self.identity.device());
+        Dialer {
+            server: self.server.clone(),
+            identity: Arc::clone(&self.identity),
+            name: self.name.clone(),
+            standing: Arc::clone(&self.standing),
+            learn: Box::new(move |news| keep_statement(&state, &account_key, news)),
+            machine: machine.clone(),
+            seen_at: me.map(|me| me.address.clone()).unwrap_or_default(),
+            is_last_resort: self.is_alone(),
+            control: tokio::sync::Mutex::new(self.connection.as_ref().ok().cloned()),
         }
-        Ok(session)
     }
 
     /// Places an order, on as many connections as it takes: the same order twice is one transfer.
     pub(crate) async fn place(&mut self, request: Request) -> Result<TransferView, Failure> {
         loop {
-            match self.connection.request(request.clone()).await {
+            match self.connected()?.request(request.clone()).await {
                 Ok(Reply::Transfer(transfer)) => return Ok(*transfer),
                 Ok(_) => {
                     return Err(Failure::internal(
@@ -185,13 +224,16 @@ impl<'a> Control<'a> {
     /// Reaches the server over whichever connection stands, as long as [`Control::next`] is asked for.
     pub(crate) fn link(&self) -> Link {
         let (end, link) = &self.link;
-        end.set(Some(self.connection.clone()));
+        end.set(self.connection.as_ref().ok().cloned());
         link.clone()
     }
 
     /// Asks for something on the connection that stands, once.
     pub(crate) async fn ask(&self, request: Request) -> Result<Reply, RequestError> {
-        self.connection.request(request).await
+        match &self.connection {
+            Ok(connection) => connection.request(request).await,
+            Err(_) => Err(RequestError::Lost),
+        }
     }
 
     /// Waits for the next change, and connects anew as often as it takes.
@@ -207,9 +249,43 @@ impl<'a> Control<'a> {
         }
     }
 
+    /// Takes what the server tells while something else is done, so that it does not wait in the way of what is asked; ends only
+    /// if this device may not ask any more.
+    pub(crate) async fn listen(&mut self) -> Failure {
+        loop {
+            match self.next().await {
+                Ok(_) => {}
+                Err(failure) if failure.is(ErrorCode::Revoked) || failure.is(ErrorCode::NotSignedIn) => return failure,
+                // What is done may do without the server.
+                Err(_) => std::future::pending().await,
+            }
+        }
+    }
+
     /// Says good-bye.
     pub(crate) async fn close(&self) {
-        self.connection.close().await;
+        if let Ok(connection) = &self.connection {
+            connection.close().await;
+        }
+    }
+
+    fn connected(&self) -> Result<&Connection, Failure> {
+        self.connection.as_ref().map_err(Failure::clone)
+    }
+
+    /// Connects anew, and waits until control list and transfers are known. What is wrong with the connection itself and
+    /// what the server told over it are two things.
+    async fn connect(&mut self) -> Result<Result<(), Failure>, ConnectError> {
+        let known = self.standing.borrow().number();
+        let (connection, statement, events) = dial(&self.server, &self.identity, &self.name, known).await?;
+        self.link.0.set(Some(connection.clone()));
+        (self.connection, self.events) = (Ok(connection), events);
+        self.devices.whole = false;
+        self.transfers.whole = false;
+        if let Err(failure) = self.learn(statement.as_ref()) {
+            return Ok(Err(failure));
+        }
+        Ok(self.read_snapshots().await)
     }
 
     fn take(&mut self, frame: FromServer) -> Result<Option<News>, Failure> {
@@ -231,8 +307,11 @@ impl<'a> Control<'a> {
 
     fn learn(&mut self, statement: Option<&Signed<Statement>>) -> Result<(), Failure> {
         let Some(statement) = statement else { return Ok(()) };
-        keep_statement(self.here, &self.identity, statement)?;
-        let _ = self.standing.accept(statement, &self.identity.account_key);
+        let account_key = &self.identity.account_key;
+        keep_statement(&self.here.state, account_key, statement)?;
+        // What is not news is not taken.
+        self.standing
+            .send_if_modified(|standing| standing.accept(statement, account_key) == Ok(Acceptance::Accepted));
         Ok(())
     }
 
@@ -246,7 +325,15 @@ impl<'a> Control<'a> {
         };
         tokio::time::timeout(SNAPSHOT_TIMEOUT, read)
             .await
-            .unwrap_or_else(|_| Err(silent()))
+            .unwrap_or_else(|_| Err(silent()))?;
+        let devices = self.devices.rows.values().cloned().collect();
+        known::keep(
+            &self.here.state,
+            self.server.origin.clone(),
+            self.identity.account(),
+            devices,
+        );
+        Ok(())
     }
 
     fn lost(&self) -> Failure {
@@ -258,18 +345,9 @@ impl<'a> Control<'a> {
         loop {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
-            match dial(&self.server, &self.identity, &self.name, &self.standing).await {
-                Ok((connection, statement, events)) => {
-                    (self.connection, self.events) = (connection, events);
-                    self.link.0.set(Some(self.connection.clone()));
-                    self.devices.whole = false;
-                    self.transfers.whole = false;
-                    self.learn(statement.as_ref())?;
-                    match self.read_snapshots().await {
-                        Err(failure) if failure.retry => {}
-                        result => return result,
-                    }
-                }
+            match self.connect().await {
+                Ok(Err(failure)) if failure.retry => {}
+                Ok(result) => return result,
                 Err(error) if error.may_retry() => tracing::debug!(%error, "connecting again"),
                 Err(error) => return Err(connect_failure(error)),
             }
@@ -279,125 +357,29 @@ impl<'a> Control<'a> {
 
 type Dialled = (Connection, Option<Signed<Statement>>, mpsc::Receiver<FromServer>);
 
-async fn dial(
-    server: &Server,
-    identity: &Identity,
-    name: &Label,
-    standing: &Standing,
-) -> Result<Dialled, ConnectError> {
-    let hello = hello::hello(name.clone(), DeviceKind::Cli, Vec::new(), standing.number());
+async fn dial(server: &Server, identity: &Identity, name: &Label, known: u64) -> Result<Dialled, ConnectError> {
+    let hello = hello::hello(name.clone(), DeviceKind::Cli, Vec::new(), known);
     let (connection, welcome, events) = Connection::open(server, identity, hello).await?;
     Ok((connection, welcome.statement, events))
 }
 
-/// Checks a statement and keeps it for the commands to come.
-fn keep_statement(here: &Here, identity: &Identity, statement: &Signed<Statement>) -> Result<(), Failure> {
-    let not_genuine = |cause: &dyn std::fmt::Display| Refusal::new(ErrorCode::NotAllowed, cause.to_string());
-    let known = here.state.controller()?.map(|known| known.standing).unwrap_or_default();
-    let mut standing = known;
-    match standing
-        .accept(statement, &identity.account_key)
-        .map_err(|cause| not_genuine(&cause))?
-    {
-        Acceptance::Stale => Ok(()),
-        Acceptance::Accepted => {
-            here.state
-                .update_controller(|controller| controller.standing = standing)?;
-            Ok(())
-        }
+fn away(machine: &DeviceView) -> Failure {
+    let advice = format!(
+        "{} is away; start it and see that beckon run runs there, then try again",
+        machine.name
+    );
+    Refusal::new(ErrorCode::Away, advice).into()
+}
+
+/// Neither the server nor the machine can be reached.
+fn alone(failure: &Failure, machine: &DeviceView) -> Failure {
+    Failure {
+        message: format!(
+            "{}; nor does {} answer in this network, where the server would not be needed",
+            failure.message, machine.name
+        ),
+        ..failure.clone()
     }
-}
-
-/// A list that came as a snapshot and is kept by changes.
-struct List<K, V> {
-    rows: BTreeMap<K, V>,
-    whole: bool,
-}
-
-impl<K, V> Default for List<K, V> {
-    fn default() -> Self {
-        Self {
-            rows: BTreeMap::new(),
-            whole: false,
-        }
-    }
-}
-
-impl<K: Ord, V: Clone> List<K, V> {
-    /// Takes a part in; gives the changed rows back, unless it belongs to a snapshot.
-    fn take(&mut self, part: Part<V>, key: impl Fn(&V) -> K, is_news: impl Fn(&V, &V) -> bool) -> Option<Vec<V>> {
-        if matches!(part.place, Place::First | Place::Whole) {
-            self.rows.clear();
-        }
-        let news: Vec<V> = part
-            .rows
-            .into_iter()
-            .filter(|row| self.rows.get(&key(row)).is_none_or(|old| is_news(old, row)))
-            .collect();
-        self.rows.extend(news.iter().map(|row| (key(row), row.clone())));
-        match part.place {
-            Place::Last | Place::Whole => self.whole = true,
-            Place::First | Place::Middle => {}
-            Place::Change => return Some(news).filter(|news| !news.is_empty()),
-        }
-        None
-    }
-}
-
-/// Among devices of which those that still count come first.
-fn named<'a>(devices: &[&'a DeviceView], name: &str) -> Option<&'a DeviceView> {
-    let (id, folded) = (name.parse::<DeviceId>().ok(), name.to_lowercase());
-    let find = |is: &dyn Fn(&DeviceView) -> bool| devices.iter().copied().find(|device| is(device));
-    find(&|device| id == Some(device.id))
-        .or_else(|| find(&|device| !device.revoked && device.name.as_str() == name))
-        .or_else(|| find(&|device| device.name.as_str().to_lowercase() == folded))
-}
-
-fn usable(device: &DeviceView) -> Result<&DeviceView, Failure> {
-    if device.kind != DeviceKind::Agent {
-        return Err(not_found(format!(
-            "{} is no machine, it only commands others; see: beckon machines",
-            device.name
-        )));
-    }
-    if device.revoked {
-        return Err(Refusal::new(
-            ErrorCode::Revoked,
-            format!("{} was revoked; join it again to use it", device.name),
-        )
-        .into());
-    }
-    Ok(device)
-}
-
-/// The root of this name on a machine, as the server tells it.
-pub(crate) fn root_of(machine: &DeviceView, name: &Label) -> Result<RootId, Failure> {
-    let root = machine.roots.iter().find(|root| root.name == *name);
-    let machine_name = &machine.name;
-    root.map(|root| root.id).ok_or_else(|| match machine.roots.as_slice() {
-        // Its agent tells them, each time that it comes online.
-        [] if !machine.online => not_found(format!(
-            "{machine_name} has told no roots yet; start beckon run there, then try again"
-        )),
-        _ => not_found(format!(
-            "{machine_name} has no root called {name}; see: beckon ls {machine_name}"
-        )),
-    })
-}
-
-/// The name of this root on a machine, as the server tells it.
-pub(crate) fn root_name(machine: &DeviceView, id: RootId) -> Result<Label, Failure> {
-    let root = machine.roots.iter().find(|root| root.id == id);
-    root.map(|root| root.name.clone()).ok_or_else(|| {
-        not_found(format!(
-            "this root of {} is closed; see: beckon ls {}",
-            machine.name, machine.name
-        ))
-    })
-}
-
-pub(crate) fn not_found(message: impl Into<String>) -> Failure {
-    Refusal::new(ErrorCode::NotFound, message).into()
 }
 
 fn silent() -> Failure {
@@ -413,107 +395,5 @@ pub(crate) fn connect_failure(error: ConnectError) -> Failure {
     match &error {
         ConnectError::Unreachable(origin) => Failure::unreachable(origin.as_str(), "no connection"),
         _ => error.refusal().into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use beckon_shared::device::Platform;
-
-    use super::*;
-    use crate::orders::tests::Family;
-
-    /// A row of the control list in which nothing matters but name, id and whether it still counts.
-    fn row(name: &str, seed: u8, revoked: bool) -> DeviceView {
-        let family = Family::new(seed);
-        DeviceView {
-            id: family.machine.device(),
-            name: Label::new(name).unwrap(),
-            kind: DeviceKind::Agent,
-            os: String::new(),
-            version: String::new(),
-            platform: Platform::here(),
-            online: false,
-            address: String::new(),
-            port: 0,
-            addresses: Vec::new(),
-            lan_port: None,
-            roots: Vec::new(),
-            first_seen: Timestamp(0),
-            last_seen: Timestamp(0),
-            revoked,
-            joined_by_code: false,
-            certificate: family.machine.chain,
-            limits: beckon_shared::limits::Limits::default(),
-        }
-    }
-
-    #[test]
-    fn a_name_means_the_machine_that_has_it_now_and_an_id_means_the_one_with_that_id() {
-        let (now, other, before) = (row("desk", 10, false), row("Desk2", 20, false), row("desk", 30, true));
-        let devices = [&now, &other, &before];
-        let id = |name: &str| named(&devices, name).map(|device| device.id);
-        assert_eq!(
-            (id("desk"), id("DESK"), id("desk2"), id("absent")),
-            (Some(now.id), Some(now.id), Some(other.id), None)
-        );
-        assert_eq!(id(&before.id.to_string()), Some(before.id));
-        assert_eq!(
-            named(&[&other, &before], "desk").map(|device| device.id),
-            Some(before.id)
-        );
-    }
-
-    #[test]
-    fn a_machine_that_was_never_online_is_to_be_started_first() {
-        let name = Label::new("Documents").unwrap();
-        let machine = row("desk", 10, false);
-        assert!(
-            root_of(&machine, &name)
-                .unwrap_err()
-                .message
-                .contains("start beckon run there")
-        );
-        let online = DeviceView {
-            online: true,
-            ..machine
-        };
-        assert!(
-            root_of(&online, &name)
-                .unwrap_err()
-                .message
-                .contains("no root called Documents")
-        );
-    }
-
-    fn part(place: Place, rows: &[(u8, u64)]) -> Part<(u8, u64)> {
-        Part {
-            place,
-            rows: rows.to_vec(),
-        }
-    }
-
-    fn take(list: &mut List<u8, (u8, u64)>, part: Part<(u8, u64)>) -> Option<Vec<(u8, u64)>> {
-        list.take(part, |row| row.0, |old, new| new.1 >= old.1)
-    }
-
-    #[test]
-    fn a_list_is_whole_after_the_last_part_and_then_takes_changes() {
-        let mut list = List::default();
-        assert_eq!(take(&mut list, part(Place::First, &[(1, 1)])), None);
-        assert!(!list.whole);
-        assert_eq!(take(&mut list, part(Place::Last, &[(2, 1)])), None);
-        assert!(list.whole);
-        assert_eq!(take(&mut list, part(Place::Change, &[(2, 2)])), Some(vec![(2, 2)]));
-        assert_eq!(take(&mut list, part(Place::Change, &[(2, 1)])), None, "old news");
-        assert_eq!(list.rows.into_values().collect::<Vec<_>>(), [(1, 1), (2, 2)]);
-    }
-
-    #[test]
-    fn a_new_snapshot_forgets_what_it_does_not_name() {
-        let mut list = List::default();
-        take(&mut list, part(Place::Whole, &[(1, 5), (2, 5)]));
-        take(&mut list, part(Place::Whole, &[(2, 1)]));
-        assert_eq!(list.rows.into_values().collect::<Vec<_>>(), [(2, 1)]);
     }
 }

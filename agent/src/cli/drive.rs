@@ -1,5 +1,8 @@
 //! `beckon drive ...`: what is stored, and keeping it in order.
 
+mod retention;
+mod rewind;
+
 use std::ffi::OsString;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -17,6 +20,7 @@ use serde::Serialize;
 use super::{
     Here,
     control::not_found,
+    moment::moment,
     place::{DrivePlace, node_ref},
 };
 use crate::{
@@ -29,6 +33,13 @@ const PAGE: usize = 1000;
 /// One request names at most so many nodes (`api::drive::Nodes`).
 const NODES_MAX: usize = 1000;
 
+/// Ends the help of `drive restore`.
+const RESTORING: &str = "\
+Examples:
+  beckon drive restore desk/Documents/plan.txt                  # it was deleted
+  beckon drive restore desk/Documents --at 2026-11-20
+  beckon drive restore desk/Documents --at 3d --on laptop:Copy/before --wait";
+
 /// What `drive` is told.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -40,6 +51,10 @@ pub(crate) enum Command {
         /// List what was deleted and can be restored, with its former path
         #[arg(long, conflicts_with = "place")]
         deleted: bool,
+        /// As it stood at this time: 2026-11-23 (the end of that day), "2026-11-23 14:30", 2026-11-23T14:30:00Z, or 3d for
+        /// three days ago
+        #[arg(long, value_name = "DATE", value_parser = moment, conflicts_with = "deleted")]
+        at: Option<Timestamp>,
     },
     /// List the versions of a file, newest first
     Versions {
@@ -65,12 +80,25 @@ pub(crate) enum Command {
         /// A folder to move it into, or its new path
         to: OsString,
     },
-    /// Take back what was deleted
+    /// Take back what was deleted, or what stood there at a time; also onto a machine
+    #[command(after_help = RESTORING)]
     Restore {
         /// MACHINE/ROOT/PATH as it was, or a ref
         #[arg(required = true)]
         places: Vec<OsString>,
+        /// Put back what it held then, as new versions; what is there now stays among the versions. Times as for drive ls
+        #[arg(long, value_name = "DATE", value_parser = moment)]
+        at: Option<Timestamp>,
+        /// Have a machine write it, in a root that its owner opened for writing; a file goes into a root, or a folder with
+        /// a slash at its end, under its own name
+        #[arg(long, value_name = "MACHINE:ROOT/PATH")]
+        on: Option<OsString>,
+        /// With --on: wait until it is written; ends with 5 if some files could not be
+        #[arg(long, requires = "on")]
+        wait: bool,
     },
+    /// Show or set how long older versions are kept
+    Retention(retention::Args),
 }
 
 /// Looks, or changes.
@@ -78,7 +106,7 @@ pub(crate) async fn run(here: &Here, command: Command) -> Result<Exit, Failure> 
     let api = here.api(&here.controller()?)?;
     match command {
         Command::Ls { deleted: true, .. } => list_deleted(here, &api).await,
-        Command::Ls { place, .. } => list(here, &api, &DrivePlace::parse(&place)?).await,
+        Command::Ls { place, at, .. } => list(here, &api, &DrivePlace::parse(&place)?, at).await,
         Command::Versions { place } => versions(here, &api, &DrivePlace::parse(&place)?).await,
         Command::Rm { all_deleted: true, .. } => empty(here, &api).await,
         Command::Rm {
@@ -86,7 +114,20 @@ pub(crate) async fn run(here: &Here, command: Command) -> Result<Exit, Failure> 
         } => purge(here, &api, &places).await,
         Command::Rm { places, .. } => remove(here, &api, &places).await,
         Command::Mv { from, to } => rename(here, &api, &from, &to).await,
-        Command::Restore { places } => restore(here, &api, &places).await,
+        Command::Restore {
+            places,
+            at,
+            on: Some(on),
+            wait,
+        } => match places.as_slice() {
+            [place] => rewind::on_machine(here, &api, place, at, &on, wait).await,
+            _ => Err(Failure::usage("with --on, name one file or folder at a time")),
+        },
+        Command::Restore {
+            places, at: Some(at), ..
+        } => rewind::here(here, &api, &places, at).await,
+        Command::Restore { places, .. } => restore(here, &api, &places).await,
+        Command::Retention(args) => retention::run(here, &api, &args).await,
     }
 }
 
@@ -143,17 +184,35 @@ fn shown(node: &NodeView) -> String {
 
 /// The node at a place, and the first of its children where it is a folder. The top has no node.
 pub(crate) async fn find(api: &Api, place: &DrivePlace) -> Result<Option<NodeView>, Failure> {
+    find_at(api, place, None).await
+}
+
+/// The same as it stood at a time.
+pub(crate) async fn find_at(api: &Api, place: &DrivePlace, at: Option<Timestamp>) -> Result<Option<NodeView>, Failure> {
     let listing: Listing = api
-        .get(&format!("/api/drive/list?{}&limit=1", place.query()))
+        .get(&format!("/api/drive/list?{}&limit=1", at_query(place, at)))
         .await
-        .map_err(explain)?;
+        .map_err(|failure| explain(failure, at))?;
     Ok(listing.node)
 }
 
-fn explain(failure: Failure) -> Failure {
-    match failure.is(ErrorCode::NotFound) {
-        true => not_found("nothing is stored there; see: beckon drive ls, and write MACHINE/ROOT/PATH"),
-        false => failure,
+/// A place as a query to the server, as it stood at a time.
+pub(crate) fn at_query(place: &DrivePlace, at: Option<Timestamp>) -> String {
+    let query = place.query();
+    match at {
+        Some(at) => format!("{query}&at={at}"),
+        None => query,
+    }
+}
+
+fn explain(failure: Failure, at: Option<Timestamp>) -> Failure {
+    match (failure.is(ErrorCode::NotFound), at) {
+        (true, None) => not_found("nothing is or was stored there; see: beckon drive ls, and write MACHINE/ROOT/PATH"),
+        (true, Some(at)) => not_found(format!(
+            "nothing stood there at {}; see: beckon drive ls, and write MACHINE/ROOT/PATH as it was then",
+            time(at)
+        )),
+        (false, _) => failure,
     }
 }
 
@@ -164,12 +223,12 @@ async fn find_node(api: &Api, place: &OsString) -> Result<NodeView, Failure> {
         .ok_or_else(|| Failure::usage("this is the top of the drive; name something in it"))
 }
 
-async fn list(here: &Here, api: &Api, place: &DrivePlace) -> Result<Exit, Failure> {
-    let base = format!("/api/drive/list?{}&limit={PAGE}", place.query());
+async fn list(here: &Here, api: &Api, place: &DrivePlace, at: Option<Timestamp>) -> Result<Exit, Failure> {
+    let base = format!("/api/drive/list?{}&limit={PAGE}", at_query(place, at));
     let mut rows = here.out.rows();
     let mut url = base.clone();
     loop {
-        let page: Listing = api.get(&url).await.map_err(explain)?;
+        let page: Listing = api.get(&url).await.map_err(|failure| explain(failure, at))?;
         // A file has no children: it is listed itself.
         let itself = page.node.iter().filter(|node| node.kind != EntryKind::Folder);
         for node in page.children.iter().chain(itself) {
@@ -202,7 +261,7 @@ async fn versions(here: &Here, api: &Api, place: &DrivePlace) -> Result<Exit, Fa
     let versions: Vec<VersionView> = api
         .get(&format!("/api/drive/versions?{}", place.query()))
         .await
-        .map_err(explain)?;
+        .map_err(|failure| explain(failure, None))?;
     here.out.list(&versions, || {
         let mut table = Table::new(&["VERSION", "STORED", "MODIFIED", "SIZE", ""], &[3]);
         for version in &versions {

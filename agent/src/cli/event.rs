@@ -8,7 +8,7 @@ use super::{
     Here,
     control::{Control, News},
     device::DeviceJson,
-    transfer::TransferJson,
+    transfer::{self, TransferJson},
 };
 use crate::{
     clock,
@@ -41,7 +41,7 @@ pub(crate) async fn run(here: &Here) -> Result<Exit, Failure> {
         match news {
             News::Again => snapshot(here, &control)?,
             News::Devices(devices) => devices.iter().try_for_each(|row| device(here, row))?,
-            News::Transfers(transfers) => transfers.iter().try_for_each(|row| transfer(here, row))?,
+            News::Transfers(transfers) => transfers.iter().try_for_each(|row| moved(here, row))?,
             News::Drive { space, revision } => {
                 let event = Event::Drive {
                     space: space.to_string(),
@@ -62,7 +62,7 @@ fn snapshot(here: &Here, control: &Control<'_>) -> Result<(), Failure> {
         .transfers()
         .into_iter()
         .rev()
-        .try_for_each(|row| transfer(here, row))
+        .try_for_each(|row| moved(here, row))
 }
 
 fn device(here: &Here, row: &DeviceView) -> Result<(), Failure> {
@@ -72,14 +72,15 @@ fn device(here: &Here, row: &DeviceView) -> Result<(), Failure> {
     })
 }
 
-fn transfer(here: &Here, row: &TransferView) -> Result<(), Failure> {
+fn moved(here: &Here, row: &TransferView) -> Result<(), Failure> {
     here.out.one(&Event::Transfer(row.into()), || {
-        let (progress, what) = (&row.progress, visible(row.what.as_bytes()));
+        let (progress, task) = (&row.progress, transfer::task(row.task));
         format!(
-            "{}  transfer {} of {what}: {:?}, {}/{} files",
+            "{}  {task} {} of {}: {}, {}/{} files",
             now(),
             row.id,
-            row.state,
+            transfer::subject(row),
+            transfer::state(row),
             progress.files_done,
             progress.files_total
         )

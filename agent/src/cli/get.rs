@@ -1,9 +1,10 @@
-//! `beckon get`: a file or folder of the drive comes to this machine, whole and verified.
+//! `beckon get`: a file or folder of the drive or of a live machine comes here, whole and verified.
 
 mod download;
 mod file;
 pub(super) mod live;
 mod local;
+mod machine;
 mod part;
 mod range;
 mod tree;
@@ -21,7 +22,11 @@ use beckon_shared::{
 };
 
 use self::{local::Clash, range::ByteRange};
-use super::{Here, drive, place::DrivePlace};
+use super::{
+    Here, drive,
+    moment::moment,
+    place::{self, DrivePlace},
+};
 use crate::{
     http::Api,
     output::{Exit, Failure},
@@ -30,7 +35,7 @@ use crate::{
 /// What `get` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// MACHINE/ROOT/PATH in the drive, or a ref
+    /// MACHINE/ROOT/PATH in the drive, MACHINE:ROOT/PATH on the machine itself, or a ref
     place: OsString,
     /// File or folder to write to; - is standard output. A folder goes below . or DIR/ under its own name
     #[arg(short = 'o', long, value_name = "FILE|DIR")]
@@ -44,6 +49,10 @@ pub(crate) struct Args {
     /// An older version of the file, as drive versions lists them
     #[arg(long = "version", id = "version_id", value_name = "V")]
     version: Option<VersionId>,
+    /// From the drive as it stood at this time: 2026-11-23 (the end of that day), "2026-11-23 14:30", 2026-11-23T14:30:00Z,
+    /// or 3d for three days ago
+    #[arg(long, value_name = "DATE", value_parser = moment, conflicts_with = "version_id")]
+    at: Option<Timestamp>,
     /// Only these bytes: A-B (both included), A- or -N for the last N; to standard output unless -o says otherwise
     #[arg(long, value_name = "A-B", allow_hyphen_values = true)]
     range: Option<ByteRange>,
@@ -56,9 +65,17 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
             "a ZIP file cannot go to standard output; name a file: --zip FILE",
         ));
     }
+    if place::is_live(&args.place) {
+        if args.at.is_some() {
+            return Err(Failure::usage(
+                "a machine holds what it holds now; of an earlier time is what is in the drive: write MACHINE/ROOT/PATH",
+            ));
+        }
+        return machine::run(here, &args).await;
+    }
     let place = DrivePlace::parse(&args.place)?;
     let api = here.api(&here.controller()?)?;
-    let node = drive::find(&api, &place).await?;
+    let node = drive::find_at(&api, &place, args.at).await?;
     let kind = node.as_ref().map_or(EntryKind::Folder, |node| node.kind);
     match (kind, node) {
         (EntryKind::Folder, node) => folder(here, &api, &place, node.as_ref(), &args).await,
@@ -88,7 +105,7 @@ async fn folder(
     // The node stays the same folder while it is renamed or moved.
     let place = node.map_or_else(|| place.clone(), |node| DrivePlace::Node(node.id));
     if let Some(path) = &args.zip {
-        return zip::get(here, api, &place, path, args.clash()).await;
+        return zip::get(here, api, (&place, args.at), path, args.clash()).await;
     }
     let name = node.and_then(|node| local::os_name(&name_of(node)?));
     if args.output.as_ref().is_some_and(|output| output.as_os_str() == "-") {
@@ -98,7 +115,7 @@ async fn folder(
     }
     let target =
         local::tree_target(args.output.as_deref(), name).ok_or_else(|| Failure::usage("name a folder with -o DIR"))?;
-    tree::get(here, api, &place, &target, args.clash()).await
+    tree::get(here, api, &drive::at_query(&place, args.at), &target, args.clash()).await
 }
 
 impl Args {

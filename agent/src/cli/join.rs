@@ -20,10 +20,11 @@ use crate::{
     clock, hello,
     http::Api,
     identity,
+    lan::{Around, Network},
     origin::Origin,
     output::{Exit, Failure},
     password_prompt::{self, Source},
-    state::{Machine, RootConfig},
+    state::Machine,
 };
 
 /// What `join` is told.
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// A folder to open, as NAME=PATH, or NAME=PATH:rw to allow writing; may be given several times
     #[arg(long = "root", value_name = "NAME=PATH[:rw]")]
     roots: Vec<RootArg>,
+    /// Do not let this machine be reached directly in the networks that it is in now; see: beckon lan
+    #[arg(long)]
+    no_lan: bool,
 }
 
 /// Proves the account by the code, pins its key, and has this machine's own keys accepted.
@@ -59,6 +63,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
         .map(|known| (known.roots.clone(), known.closed.clone()))
         .unwrap_or_default();
     let has_journal = known.as_ref().is_some_and(|known| known.has_journal);
+    let mut lan = known.as_ref().map(|known| known.lan.clone()).unwrap_or_default();
     for root in args.roots {
         root_list::open(&here.state, &mut roots, &mut closed, root)?;
     }
@@ -84,6 +89,10 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let name = Label::new(joined.name.clone()).unwrap_or(redeeming.name);
     let account_key = redeeming.offer.account_key;
     let space = joined.space;
+    let allowed = match args.no_lan {
+        true => Vec::new(),
+        false => Around::look().await.allow(&mut lan, None),
+    };
     let machine = Machine {
         server: args.url,
         account_key,
@@ -95,9 +104,10 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
         roots,
         closed,
         has_journal,
+        lan,
     };
     here.state.save_machine(&machine)?;
-    report(here, &joined, &machine.roots)
+    report(here, &joined, &machine, &allowed)
 }
 
 /// A code that is about to be used.
@@ -183,17 +193,27 @@ fn usable_keys(known: Option<Machine>) -> (DeviceKeys, Standing) {
     }
 }
 
-fn report(here: &Here, joined: &Joined, roots: &[RootConfig]) -> Result<Exit, Failure> {
-    let names: Vec<(&RootId, &Label)> = roots.iter().map(|root| (&root.id, &root.name)).collect();
+fn report(here: &Here, joined: &Joined, machine: &Machine, allowed: &[Network]) -> Result<Exit, Failure> {
+    let names: Vec<(&RootId, &Label)> = machine.roots.iter().map(|root| (&root.id, &root.name)).collect();
+    let networks: Vec<String> = allowed.iter().map(|network| network.prefix.to_string()).collect();
     let result = serde_json::json!({
         "id": joined.device, "name": joined.name, "account": joined.account,
         "roots": names.iter().map(|(id, name)| serde_json::json!({ "id": id, "name": name })).collect::<Vec<_>>(),
+        "lan": networks,
     });
-    let next = match roots {
+    let lan = match (networks.is_empty(), machine.lan.on) {
+        (false, true) => format!(
+            "your devices in {} reach it directly; if that is not wanted: beckon lan deny here\n",
+            networks.join(" and ")
+        ),
+        _ => String::new(),
+    };
+    let next = match machine.roots.as_slice() {
         [] => "next: beckon roots add NAME=PATH, then: beckon run",
         _ => "next: beckon run",
     };
-    here.out.one(&result, || format!("joined as {}\n{next}", joined.name))?;
+    here.out
+        .one(&result, || format!("joined as {}\n{lan}{next}", joined.name))?;
     Ok(Exit::Done)
 }
 

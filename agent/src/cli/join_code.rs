@@ -19,9 +19,9 @@ use crate::{
 /// What a joining machine may become.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum JoinRole {
-    /// Serves and uploads what its owner opened
+    /// Serves and stores what its owner opened, and holds copies where its owner lets orders write
     Source,
-    /// May hold copies of other machines' files, too
+    /// The same; says that it is there for copies
     Copy,
 }
 

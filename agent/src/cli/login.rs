@@ -179,6 +179,7 @@ pub(crate) async fn log_out(here: &Here) -> Result<Exit, Failure> {
         ended => ended,
     };
     here.state.update_controller(|controller| controller.sign_in = None)?;
+    here.state.forget_devices()?;
     if ended.is_err() {
         remark(
             here.out,

@@ -10,8 +10,10 @@ use beckon_shared::{
     device::DeviceView,
     entry::{Direction, EntryKind, SortKey},
     error::{ErrorCode, Refusal},
+    id::RootId,
     path::RootPath,
 };
+use futures_util::future::join;
 use serde::Serialize;
 
 use self::{row::Row, standing::Folder};
@@ -23,7 +25,7 @@ use super::{
 use crate::{
     http::Api,
     output::{Exit, Failure, Table, visible},
-    session::Session,
+    session::Reach,
 };
 
 /// The first page is small, so that something is seen at once. Bytes.
@@ -93,14 +95,11 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     let place = Live::parse(&args.place)?;
     let controller = here.controller()?;
     let api = here.api(&controller)?;
-    let control = Control::open(here, &controller).await?;
-    let machine = match &place {
-        Live::Machine(machine) | Live::Inside { machine, .. } => control.machine(machine)?,
-        Live::Ref(token) => control.machine_of(token.device)?,
-    };
-    let session = control.session(machine).await?;
+    let control = Control::open_even_alone(here, &controller, &place).await?;
+    let machine = control.meant(&place)?;
+    let reach = control.reach(machine).await?;
     let place = match place {
-        Live::Machine(_) => return roots(here, machine, &session).await,
+        Live::Machine(_) => return roots(here, machine, &reach).await,
         Live::Inside { root, path, .. } => LiveRef {
             device: machine.id,
             root: control::root_of(machine, &root)?,
@@ -108,21 +107,28 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
         },
         Live::Ref(token) => token,
     };
-    let listing = Listing {
+    let mut listing = Listing {
         here,
         args: &args,
-        api: &api,
-        session: &session,
-        is_busy: is_busy(&control, machine, &place),
+        api: Some(&api).filter(|_| !control.is_alone()),
+        reach: &reach,
+        asks_machine: is_busy(&control, machine, &place),
         place,
     };
-    match listing.first_page().await {
+    let (first, leaves_out) = join(listing.first_page(), leaves_out(&reach, listing.place.root)).await;
+    listing.asks_machine |= leaves_out;
+    match first {
         Ok(first) => listing.print_folder(first).await?,
         Err(failure) => listing.print_entry(failure).await?,
     }
-    session.close();
+    reach.close();
     control.close().await;
     Ok(Exit::Done)
+}
+
+/// Whether the root leaves anything out. A machine that cannot say has no such patterns.
+async fn leaves_out(reach: &Reach, root: RootId) -> bool {
+    matches!(reach.ask(Ask::Ignore { root }).await, Ok(Answer::Ignore(patterns)) if !patterns.trim().is_empty())
 }
 
 /// Whether a transfer of this root is under way, so that only the machine knows which entries it covers.
@@ -150,8 +156,8 @@ struct RootJson {
     token: String,
 }
 
-async fn roots(here: &Here, machine: &DeviceView, session: &Session) -> Result<Exit, Failure> {
-    let Answer::Roots(roots) = session.ask(Ask::Roots).await? else {
+async fn roots(here: &Here, machine: &DeviceView, reach: &Reach) -> Result<Exit, Failure> {
+    let Answer::Roots(roots) = reach.ask(Ask::Roots).await? else {
         return Err(misunderstood());
     };
     let rows: Vec<RootJson> = roots
@@ -204,10 +210,12 @@ pub(super) fn misunderstood() -> Failure {
 struct Listing<'a> {
     here: &'a Here,
     args: &'a Args,
-    api: &'a Api,
-    session: &'a Session,
+    /// Absent while the server cannot be reached.
+    api: Option<&'a Api>,
+    reach: &'a Reach,
     place: LiveRef,
-    is_busy: bool,
+    /// What the drive does not hold may be on its way, or left out: only the machine knows.
+    asks_machine: bool,
 }
 
 impl Listing<'_> {
@@ -216,7 +224,7 @@ impl Listing<'_> {
     }
 
     async fn page(&self, ask: ListAsk) -> Result<Page, Failure> {
-        match self.session.ask(Ask::List(ask)).await? {
+        match self.reach.ask(Ask::List(ask)).await? {
             Answer::Page(page) => Ok(page),
             _ => Err(misunderstood()),
         }
@@ -256,10 +264,10 @@ impl Listing<'_> {
     fn folder<'b>(&'b self, path: &'b RootPath) -> Folder<'b> {
         Folder {
             api: self.api,
-            session: self.session,
+            reach: self.reach,
             place: &self.place,
             path,
-            is_busy: self.is_busy,
+            asks_machine: self.asks_machine,
         }
     }
 
@@ -285,7 +293,7 @@ impl Listing<'_> {
             path: self.place.path.clone(),
         };
         let answer = self
-            .session
+            .reach
             .ask(ask)
             .await
             .map_err(|refusal| explain(refusal, &self.place.path))?;

@@ -87,6 +87,13 @@ impl Live {
     }
 }
 
+/// Whether this names something on a live machine, and nothing in the drive.
+pub(crate) fn is_live(text: &OsStr) -> bool {
+    let bytes = text.as_encoded_bytes();
+    let (first, _) = split(bytes, b'/');
+    first.contains(&b':') && !bytes.starts_with(NODE_REF.as_bytes())
+}
+
 fn is_token(bytes: &[u8]) -> bool {
     bytes.len() > LONGEST_ROOT
         && bytes
@@ -139,7 +146,7 @@ impl DrivePlace {
         }
         let (first, _) = split(bytes, b'/');
         if first.contains(&b':') {
-            let advice = "MACHINE:ROOT/PATH is the live machine, the drive is MACHINE/ROOT/PATH (with slashes only); upload it first, then get it from the drive";
+            let advice = "MACHINE:ROOT/PATH is the live machine (for beckon ls, get and upload), the drive is MACHINE/ROOT/PATH, with slashes only; write the place that way";
             return Err(Failure::usage(advice));
         }
         below(bytes.strip_prefix(b"/").unwrap_or(bytes)).map(Self::Path)

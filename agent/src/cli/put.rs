@@ -13,7 +13,7 @@ use std::{
 };
 
 use beckon_shared::{
-    error::Refusal,
+    error::{ErrorCode, Refusal},
     id::{Hash, RootId, TransferId},
     order::Selection,
     path::{Label, Name, RootPath},
@@ -26,7 +26,7 @@ use super::{
     Here,
     control::{Control, News},
     place::DrivePlace,
-    transfer::{self, ProgressLine, newest},
+    transfer::{self, Shown, newest},
     upload::{Draft, report},
 };
 use crate::{
@@ -78,7 +78,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
             names,
             below: &below,
         };
-        put.check()?;
+        check(&put.root, &put.names)?;
         let placed = put.place(&api, &mut control).await?;
         let ended = put.carry_out(&mut control, placed).await?;
         index.forget_transfer(ended.id);
@@ -103,7 +103,7 @@ fn destination(to: &OsStr) -> Result<RootPath, Failure> {
 }
 
 /// What was named, by the folder that it stands in.
-fn grouped(files: &[PathBuf]) -> Result<BTreeMap<PathBuf, Vec<Name>>, Failure> {
+pub(super) fn grouped(files: &[PathBuf]) -> Result<BTreeMap<PathBuf, Vec<Name>>, Failure> {
     let mut groups: BTreeMap<PathBuf, Vec<Name>> = BTreeMap::new();
     for file in files {
         let (folder, name) = state::located(file)?;
@@ -121,18 +121,36 @@ fn digest(folder: &Path, names: &[Name], below: &RootPath) -> Hash {
     Hash::of(&wire::encode(&said))
 }
 
-fn root(here: &Here, controller: &Controller, folder: PathBuf) -> Result<Arc<Root>, Failure> {
+/// That folder, as if it were a root of this device.
+pub(super) fn root(here: &Here, controller: &Controller, folder: PathBuf) -> Result<Arc<Root>, Failure> {
     let config = RootConfig {
         id: RootId::of_files(&controller.keys.id()),
         name: files_label()?,
         path: folder,
         writable: false,
+        ignore: String::new(),
     };
     Ok(Arc::new(Root::new(&config).without(key_folders(&here.state)?)))
 }
 
 fn files_label() -> Result<Label, Failure> {
     Label::new(FILES).map_err(|bad| Failure::internal(&bad.to_string()))
+}
+
+/// Whether everything is there, so that a typing error is told before anything is ordered.
+pub(super) fn check(root: &Root, names: &[Name]) -> Result<(), Failure> {
+    let folder = root.folder(&RootPath::root())?;
+    for name in names {
+        folder.stat(name).map_err(|refusal| {
+            let name = crate::output::visible(name.as_bytes());
+            let why = match refusal.code {
+                ErrorCode::NotFound => "it is not there; check the path".to_owned(),
+                _ => refusal.message,
+            };
+            Refusal::new(refusal.code, format!("{name}: {why}"))
+        })?;
+    }
+    Ok(())
 }
 
 /// What is put in out of one folder.
@@ -147,18 +165,6 @@ struct Put<'a> {
 }
 
 impl Put<'_> {
-    /// Whether everything is there, so that a typing error is told before anything is ordered.
-    fn check(&self) -> Result<(), Failure> {
-        let folder = self.root.folder(&RootPath::root())?;
-        for name in &self.names {
-            folder.stat(name).map_err(|refusal| {
-                let name = crate::output::visible(name.as_bytes());
-                Refusal::new(refusal.code, format!("{name}: {}", refusal.message))
-            })?;
-        }
-        Ok(())
-    }
-
     /// Places the order, or takes up the transfer that the same command left behind.
     async fn place(&self, api: &Api, control: &mut Control<'_>) -> Result<TransferView, Failure> {
         let paths = self.names.iter().map(|name| self.below.join(name));
@@ -194,11 +200,11 @@ impl Put<'_> {
 
     /// Uploads until the transfer is over, whoever pauses and resumes it meanwhile.
     async fn carry_out(&self, control: &mut Control<'_>, placed: TransferView) -> Result<TransferView, Failure> {
-        let line = ProgressLine::new(self.here.out);
+        let shown = Shown::new(self.here.out);
         let mut latest = placed;
         while !latest.state.is_over() {
             if latest.hold == Hold::User {
-                line.show(&latest);
+                shown.show(&latest);
                 latest = news(control, latest).await?;
                 continue;
             }
@@ -210,7 +216,7 @@ impl Put<'_> {
                     is_told = &mut working => break is_told?,
                     next = news(control, latest.clone()) => latest = next?,
                 }
-                line.show(&latest);
+                shown.show(&latest);
                 if latest.state.is_over() {
                     cancel.cancel();
                 } else if latest.hold == Hold::User {
@@ -221,7 +227,6 @@ impl Put<'_> {
                 latest = news(control, latest).await?;
             }
         }
-        line.clear();
         Ok(latest)
     }
 
@@ -234,6 +239,7 @@ impl Put<'_> {
             root: Arc::clone(&self.root),
             space: self.controller.space,
             selection: Selection::Inline(names.map_err(|bad| Failure::usage(bad.to_string()))?),
+            beside: None,
             below: self.below.clone(),
             device: self.controller.keys.id(),
             keys: Arc::new(copy_keys(&self.controller.keys)),

@@ -12,7 +12,7 @@ use beckon_shared::{
     path::Label,
 };
 
-use super::{Here, run};
+use super::{Here, run, service};
 use crate::{
     clock,
     output::{Exit, Failure, Table, visible},
@@ -36,11 +36,26 @@ enum Command {
         /// NAME=PATH, or NAME=PATH:rw to allow writing
         root: RootArg,
     },
+    /// Let orders write into an open folder, or no longer
+    Writable {
+        /// Name of the root
+        name: Label,
+        /// Whether they may
+        may: Switch,
+    },
     /// Close a folder: nothing in it can be reached any more; what is in the drive stays
     Remove {
         /// Name of the root
         name: Label,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Switch {
+    /// They may
+    On,
+    /// They may only read
+    Off,
 }
 
 /// A folder to open, as it was typed.
@@ -86,6 +101,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
             here.out.list(&machine.roots, || table(&machine.roots))?;
         }
         Some(Command::Add { root }) => add(here, root).await?,
+        Some(Command::Writable { name, may }) => set_writable(here, &name, may == Switch::On).await?,
         Some(Command::Remove { name }) => remove(here, &name).await?,
     }
     Ok(Exit::Done)
@@ -127,19 +143,37 @@ async fn add(here: &Here, root: RootArg) -> Result<(), Failure> {
     }
     let told = run::reload(here).await;
     let added = machine?.roots.into_iter().find(|root| root.name == name);
-    here.out.one(&added, || format!("opened {name}{}", when(told)))
+    here.out.one(&added, || format!("opened {name}{}", when(told)))?;
+    added.iter().for_each(|root| service::remind(here, root));
+    Ok(())
+}
+
+async fn set_writable(here: &Here, name: &Label, writable: bool) -> Result<(), Failure> {
+    let machine = here.state.update_machine(|machine| {
+        let root = machine.roots.iter_mut().find(|root| root.name == *name);
+        root.ok_or_else(|| unknown(name))?.writable = writable;
+        Ok(())
+    })?;
+    let told = run::reload(here).await;
+    let changed = machine.roots.into_iter().find(|root| root.name == *name);
+    here.out.one(&changed, || {
+        let may = if writable { "may write into" } else { "may only read" };
+        format!("orders {may} {name}{}", when(told))
+    })?;
+    changed.iter().for_each(|root| service::remind(here, root));
+    Ok(())
+}
+
+fn unknown(name: &Label) -> Refusal {
+    Refusal::new(
+        ErrorCode::NotFound,
+        format!("no root is called {name}; see: beckon roots"),
+    )
 }
 
 async fn remove(here: &Here, name: &Label) -> Result<(), Failure> {
-    here.state.update_machine(|machine| {
-        let gone = || {
-            Refusal::new(
-                ErrorCode::NotFound,
-                format!("no root is called {name}; see: beckon roots"),
-            )
-        };
-        close(&mut machine.roots, &mut machine.closed, name).ok_or_else(gone)
-    })?;
+    here.state
+        .update_machine(|machine| close(&mut machine.roots, &mut machine.closed, name).ok_or_else(|| unknown(name)))?;
     let told = run::reload(here).await;
     here.out.one(&serde_json::json!({ "name": name, "removed": true }), || {
         format!("closed {name}{}", when(told))
@@ -164,14 +198,15 @@ fn close(roots: &mut Vec<RootConfig>, closed: &mut Vec<RootConfig>, name: &Label
     Some(())
 }
 
-/// The id that this folder had when it was closed last, best under the same name: what is in the drive belongs to it.
-fn former_id(closed: &mut Vec<RootConfig>, name: &Label, path: &Path) -> Option<RootId> {
+/// What this folder was when it was closed last, best under the same name: what is in the drive belongs to its id, and what
+/// its owner left out stays left out.
+fn former(closed: &mut Vec<RootConfig>, name: &Label, path: &Path) -> Option<RootConfig> {
     let same = |root: &RootConfig| root.path == path && root.name == *name;
     let at = closed
         .iter()
         .rposition(same)
         .or_else(|| closed.iter().rposition(|root| root.path == path))?;
-    Some(closed.remove(at).id)
+    Some(closed.remove(at))
 }
 
 /// Puts a folder among the roots: it must be there, under a name that is free, and not show this program's own keys.
@@ -197,12 +232,17 @@ pub(crate) fn open(
             Hello::MAX_ROOTS
         )));
     }
-    let id = former_id(closed, &root.name, &path).unwrap_or_else(|| RootId(clock::random()));
+    let former = former(closed, &root.name, &path);
+    let (id, ignore) = former.map_or_else(
+        || (RootId(clock::random()), String::new()),
+        |former| (former.id, former.ignore),
+    );
     roots.push(RootConfig {
         id,
         name: root.name,
         path,
         writable: root.writable,
+        ignore,
     });
     Ok(())
 }
@@ -288,12 +328,14 @@ mod tests {
         let (mut roots, mut closed) = (Vec::new(), Vec::new());
         open(&state, &mut roots, &mut closed, arg("a", here.path())).unwrap();
         let id = roots[0].id;
+        roots[0].ignore = "*.tmp\n".to_owned();
         close(&mut roots, &mut closed, &name("a")).unwrap();
         assert!(close(&mut roots, &mut closed, &name("a")).is_none());
         open(&state, &mut roots, &mut closed, arg("a", elsewhere.path())).unwrap();
         assert_ne!(roots[0].id, id, "another folder is another root");
         open(&state, &mut roots, &mut closed, arg("b", here.path())).unwrap();
         assert_eq!((roots[1].id, closed.len()), (id, 0));
+        assert_eq!(roots[1].ignore, "*.tmp\n", "what was left out stays left out");
         open(&state, &mut roots, &mut closed, arg("c", here.path())).unwrap();
         assert_ne!(roots[2].id, id, "an id is given to one root only");
     }

@@ -134,7 +134,14 @@ fn text(status: &StatusJson) -> String {
         Some(agent) => format!("agent running (process {}), not connected", agent.pid),
         None => "agent not running; beckon run".to_owned(),
     };
+    let lan = match &status.agent {
+        Some(Status {
+            lan_port: Some(port), ..
+        }) => format!("\nreached directly on port {port}; see: beckon lan"),
+        Some(_) => "\nnot reached directly here; see: beckon lan".to_owned(),
+        None => String::new(),
+    };
     let notes = status.agent.iter().flat_map(|agent| &agent.notes);
     let notes: String = notes.map(|note| format!("\n{note}")).collect();
-    format!("{controller}\n{machine}\n{agent}{notes}")
+    format!("{controller}\n{machine}\n{agent}{lan}{notes}")
 }

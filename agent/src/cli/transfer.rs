@@ -2,33 +2,28 @@
 
 mod show;
 mod steer;
+mod waiting;
 mod words;
 
-pub(crate) use show::unknown;
-pub(crate) use steer::{Steering, steer};
-
-use std::{
-    io::{IsTerminal, Write},
-    time::Instant,
-};
+pub(crate) use show::{read, unknown};
+pub(crate) use steer::{Steering, give_up, steer, stop};
+pub(crate) use waiting::{Shown, newest, next, until_settled};
+pub(crate) use words::{state, subject, task};
 
 use beckon_shared::{
     id::TransferId,
     time::Timestamp,
-    transfer::{Hold, Priority, Progress, TransferState, TransferView},
+    transfer::{Hold, Priority, Progress, Task, TransferState, TransferView},
 };
 use serde::Serialize;
 
-use super::{
-    Here,
-    control::{Control, News},
-};
+use super::{Here, control::Control};
 use crate::{
     clock,
-    output::{Exit, Failure, Output, Table, size, time, visible},
+    output::{Exit, Failure, Table, remark, size, time},
 };
-use show::{description, read, show};
-use words::{notes, reason, state, subject};
+use show::{description, show};
+use words::{notes, reason};
 
 /// What `transfers` is told.
 #[derive(Debug, clap::Args)]
@@ -49,7 +44,7 @@ enum Command {
     },
     /// Read a file of a transfer, also while it is still uploaded
     Read(super::get::live::Args),
-    /// Wait until a transfer is over
+    /// Wait until a transfer is over; of one that goes on by itself, until it is up to date
     Wait(WaitArgs),
     /// Have a transfer go before or after the others of its machine
     Priority {
@@ -73,12 +68,14 @@ pub(crate) struct WaitArgs {
 #[derive(Debug, Serialize)]
 pub(crate) struct TransferJson<'a> {
     id: TransferId,
+    task: Task,
     state: TransferState,
     hold: Hold,
     machine: &'a str,
     device: String,
     root: &'a str,
     what: &'a str,
+    from: Option<&'a str>,
     #[serde(flatten)]
     progress: Progress,
     error: Option<&'a str>,
@@ -95,12 +92,14 @@ impl<'a> From<&'a TransferView> for TransferJson<'a> {
     fn from(transfer: &'a TransferView) -> Self {
         Self {
             id: transfer.id,
+            task: transfer.task,
             state: transfer.state,
             hold: transfer.hold,
             machine: &transfer.machine,
             device: transfer.device.to_string(),
             root: &transfer.root,
             what: &transfer.what,
+            from: transfer.from.as_deref(),
             progress: transfer.progress,
             error: transfer.error.as_deref(),
             created: transfer.created,
@@ -123,12 +122,18 @@ impl<'a> TransferJson<'a> {
 }
 
 /// How a command that waited for a transfer ends.
-pub(crate) fn exit_of(state: TransferState) -> Exit {
-    match state {
+pub(crate) fn exit_of(transfer: &TransferView) -> Exit {
+    match transfer.state {
+        TransferState::Running if transfer.progress.failed > 0 => Exit::Partly,
         TransferState::Queued | TransferState::Running | TransferState::Done => Exit::Done,
         TransferState::Partly => Exit::Partly,
         TransferState::Failed | TransferState::Cancelled => Exit::Failed,
     }
+}
+
+/// Whether nothing is left to be waited for: it is over, or up to date.
+pub(crate) fn is_settled(transfer: &TransferView) -> bool {
+    transfer.state.is_over() || transfer.hold == Hold::Current
 }
 
 /// Lists the transfers, shows one, or steers it.
@@ -159,10 +164,11 @@ async fn list(here: &Here) -> Result<Exit, Failure> {
 
 fn table(transfers: &[&TransferView], seen: impl Fn(&TransferView) -> Option<Timestamp>) -> Table {
     let now = clock::now();
-    let mut table = Table::new(&["ID", "STATE", "FILES", "SIZE", "ORDERED", "WHAT"], &[2, 3]);
+    let mut table = Table::new(&["ID", "TASK", "STATE", "FILES", "SIZE", "ORDERED", "WHAT"], &[3, 4]);
     for transfer in transfers {
         table.row([
             transfer.id.to_string(),
+            task(transfer.task).to_owned(),
             state(transfer),
             format!("{}/{}", transfer.progress.files_done, transfer.progress.files_total),
             size(transfer.progress.bytes_total),
@@ -173,7 +179,7 @@ fn table(transfers: &[&TransferView], seen: impl Fn(&TransferView) -> Option<Tim
     table
 }
 
-/// Waits until a transfer is over, and ends as it ended.
+/// Waits until a transfer is over or up to date, and ends as it ended.
 pub(crate) async fn wait(here: &Here, args: WaitArgs) -> Result<Exit, Failure> {
     let controller = here.controller()?;
     let api = here.api(&controller)?;
@@ -183,10 +189,35 @@ pub(crate) async fn wait(here: &Here, args: WaitArgs) -> Result<Exit, Failure> {
         // The control list of transfers holds the newest only.
         None => read(&api, args.id).await?,
     };
-    let transfer = until_over(here, &mut control, known).await?;
+    let transfer = until_settled(here, &mut control, known).await?;
     control.close().await;
     report(here, &transfer, control.last_seen(transfer.device))?;
-    Ok(exit_of(transfer.state))
+    Ok(exit_of(&transfer))
+}
+
+/// Tells how a transfer stands that was just ordered, or how it stands once nothing is left to be waited for.
+pub(crate) async fn tell(
+    here: &Here,
+    control: &mut Control<'_>,
+    placed: TransferView,
+    wait: bool,
+) -> Result<Exit, Failure> {
+    let transfer = match wait {
+        true => until_settled(here, control, placed).await?,
+        false => placed,
+    };
+    control.close().await;
+    report(here, &transfer, control.last_seen(transfer.device))?;
+    if wait {
+        return Ok(exit_of(&transfer));
+    }
+    if !is_settled(&transfer) {
+        remark(
+            here.out,
+            "the machine goes on by itself; see how far it is with: beckon transfers",
+        );
+    }
+    Ok(Exit::Done)
 }
 
 /// The result of a transfer, with when its machine was here last, as far as that is known.
@@ -196,133 +227,13 @@ pub(crate) fn report(here: &Here, transfer: &TransferView, last_seen: Option<Tim
     })
 }
 
-/// Follows a transfer until it is over, also through broken connections. One that needs an answer of a person would never
-/// end by itself: it is a failure that says so.
-pub(crate) async fn until_over(
-    here: &Here,
-    control: &mut Control<'_>,
-    transfer: TransferView,
-) -> Result<TransferView, Failure> {
-    let line = ProgressLine::new(here.out);
-    // Its end may have been told while something else was waited for.
-    let mut latest = newest(control.transfer(transfer.id), transfer);
-    while !latest.state.is_over() {
-        line.show(&latest);
-        if latest.hold == Hold::Question {
-            line.clear();
-            return Err(question(&latest, control.is_agent(latest.device)));
-        }
-        here.waits_for_machine((latest.hold == Hold::Away).then_some(&latest.machine));
-        let news = control.next().await?;
-        let known = control.transfer(latest.id);
-        latest = match news {
-            // A server that was put back from a back-up counts from an earlier revision.
-            News::Again => known.ok_or_else(unknown)?.clone(),
-            _ => newest(known, latest),
-        };
-    }
-    here.waits_for_machine(None);
-    line.clear();
-    Ok(latest)
-}
-
-fn question(transfer: &TransferView, is_agent: bool) -> Failure {
-    let (machine, id) = (visible(transfer.machine.as_bytes()), transfer.id);
-    let advice = match is_agent {
-        true => format!(
-            "{machine} waits for an answer, because files that it had are missing. If their disk was taken out, put it back. \
-             Then, or if they are gone for good: beckon transfers resume {id}"
-        ),
-        false => format!("{machine} has to be given its files once more: choose or put the same ones there again"),
-    };
-    Failure {
-        exit: Exit::Failed,
-        code: "question",
-        message: format!("{advice}; to end it: beckon transfers cancel {id}"),
-        retry: true,
-    }
-}
-
-/// What is known of a transfer by now: an answer may be older than what the control list has, or newer.
-pub(super) fn newest(known: Option<&TransferView>, answer: TransferView) -> TransferView {
-    known
-        .filter(|known| known.revision >= answer.revision)
-        .cloned()
-        .unwrap_or(answer)
-}
-
-/// One line that is written over itself, on a terminal only.
-pub(super) struct ProgressLine {
-    is_shown: bool,
-    began: Instant,
-}
-
-impl ProgressLine {
-    pub(super) fn new(out: Output) -> Self {
-        Self {
-            is_shown: !out.is_json() && std::io::stderr().is_terminal(),
-            began: Instant::now(),
-        }
-    }
-
-    /// Shows how far a transfer is.
-    pub(super) fn show(&self, transfer: &TransferView) {
-        if self.is_shown {
-            let text = progress_text(transfer, self.began.elapsed().as_secs_f64());
-            // A line that cannot be shown is not missed.
-            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{text}");
-        }
-    }
-
-    /// Takes the line away.
-    pub(super) fn clear(&self) {
-        if self.is_shown {
-            let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
-        }
-    }
-}
-
-fn progress_text(transfer: &TransferView, seconds: f64) -> String {
-    let progress = &transfer.progress;
-    let more = if progress.walked { "" } else { "+" };
-    let rate = if seconds >= 1.0 {
-        progress.bytes_done as f64 / seconds
-    } else {
-        0.0
-    };
-    let told = if rate > 0.0 {
-        format!(", {}/s{}", size(rate as u64), time_left(progress, rate))
-    } else {
-        String::new()
-    };
-    format!(
-        "{}: {} of {}{more}, {} of {}{more} files{told}",
-        state(transfer),
-        size(progress.bytes_done),
-        size(progress.bytes_total),
-        progress.files_done,
-        progress.files_total
-    )
-}
-
-/// Only once the totals are final: before, it would only grow.
-fn time_left(progress: &Progress, rate: f64) -> String {
-    let left = progress.bytes_total.saturating_sub(progress.bytes_done) as f64 / rate;
-    match (progress.walked, left as u64) {
-        (false, _) | (_, 0) => String::new(),
-        (_, seconds @ ..90) => format!(", {seconds} s left"),
-        (_, seconds @ ..5400) => format!(", {} min left", seconds.div_ceil(60)),
-        (_, seconds) => format!(", {} h left", seconds.div_ceil(3600)),
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
-    use beckon_shared::id::DeviceId;
+    use beckon_shared::id::{DeviceId, RootId};
 
     use super::*;
 
-    pub(super) fn transfer(state: TransferState) -> TransferView {
+    pub(in crate::cli) fn transfer(state: TransferState) -> TransferView {
         TransferView {
             id: TransferId::new(Timestamp(0), [7; 10]),
             device: DeviceId([1; 32]),
@@ -344,6 +255,10 @@ pub(super) mod tests {
             ended: None,
             revision: 1,
             priority: Priority::default(),
+            task: Task::Upload,
+            from: None,
+            root_id: RootId([1; 16]),
+            origin: None,
         }
     }
 
@@ -351,21 +266,23 @@ pub(super) mod tests {
     fn waiting_ends_as_the_transfer_ended() {
         use TransferState::{Cancelled, Done, Failed, Partly};
         assert_eq!(
-            [Done, Partly, Failed, Cancelled].map(|state| exit_of(state) as i32),
+            [Done, Partly, Failed, Cancelled].map(|state| exit_of(&transfer(state)) as i32),
             [0, 5, 1, 1]
         );
     }
 
     #[test]
-    fn an_end_that_was_told_before_it_was_waited_for_counts() {
-        let of = |revision, state| TransferView {
-            revision,
-            ..transfer(state)
+    fn what_goes_on_by_itself_is_settled_while_it_is_up_to_date() {
+        let mut watch = TransferView {
+            task: Task::Watch,
+            ..transfer(TransferState::Running)
         };
-        let (queued, done) = (of(1, TransferState::Queued), of(5, TransferState::Done));
-        assert_eq!(newest(Some(&done), queued.clone()), done);
-        assert_eq!(newest(Some(&queued), done.clone()), done);
-        assert_eq!(newest(None, queued.clone()), queued);
+        assert!(!is_settled(&watch));
+        watch.hold = Hold::Current;
+        assert!(is_settled(&watch));
+        assert_eq!(exit_of(&watch), Exit::Partly, "one file could not be stored");
+        watch.progress.failed = 0;
+        assert_eq!(exit_of(&watch), Exit::Done);
     }
 
     #[test]

@@ -1,34 +1,30 @@
 //! `beckon upload`: orders a machine, signed by this device, to store what it holds.
 
+mod directly;
+
 use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 
 use beckon_shared::{
-    browse::Ask,
-    id::{DeviceId, Hash, RootId},
-    order::{LONGEST_WAIT, Order, OrderBody, Selection, SignedOrder, UploadOrder},
+    id::{DeviceId, RootId},
+    order::{LONGEST_WAIT, Order, OrderBody, Selection, SignedOrder, UploadOrder, what},
     path::{Label, RootPath},
-    signature::Signed,
     transfer::TransferView,
-    wire::Request,
 };
 
 use super::{
     Here,
     control::{self, Control},
-    ls,
+    order,
     place::Live,
     span,
     transfer::{self, TransferJson},
+    word::word,
 };
 use crate::{
-    clock,
     http::Api,
     output::{Exit, Failure, remark},
     state::Controller,
 };
-
-/// What people are shown of a selection has at most so many bytes (`wire::Request::PlaceOrder`).
-const WHAT_MAX: usize = 200;
 
 /// What `upload` is told.
 #[derive(Debug, clap::Args)]
@@ -61,8 +57,12 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
         .collect::<Result<Vec<_>, _>>()?;
     let controller = here.controller()?;
     let api = here.api(&controller)?;
-    let mut control = Control::open(here, &controller).await?;
+    let first = places.first().ok_or_else(|| Failure::usage("name what to upload"))?;
+    let mut control = Control::open_even_alone(here, &controller, first).await?;
     let selected = resolve(&control, places)?;
+    if control.is_alone() {
+        return directly::give(here, &control, &controller, selected, &args).await;
+    }
     check(&control, &selected).await?;
     let mut transfers = Vec::new();
     for ((device, root), (root_name, paths)) in selected {
@@ -77,7 +77,7 @@ pub(crate) async fn run(here: &Here, args: Args) -> Result<Exit, Failure> {
     }
     if args.wait {
         for transfer in &mut transfers {
-            *transfer = transfer::until_over(here, &mut control, transfer.clone()).await?;
+            *transfer = transfer::until_settled(here, &mut control, transfer.clone()).await?;
         }
     }
     control.close().await;
@@ -90,7 +90,8 @@ fn resolve(control: &Control<'_>, places: Vec<Live>) -> Result<Selected, Failure
         let (device, root, name, path) = match place {
             Live::Machine(machine) => {
                 return Err(Failure::usage(format!(
-                    "name a root of {machine}, as in {machine}:ROOT; see: beckon ls {machine}"
+                    "name a root of {machine}, as in {machine}:ROOT; see: beckon ls {}",
+                    word(machine.as_str())
                 )));
             }
             Live::Inside { machine, root, path } => {
@@ -120,18 +121,12 @@ fn resolve(control: &Control<'_>, places: Vec<Live>) -> Result<Selected, Failure
 async fn check(control: &Control<'_>, selected: &Selected) -> Result<(), Failure> {
     for ((device, root), (_, paths)) in selected {
         let machine = control.machine_of(*device)?;
-        let named: Vec<&RootPath> = paths.iter().filter(|path| !path.is_root()).collect();
-        if named.is_empty() || !machine.online {
+        if paths.iter().all(RootPath::is_root) || !machine.online {
             continue;
         }
-        let session = control.session(machine).await?;
-        for path in named {
-            let ask = Ask::Stat {
-                root: *root,
-                path: path.clone(),
-            };
-            session.ask(ask).await.map_err(|refusal| ls::explain(refusal, path))?;
-        }
+        let reach = control.reach(machine).await?;
+        directly::check(&reach, *root, paths).await?;
+        reach.close();
     }
     Ok(())
 }
@@ -157,78 +152,46 @@ impl Draft<'_> {
         control: &mut Control<'_>,
         paths: Vec<RootPath>,
     ) -> Result<TransferView, Failure> {
-        let what = what(&paths);
-        let (selection, detached) = Selection::of(paths);
-        if let Some(bytes) = detached {
-            api.put_bytes(&format!("/api/selections/{}", Hash::of(&bytes)), bytes)
-                .await?;
-        }
-        let order = Box::new(self.sign(selection)?);
-        control.place(Request::PlaceOrder { order, what }).await
+        let what = what(&paths, paths.len() as u64);
+        let (selection, beside) = Selection::of(paths);
+        self.order()
+            .place(api, control, self.body(selection), what, beside)
+            .await
     }
 
-    fn sign(&self, selection: Selection) -> Result<SignedOrder, Failure> {
-        let sign_in = self.controller.sign_in.as_ref().ok_or_else(Failure::not_signed_in)?;
-        let account = self.controller.account();
-        let issued = clock::now();
-        let order = Order {
-            suite: 0,
-            signer: self.controller.keys.id(),
-            signer_account: account,
-            target_account: account,
-            target: self.device,
-            id: clock::new_transfer_id(),
-            issued,
-            expires: issued + self.life,
-            body: OrderBody::Upload(UploadOrder {
-                root: self.root,
-                root_name: self.root_name.clone(),
-                space: self.controller.space,
-                selection,
-            }),
-        };
-        Ok(SignedOrder {
-            order: Signed::sign(&order, self.controller.keys.signing()),
-            signer: sign_in.chain.clone(),
+    fn sign(&self, selection: Selection) -> Result<(Order, SignedOrder), Failure> {
+        self.order().sign(self.body(selection))
+    }
+
+    fn order(&self) -> order::Draft<'_> {
+        order::Draft {
+            controller: self.controller,
+            device: self.device,
+            life: self.life,
+        }
+    }
+
+    fn body(&self, selection: Selection) -> OrderBody {
+        OrderBody::Upload(UploadOrder {
+            root: self.root,
+            root_name: self.root_name.clone(),
+            space: self.controller.space,
+            selection,
         })
     }
 }
 
-/// The selection for people: as many paths as fit, and how many more there are.
-fn what(paths: &[RootPath]) -> String {
-    let mut text = String::new();
-    for (at, path) in paths.iter().enumerate() {
-        let more = format!(" and {} more", paths.len() - at);
-        let next = if at == 0 {
-            path.display()
-        } else {
-            format!(", {}", path.display())
-        };
-        let is_last = at + 1 == paths.len();
-        let room = if is_last {
-            WHAT_MAX
-        } else {
-            WHAT_MAX - format!(" and {} more", paths.len()).len()
-        };
-        if text.len() + next.len() <= room {
-            text.push_str(&next);
-        } else if at == 0 {
-            text = shorten(&next, WHAT_MAX - more.len() - '…'.len_utf8());
-        } else {
-            text.push_str(&more);
-            break;
+/// Prints how the transfers stand.
+fn print(here: &Here, control: &Control<'_>, transfers: &[TransferView]) -> Result<(), Failure> {
+    let seen = |transfer: &TransferView| control.last_seen(transfer.device);
+    match transfers {
+        [one] => transfer::report(here, one, seen(one)),
+        many if here.out.is_json() => {
+            let rows = many.iter().map(|one| TransferJson::seen(one, seen(one)));
+            here.out.json_line(&rows.collect::<Vec<_>>())
         }
+        many => many.iter().try_for_each(|one| transfer::report(here, one, seen(one))),
     }
-    text
-}
-
-/// The end of a path tells more than its start.
-fn shorten(text: &str, max: usize) -> String {
-    let mut from = text.len().saturating_sub(max);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    format!("…{}", &text[from..])
 }
 
 /// Tells how the transfers stand; ends as the worst of them did.
@@ -238,15 +201,7 @@ pub(super) fn report(
     transfers: &[TransferView],
     waited: bool,
 ) -> Result<Exit, Failure> {
-    let seen = |transfer: &TransferView| control.last_seen(transfer.device);
-    match transfers {
-        [one] => transfer::report(here, one, seen(one))?,
-        many if here.out.is_json() => {
-            let rows = many.iter().map(|one| TransferJson::seen(one, seen(one)));
-            here.out.json_line(&rows.collect::<Vec<_>>())?;
-        }
-        many => many.iter().try_for_each(|one| transfer::report(here, one, seen(one)))?,
-    }
+    print(here, control, transfers)?;
     if !waited {
         remark(
             here.out,
@@ -261,38 +216,7 @@ pub(super) fn report(
     };
     Ok(transfers
         .iter()
-        .map(|transfer| transfer::exit_of(transfer.state))
+        .map(transfer::exit_of)
         .max_by_key(worst)
         .unwrap_or(Exit::Done))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn paths(texts: &[&str]) -> Vec<RootPath> {
-        texts.iter().map(|text| RootPath::new(*text).unwrap()).collect()
-    }
-
-    #[test]
-    fn a_selection_is_told_by_its_paths() {
-        assert_eq!(what(&paths(&["a/b"])), "a/b");
-        assert_eq!(what(&paths(&["a", "b"])), "a, b");
-        assert_eq!(what(&paths(&[""])), "");
-        let long = "x".repeat(90);
-        assert_eq!(
-            what(&paths(&[&long, &long, &long])),
-            format!("{long}, {long} and 1 more")
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_told_always_fits(names in proptest::collection::vec("[a-zé/]{1,300}", 1..40)) {
-            let paths: Vec<RootPath> = names.iter().filter_map(|name| RootPath::new(name.as_str()).ok()).collect();
-            prop_assert!(what(&paths).len() <= WHAT_MAX);
-        }
-    }
 }

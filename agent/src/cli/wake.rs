@@ -82,8 +82,8 @@ async fn call(here: &Here, control: &Control<'_>, machine: &DeviceView) -> Resul
     wakers.truncate(WAKERS_MAX);
     let (mut through, mut failed) = (Vec::new(), None);
     for waker in wakers {
-        let asked = match control.session(waker).await {
-            Ok(session) => session.ask(Ask::Wake(macs.clone())).await.map_err(Failure::from),
+        let asked = match control.reach(waker).await {
+            Ok(reach) => reach.ask(Ask::Wake(macs.clone())).await.map_err(Failure::from),
             Err(failure) => Err(failure),
         };
         match asked {

@@ -19,10 +19,10 @@ pub(crate) struct Gone {
 
 impl View {
     /// Compares what the index knows of the selection with what was seen. Blocks.
-    pub(crate) fn gone(&self, selection: &[RootPath], seen: impl Fn(&[u8]) -> bool) -> Gone {
+    pub(crate) fn gone(&self, selection: &[RootPath], seen: impl Fn(&[u8], EntryKind) -> bool) -> Gone {
         let mut gone = Gone::default();
         self.each_row(selection, |key, path, kind| {
-            let is_gone = !seen(path);
+            let is_gone = !seen(path, kind);
             let count = u64::from(kind == EntryKind::File);
             gone.known += count;
             if is_gone {
@@ -50,33 +50,58 @@ impl View {
 
     /// Shows the rows of what was selected and of all that is below it, whether or not they count.
     fn each_row(&self, selection: &[RootPath], mut show: impl FnMut(&[u8], &[u8], EntryKind) -> ControlFlow<()>) {
-        let Some(rows) = &self.rows else { return };
         for selected in selection {
-            let first = row_key(self.source.number, selected);
-            let Ok(range) = rows.range(first.as_slice()..) else {
+            let shown = self.rows_at(selected, |key, path, row| show(key, path, row.kind));
+            if shown.is_break() {
                 return;
-            };
-            // An index that cannot be read knows nothing, here as elsewhere.
-            for (key, row) in range.map_while(Result::ok) {
-                let (key, row) = (key.value(), row.value());
-                let Some(path) = key.strip_prefix(&self.source.number.to_be_bytes()) else {
-                    break;
-                };
-                if !path.starts_with(selected.as_bytes()) {
-                    break;
-                }
-                let rest = &path[selected.as_bytes().len()..];
-                // `photos` does not hold `photos.zip`, which stands between it and what is below it.
-                let is_below = selected.is_root() || rest.is_empty() || rest.starts_with(b"/");
-                if is_below
-                    && let Some((_, row)) = Row::decode(row)
-                    && show(key, path, row.kind).is_break()
-                {
-                    return;
-                }
             }
         }
     }
+
+    /// Shows the row of a path and those of all that is below it, whether or not they count, in the order of their bytes.
+    pub(super) fn rows_at(
+        &self,
+        top: &RootPath,
+        mut show: impl FnMut(&[u8], &[u8], Row) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Some(rows) = &self.rows else {
+            return ControlFlow::Continue(());
+        };
+        let number = self.source.number.to_be_bytes();
+        let mut show = |key: &[u8], row: &[u8]| match (key.strip_prefix(&number), Row::decode(row)) {
+            (Some(path), Some((_, row))) => show(key, path, row),
+            _ => ControlFlow::Continue(()),
+        };
+        let own = row_key(self.source.number, top);
+        // An index that cannot be read knows nothing, here as elsewhere.
+        if let Ok(Some(row)) = rows.get(own.as_slice()) {
+            show(&own, row.value())?;
+        }
+        // `photos.zip` stands between `photos` and what is below that.
+        let (first, end) = below(self.source.number, top);
+        let range = match &end {
+            Some(end) => rows.range(first.as_slice()..end.as_slice()),
+            None => rows.range(first.as_slice()..),
+        };
+        let Ok(range) = range else {
+            return ControlFlow::Continue(());
+        };
+        for (key, row) in range.map_while(Result::ok) {
+            show(key.value(), row.value())?;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Where the keys of what is below a path begin, and where they end, unless that is the end of all keys.
+pub(super) fn below(source: u32, top: &RootPath) -> (Vec<u8>, Option<Vec<u8>>) {
+    if top.is_root() {
+        let end = source.checked_add(1).map(|next| next.to_be_bytes().to_vec());
+        // The root itself has no row.
+        return ([source.to_be_bytes().as_slice(), &[0]].concat(), end);
+    }
+    let own = row_key(source, top);
+    ([own.as_slice(), b"/"].concat(), Some([own.as_slice(), b"0"].concat()))
 }
 
 impl Index {

@@ -44,6 +44,37 @@ impl Row {
         wire::decode(bytes).ok()
     }
 
+    /// Of something that may be stored soon, of which nothing is known.
+    pub(super) fn expected() -> Self {
+        let stamp = SourceStamp {
+            size: 0,
+            mtime_ns: 0,
+            ctime_ns: -1,
+            file_id: 0,
+        };
+        Self {
+            kind: EntryKind::File,
+            stamp,
+            read_ns: i64::MIN,
+            mode: 0,
+            hash: Hash([0; 32]),
+        }
+    }
+
+    /// Whether it is only expected.
+    pub(crate) fn is_expected(&self) -> bool {
+        self.read_ns == i64::MIN
+    }
+
+    /// The same, of something that is stored in another state than it ever was on the machine.
+    pub(crate) fn never_held(self) -> Self {
+        let stamp = SourceStamp {
+            ctime_ns: -1,
+            ..self.stamp
+        };
+        Self { stamp, ..self }
+    }
+
     /// How an entry stands to this row.
     pub(crate) fn standing(&self, entry: &Entry) -> Standing {
         if entry.kind != self.kind || entry.stamp != self.stamp {

@@ -283,7 +283,7 @@ fn what_was_not_seen_is_counted_below_the_selection_only_and_can_be_forgotten() 
         let selection: Vec<_> = selection.iter().map(|text| path(text)).collect();
         let gone = index
             .view(source)
-            .gone(&selection, |path| seen.iter().any(|seen| seen.as_bytes() == path));
+            .gone(&selection, |path, _| seen.iter().any(|seen| seen.as_bytes() == path));
         ((gone.known, gone.files), gone)
     };
     assert_eq!(gone(&["a"], &["a", "a/b"]).0, (2, 1), "a.zip is not in it");
@@ -294,6 +294,19 @@ fn what_was_not_seen_is_counted_below_the_selection_only_and_can_be_forgotten() 
     index.forget(source, &gone(&["a"], &[]).1).unwrap();
     assert_eq!(gone(&[""], &[]).0, (2, 2));
     assert_eq!(index.view(other).row(&path("a/b")), Some(row()));
+}
+
+#[test]
+fn which_folder_a_root_was_is_known_after_a_restart() {
+    let (_folder, state, index) = opened();
+    let source = index.source(SPACE, ROOT, 1, ChainHead::EMPTY).unwrap();
+    let other = index.source(SPACE, RootId([4; 16]), 1, ChainHead::EMPTY).unwrap();
+    assert_eq!(index.top(source), None);
+    index.keep_top(source, 2).unwrap();
+    index.keep_top(source, 7).unwrap();
+    drop(index);
+    let index = Index::open(&state).unwrap();
+    assert_eq!((index.top(source), index.top(other)), (Some(7), None));
 }
 
 /// What an agent with a large root pays at each start: `cargo test -p beckon --lib a_million_rows -- --ignored --nocapture`.

@@ -115,6 +115,39 @@ fn only_orders_that_lapsed_long_ago_are_forgotten() {
     assert_eq!(journal.admit(&order, &signed).unwrap(), Admission::New);
 }
 
+#[test]
+fn an_order_that_goes_on_until_somebody_ends_it_is_remembered_until_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&StateDir::open(folder.path()).unwrap(), false).unwrap();
+    let family = Family::new(1);
+    let mut order = family.order(clock::now());
+    order.body = beckon_shared::order::OrderBody::Watch(beckon_shared::order::WatchOrder {
+        root: order.body.root(),
+        root_name: order.body.root_name().clone(),
+        space: order.body.space(),
+    });
+    let signed = family.sign(&order);
+    assert!(!journal.is_under_way(&signed).unwrap());
+    journal.admit(&order, &signed).unwrap();
+    let years_later = order.expires + REMEMBER * 24;
+    journal.prune(years_later).unwrap();
+    assert!(journal.is_under_way(&signed).unwrap());
+    let mut other = order.clone();
+    other.expires = other.expires.before(Duration::from_secs(1));
+    assert!(
+        !journal.is_under_way(&family.sign(&other)).unwrap(),
+        "another order of that id"
+    );
+    journal.end(order.id, &ended()).unwrap();
+    assert!(!journal.is_under_way(&signed).unwrap());
+    journal.prune(years_later).unwrap();
+    assert_eq!(
+        journal.admit(&order, &signed).unwrap(),
+        Admission::New,
+        "it is forgotten"
+    );
+}
+
 fn ended_as(state: TransferState) -> Ended {
     Ended { state, ..ended() }
 }

@@ -20,6 +20,7 @@ fn root(path: &Path) -> Root {
         name: Label::new("root").unwrap(),
         path,
         writable: false,
+        ignore: String::new(),
     })
 }
 

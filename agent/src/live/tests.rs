@@ -45,6 +45,7 @@ impl Site {
             name: Label::new("root").unwrap(),
             path: fs::canonicalize(folder.path()).unwrap(),
             writable: false,
+            ignore: String::new(),
         };
         Self {
             root: Arc::new(Root::new(&config)),
@@ -297,7 +298,9 @@ async fn at_work() -> (Scene, TransferId) {
     let scene = Scene::at(server);
     let mut socket = scene.connect(&fake).await;
     let mut order = scene.family.order_for(ROOT);
-    let OrderBody::Upload(upload) = &mut order.body;
+    let OrderBody::Upload(upload) = &mut order.body else {
+        unreachable!("an upload");
+    };
     upload.selection = Selection::Inline(vec![below("photos")]);
     scene.agent.take_pushed_order(scene.family.sign(&order)).await;
     // It has begun, and waits for its grant.
@@ -341,7 +344,9 @@ async fn a_selection_beside_its_order_counts_while_the_order_is_worked_on() {
     let _socket = scene.connect(&fake).await;
     let mut order = scene.family.order_for(ROOT);
     let paths = vec![below("photos")];
-    let OrderBody::Upload(upload) = &mut order.body;
+    let OrderBody::Upload(upload) = &mut order.body else {
+        unreachable!("an upload");
+    };
     upload.selection = Selection::Detached(beckon_shared::id::Hash::of(&wire::encode(&paths)));
     scene.agent.take_pushed_order(scene.family.sign(&order)).await;
     let may_read = |path: &str| code(scene.agent.may_read(&order.id, &below(path)));

@@ -78,7 +78,9 @@ impl Family {
 
     pub(crate) fn order_for(&self, root: RootId) -> Order {
         let mut order = self.order(clock::now());
-        let OrderBody::Upload(upload) = &mut order.body;
+        let OrderBody::Upload(upload) = &mut order.body else {
+            unreachable!("an upload");
+        };
         upload.root = root;
         order
     }

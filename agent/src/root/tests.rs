@@ -20,6 +20,7 @@ pub(super) fn root(folder: &Path) -> Root {
         name: Label::new("home").unwrap(),
         path,
         writable: false,
+        ignore: String::new(),
     })
 }
 

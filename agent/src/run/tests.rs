@@ -27,7 +27,8 @@ async fn serve(scene: &Scene, fake: &FakeServer, frames: &[FromServer]) -> Cause
         socket.send(frame).await;
     }
     let (pushed, _queue) = mpsc::channel(1);
-    serve_connection(&scene.agent, &LinkEnd::new().0, &pushed, connection, welcome, events).await
+    let met = (welcome, scene.agent.hello());
+    serve_connection(&scene.agent, &LinkEnd::new().0, &pushed, connection, met, events).await
 }
 
 /// Challenges a device, and then says this in place of a welcome.

@@ -16,6 +16,7 @@ fn root(folder: &tempfile::TempDir) -> Root {
         name: Label::new("root").unwrap(),
         path,
         writable: false,
+        ignore: String::new(),
     })
 }
 
@@ -26,11 +27,13 @@ fn path(text: &str) -> RootPath {
 fn walked(root: &Root, paths: &[&str]) -> (Vec<String>, Vec<(String, ErrorCode)>) {
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     let paths = merged(paths.iter().map(|text| path(text)).collect());
-    let end = walk(root, &paths, |step| {
+    let scopes: Vec<_> = paths.into_iter().map(Scope::below).collect();
+    let end = walk(root, &scopes, root.ignore(), |step| {
         match step {
             Step::Found(one) => found.push(one.path.display()),
             Step::Problem(problem) => problems.push((problem.path.display(), problem.code)),
             Step::Vanished => panic!("nothing changes during the walk"),
+            Step::LeftOut(path) => panic!("{path:?} is left out"),
         }
         ControlFlow::Continue(())
     });
@@ -87,10 +90,33 @@ fn a_tree_deeper_than_there_are_handles_is_walked() {
 }
 
 #[test]
+fn a_folder_by_itself_is_found_without_what_is_in_it_and_nothing_that_is_left_out() {
+    let folder = tree();
+    let root = root(&folder);
+    let skip = Ignore::parse("deep/\n/z").unwrap();
+    let scopes = ["b", "a", "z", "a/deep/3", "b/link"];
+    let mut scopes: Vec<_> = scopes.iter().map(|text| Scope::itself(path(text))).collect();
+    scopes.push(Scope::below(path("a")));
+    let (mut found, mut left) = (Vec::new(), Vec::new());
+    let end = walk(&root, &merged_scopes(scopes), &skip, |step| {
+        match step {
+            Step::Found(one) => found.push(one.path.display()),
+            Step::LeftOut(path) => left.push(path.display()),
+            other => panic!("{other:?}"),
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(end.is_continue());
+    assert_eq!(found, ["a", "a/1", "a/2", "b", "b/link"]);
+    assert_eq!(left, ["z"], "what is in a folder that is left out is not named");
+}
+
+#[test]
 fn breaking_off_stops_at_once() {
     let folder = tree();
     let mut steps = 0;
-    let end = walk(&root(&folder), &[RootPath::root()], |_| {
+    let everything = [Scope::below(RootPath::root())];
+    let end = walk(&root(&folder), &everything, &Ignore::default(), |_| {
         steps += 1;
         ControlFlow::Break(())
     });

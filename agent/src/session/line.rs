@@ -10,7 +10,7 @@ use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
@@ -23,11 +23,28 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// Messages that wait to be sealed.
 const OUTGOING: usize = 8;
+/// Bytes of files that wait for the line, so that one who asks for much and reads nothing takes no more memory. Enough to
+/// read ahead while a piece is sent; what is under way on a long line is with the system.
+const ROOM: u32 = 2 << 20;
 
 /// What goes out, in order.
 #[derive(Debug, Clone)]
 pub(super) struct Outgoing {
-    messages: mpsc::Sender<Vec<u8>>,
+    messages: mpsc::Sender<Queued>,
+    room: Arc<Semaphore>,
+}
+
+/// A message that waits, and the room that it takes until it is gone.
+#[derive(Debug)]
+struct Queued {
+    message: Vec<u8>,
+    _room: Room,
+}
+
+/// Room for bytes that are to go out.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// What comes in, in order.
@@ -42,13 +59,27 @@ pub(super) fn start<W: Wire>(socket: W, channel: Channel, end: &CancellationToke
     let channel = Arc::new(Mutex::new(channel));
     let (messages, queue) = mpsc::channel(OUTGOING);
     tokio::spawn(write(sink, queue, Arc::clone(&channel), end.clone()));
-    (Outgoing { messages }, Incoming { stream, channel })
+    let room = Arc::new(Semaphore::new(ROOM as usize));
+    (Outgoing { messages, room }, Incoming { stream, channel })
 }
 
 impl Outgoing {
     /// Queues a message; false once the line has ended.
     pub(super) async fn send(&self, message: Vec<u8>) -> bool {
-        self.messages.send(message).await.is_ok()
+        self.send_from(Room::default(), message).await
+    }
+
+    /// Waits until so many bytes may be made ready to go out.
+    pub(super) async fn room(&self, bytes: u32) -> Room {
+        // Never closed.
+        let permit = Arc::clone(&self.room).acquire_many_owned(bytes.min(ROOM)).await.ok();
+        Room { _permit: permit }
+    }
+
+    /// Queues a message that was made in this room.
+    pub(super) async fn send_from(&self, room: Room, message: Vec<u8>) -> bool {
+        let queued = Queued { message, _room: room };
+        self.messages.send(queued).await.is_ok()
     }
 }
 
@@ -92,34 +123,40 @@ where
     }
 }
 
-/// Seals and sends until the end or until nobody can queue any more, then says that the end was meant.
+/// Seals and sends until the end or until nobody can queue any more, then says that the end was meant. A message that is cut
+/// by the end says so by itself.
 async fn write<W: Wire>(
     mut sink: SplitSink<W, Message>,
-    mut queue: mpsc::Receiver<Vec<u8>>,
+    mut queue: mpsc::Receiver<Queued>,
     channel: Arc<Mutex<Channel>>,
     end: CancellationToken,
 ) {
     let _over = end.clone().drop_guard();
     let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
     loop {
-        let message = tokio::select! {
+        let queued = tokio::select! {
+            biased;
             () = end.cancelled() => break,
-            message = queue.recv() => message,
-            _ = ping.tick() => {
-                if !send(&mut sink, Message::Ping(Default::default())).await {
-                    return;
-                }
-                continue;
+            _ = ping.tick() => None,
+            queued = queue.recv() => match queued {
+                Some(queued) => Some(queued),
+                None => break,
+            },
+        };
+        let messages = match &queued {
+            None => vec![Message::Ping(Default::default())],
+            Some(queued) => {
+                let Ok(records) = lock(&channel).seal(&queued.message) else {
+                    break;
+                };
+                records
+                    .into_iter()
+                    .map(|record| Message::Binary(record.into()))
+                    .collect()
             }
         };
-        let Some(message) = message else { break };
-        let Ok(records) = lock(&channel).seal(&message) else {
-            break;
-        };
-        for record in records {
-            if !send(&mut sink, Message::Binary(record.into())).await {
-                return;
-            }
+        if end.run_until_cancelled(send_all(&mut sink, messages)).await != Some(true) {
+            return;
         }
     }
     let last = lock(&channel).close();
@@ -129,10 +166,46 @@ async fn write<W: Wire>(
     let _ = tokio::time::timeout(Duration::from_secs(1), sink.close()).await;
 }
 
+async fn send_all<W: Wire>(sink: &mut SplitSink<W, Message>, messages: Vec<Message>) -> bool {
+    for message in messages {
+        if !send(sink, message).await {
+            return false;
+        }
+    }
+    true
+}
+
 async fn send<W: Wire>(sink: &mut SplitSink<W, Message>, message: Message) -> bool {
     matches!(tokio::time::timeout(SEND_TIMEOUT, sink.send(message)).await, Ok(Ok(())))
 }
 
 fn lock(channel: &Mutex<Channel>) -> std::sync::MutexGuard<'_, Channel> {
     channel.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn bytes_that_wait_for_the_line_are_bounded_and_small_answers_pass() {
+        const PIECE: u32 = 512 << 10;
+        let (messages, mut queue) = mpsc::channel(OUTGOING);
+        let room = Arc::new(Semaphore::new(ROOM as usize));
+        let outgoing = Outgoing { messages, room };
+        for _ in 0..ROOM / PIECE {
+            let room = outgoing.room(PIECE).await;
+            assert!(outgoing.send_from(room, Vec::new()).await);
+        }
+        assert!(outgoing.room(1).now_or_never().is_none());
+        assert!(outgoing.room(0).now_or_never().is_some());
+        drop(queue.recv().await);
+        assert!(outgoing.room(PIECE).now_or_never().is_some());
+        assert!(outgoing.room(u32::MAX).now_or_never().is_none());
+        queue.close();
+        while queue.recv().await.is_some() {}
+        assert!(outgoing.room(u32::MAX).now_or_never().is_some());
+    }
 }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use beckon_shared::{
     api::drive::Outdated,
-    browse::{Answer, Ask, ListAsk, READ_MAX},
+    browse::{Answer, Ask, ListAsk, READ_MAX, ToMachine},
     certificate::Role,
     device::{DeviceKind, DeviceView, Platform},
     entry::{Direction, InDrive, SortKey},
     id::{DeviceId, RootId},
     keys::DeviceKeys,
     path::{Label, RootPath},
+    session::{Expected, Initiator},
     signature::Signed,
     statement::{Standing, Statement},
     time::Timestamp,
-    wire::Request,
+    wire::{self, Request},
 };
 use futures_util::{SinkExt, StreamExt};
 use tokio::{io::DuplexStream, task::JoinHandle};
@@ -32,7 +33,7 @@ use crate::{
 };
 
 impl Scene {
-    fn controller(&self) -> Identity {
+    pub(crate) fn controller(&self) -> Identity {
         Identity {
             keys: copy_keys(&self.family.controller),
             chain: self.family.controller_chain(),
@@ -41,30 +42,11 @@ impl Scene {
     }
 
     /// The machine's row of the control list.
-    fn view(&self) -> DeviceView {
-        DeviceView {
-            id: self.family.machine.device(),
-            name: Label::new("studio").unwrap(),
-            kind: DeviceKind::Agent,
-            os: String::new(),
-            version: String::new(),
-            platform: Platform::here(),
-            online: true,
-            address: String::new(),
-            port: 0,
-            addresses: Vec::new(),
-            lan_port: None,
-            roots: Vec::new(),
-            first_seen: Timestamp(0),
-            last_seen: Timestamp(0),
-            revoked: false,
-            joined_by_code: false,
-            certificate: self.family.machine.chain.clone(),
-            limits: beckon_shared::limits::Limits::default(),
-        }
+    pub(crate) fn view(&self) -> DeviceView {
+        view(&self.family)
     }
 
-    fn revocation(&self, standing: &Standing, device: DeviceId) -> Signed<Statement> {
+    pub(super) fn revocation(&self, standing: &Standing, device: DeviceId) -> Signed<Statement> {
         let revocation = standing
             .revoke(&self.family.account.public(), &[device], clock::now())
             .unwrap();
@@ -76,7 +58,15 @@ impl Scene {
         (near, tokio::spawn(serve(far, Arc::clone(&self.agent))))
     }
 
-    async fn open(&self) -> (Session, JoinHandle<Result<(), Refusal>>) {
+    /// A session with the machine by another device.
+    pub(crate) async fn open_as(&self, me: &Identity) -> Session {
+        let (socket, _) = self.serve().await;
+        Session::initiate(socket, me, &self.view(), &Standing::default())
+            .await
+            .unwrap()
+    }
+
+    pub(super) async fn open(&self) -> (Session, JoinHandle<Result<(), Refusal>>) {
         let (socket, served) = self.serve().await;
         (
             Session::initiate(socket, &self.controller(), &self.view(), &Standing::default())
@@ -84,6 +74,30 @@ impl Scene {
                 .unwrap(),
             served,
         )
+    }
+}
+
+/// The row of a family's machine in the control list.
+pub(crate) fn view(family: &Family) -> DeviceView {
+    DeviceView {
+        id: family.machine.device(),
+        name: Label::new("studio").unwrap(),
+        kind: DeviceKind::Agent,
+        os: String::new(),
+        version: String::new(),
+        platform: Platform::here(),
+        online: true,
+        address: String::new(),
+        port: 0,
+        addresses: Vec::new(),
+        lan_port: None,
+        roots: Vec::new(),
+        first_seen: Timestamp(0),
+        last_seen: Timestamp(0),
+        revoked: false,
+        joined_by_code: false,
+        certificate: family.machine.chain.clone(),
+        limits: beckon_shared::limits::Limits::default(),
     }
 }
 
@@ -111,6 +125,23 @@ fn letter() -> RootPath {
 
 fn refusal<T>(result: Result<T, Refusal>) -> ErrorCode {
     result.err().unwrap().code
+}
+
+#[tokio::test]
+async fn what_is_too_long_for_one_message_is_refused_and_the_session_goes_on() {
+    let scene = Scene::alone();
+    let (session, _) = scene.open().await;
+    let long = RootPath::new([b'a'; 255]).unwrap();
+    let ask = Ask::States {
+        root: ROOT,
+        folders: vec![long; 5000],
+        drive: Box::new(Outdated {
+            epoch: 0,
+            places: Vec::new(),
+        }),
+    };
+    assert_eq!(refusal(session.ask(ask).await), ErrorCode::TooLarge);
+    assert!(session.ask(Ask::Roots).await.is_ok());
 }
 
 #[tokio::test]
@@ -214,7 +245,10 @@ async fn an_order_given_in_a_session_is_checked_journaled_and_carried_out() {
         assert_eq!(session.ask(Ask::Order(signed)).await, Ok(Answer::Done));
     }
     assert_eq!(scene.agent.open_orders(), 1);
-    assert_eq!(socket.request().await.1, Request::BeginTransfer { transfer: order.id });
+    let (_, Request::ShowOrder { order: shown, .. }) = socket.request().await else {
+        panic!("the server does not learn of it")
+    };
+    assert_eq!(*shown, scene.family.sign(&order));
 }
 
 #[tokio::test]
@@ -275,13 +309,24 @@ async fn a_machine_of_the_same_account_is_no_controller() {
         chain,
         account_key: scene.family.account.public(),
     };
-    let (socket, served) = scene.serve().await;
-    assert!(
-        Session::initiate(socket, &me, &scene.view(), &Standing::default())
-            .await
-            .is_err()
-    );
-    assert_eq!(refusal(served.await.unwrap()), ErrorCode::NotAllowed);
+    let session = scene.open_as(&me).await;
+    let read = Ask::Read {
+        root: ROOT,
+        path: letter(),
+        offset: 0,
+        len: 100,
+    };
+    let order = scene.family.sign(&scene.family.order_for(ROOT));
+    for ask in [
+        Ask::Roots,
+        list(),
+        read,
+        Ask::Order(Box::new(order)),
+        Ask::Wake(Vec::new()),
+    ] {
+        assert_eq!(refusal(session.ask(ask).await), ErrorCode::NotAllowed);
+    }
+    assert_eq!(scene.agent.open_orders(), 0);
 }
 
 #[tokio::test]
@@ -343,6 +388,54 @@ async fn a_revocation_ends_the_sessions_that_stand() {
         .unwrap();
     assert_eq!(refusal(served.await.unwrap()), ErrorCode::Revoked);
     assert_eq!(refusal(session.ask(Ask::Roots).await), ErrorCode::Away);
+}
+
+/// A controller that asks for much and takes no answer, once the machine can take no further ask.
+async fn clogged(scene: &Scene) -> (WebSocketStream<DuplexStream>, JoinHandle<Result<(), Refusal>>) {
+    std::fs::write(scene.folder.path().join("files/long"), vec![7; READ_MAX as usize]).unwrap();
+    let (mut socket, served) = scene.serve().await;
+    let (me, standing) = (scene.controller(), Standing::default());
+    let machine = scene.family.machine.keys.public();
+    let (initiator, first) = Initiator::new(&me.me(&standing), me.account(), &machine).unwrap();
+    socket.send(Message::Binary(first.into())).await.unwrap();
+    let reply = line::handshake_message(&mut socket).await.unwrap();
+    let expected = Expected {
+        account_key: &me.account_key,
+        standing: &standing,
+        roles: &[Role::Source],
+        now: clock::now(),
+    };
+    let mut channel = initiator.finish(&reply, &expected).unwrap().channel;
+    let read = |id| ToMachine::Ask {
+        id,
+        body: Ask::Read {
+            root: ROOT,
+            path: RootPath::new("long").unwrap(),
+            offset: 0,
+            len: READ_MAX,
+        },
+    };
+    let open = ToMachine::Open { statement: None };
+    for message in std::iter::once(open).chain((0..300).map(read)) {
+        for record in channel.seal(&wire::encode(&message)).unwrap() {
+            socket.send(Message::Binary(record.into())).await.unwrap();
+        }
+    }
+    // The clock stands still while anything moves.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    (socket, served)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_session_is_not_held_up_by_who_reads_nothing() {
+    let scene = Scene::alone();
+    let (mut socket, served) = clogged(&scene).await;
+    let begun = tokio::time::Instant::now();
+    let revocation = scene.revocation(&Standing::default(), scene.family.controller.id());
+    scene.agent.take_statement(&revocation).unwrap();
+    assert_eq!(refusal(served.await.unwrap()), ErrorCode::Revoked);
+    while socket.send(Message::Pong(Default::default())).await.is_ok() {}
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

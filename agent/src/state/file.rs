@@ -31,6 +31,17 @@ pub(super) fn is_there(path: &Path) -> bool {
     path.exists()
 }
 
+#[cfg(unix)]
+pub(super) fn owner(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(path).ok().map(|meta| meta.uid())
+}
+
+#[cfg(not(unix))]
+pub(super) fn owner(_: &Path) -> Option<u32> {
+    None
+}
+
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     sync_folder_of(from)

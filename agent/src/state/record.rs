@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use beckon_shared::{
     certificate::Chain,
+    device::DeviceView,
     id::{AccountId, Hash, RootId, SpaceId, TransferId},
     keys::{DeviceKeys, account_id},
     path::Label,
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     identity::{Identity, copy_keys},
+    lan::Policy,
     origin::Origin,
 };
 
@@ -83,6 +85,9 @@ pub(crate) struct Machine {
     /// Whether a journal of orders was ever begun: one that is missing then was lost. False for a machine that just joined.
     #[serde(default)]
     pub(crate) has_journal: bool,
+    /// Where its owner allows direct sessions.
+    #[serde(default)]
+    pub(crate) lan: Policy,
 }
 
 /// A directory that the machine's owner opened.
@@ -97,12 +102,28 @@ pub(crate) struct RootConfig {
     /// Whether orders may write below it.
     #[serde(default)]
     pub(crate) writable: bool,
+    /// What uploads leave out, in the syntax of `.gitignore`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) ignore: String,
 }
 
 /// What `beckon put` began here, so that only the very same command takes it up: each transfer with a digest of which files
 /// of this device go where.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Puts(pub(crate) BTreeMap<TransferId, Hash>);
+
+/// The control list as a controller last saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KnownDevices {
+    /// Of this server.
+    pub(crate) server: Origin,
+    /// Of this account.
+    #[serde(with = "packed")]
+    pub(crate) account: AccountId,
+    /// Its rows, with nothing in them that is only of the moment.
+    #[serde(with = "packed")]
+    pub(crate) devices: Vec<DeviceView>,
+}
 
 impl Controller {
     /// The account.

@@ -38,6 +38,7 @@ pub(crate) fn sample_machine() -> Machine {
         roots: Vec::new(),
         closed: Vec::new(),
         has_journal: false,
+        lan: Default::default(),
     }
 }
 
@@ -112,6 +113,7 @@ fn changes_by_several_at_once_are_all_kept() {
                 name: Label::new(format!("root {number}")).unwrap(),
                 path: "/".into(),
                 writable: false,
+                ignore: String::new(),
             };
             state
                 .update_machine(|machine| {

@@ -11,7 +11,10 @@ use beckon_shared::{
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::buffer::{BUFFER_LEN, Buffer, Buffers};
+use super::{
+    buffer::{BUFFER_LEN, Buffer, Buffers},
+    recipe::{Earlier, Span},
+};
 use crate::{
     index::Row,
     live::{Durable, Stretch},
@@ -43,6 +46,10 @@ pub(super) struct Finished {
     pub(super) row: Row,
     /// It changed in every attempt to read it.
     pub(super) torn: bool,
+    /// The server holds just this already: only the index is to learn how it looks now.
+    pub(super) silent: bool,
+    /// Bytes of a file that is counted as stored and that this takes the place of.
+    pub(super) replaces: Option<u64>,
 }
 
 /// Chunks on their way to the server.
@@ -54,6 +61,8 @@ pub(super) struct Batch {
     pub(super) finished: Vec<Finished>,
     /// Of large files, which can be read while they are uploaded.
     stretches: Vec<Stretch>,
+    /// Of large files that were stored before.
+    pub(super) spans: Vec<Span>,
 }
 
 /// What was made durable with a batch.
@@ -138,6 +147,9 @@ pub(super) struct Batches {
     /// The file that is read, if it is large.
     file: Option<Arc<Durable>>,
     stretches: Vec<Stretch>,
+    /// The file that is read, if it is large and was stored before, and how much of it was cut.
+    earlier: Option<(Arc<Earlier>, u64)>,
+    spans: Vec<Span>,
 }
 
 /// A place to come back to when what follows is not wanted.
@@ -162,12 +174,19 @@ impl Batches {
             finished: Vec::new(),
             file: None,
             stretches: Vec::new(),
+            earlier: None,
+            spans: Vec::new(),
         }
     }
 
     /// The file that is read next is told which of its chunks are durable, if it is large.
     pub(super) fn follow(&mut self, file: Option<Arc<Durable>>) {
         self.file = file;
+    }
+
+    /// The file that is read next has an earlier version at this path, if it is large.
+    pub(super) fn change(&mut self, path: Option<RootPath>) {
+        self.earlier = path.map(|path| (Earlier::new(path, self.key.clone()), 0));
     }
 
     /// Where the batch is now.
@@ -187,6 +206,9 @@ impl Batches {
         }
         if let Some(file) = self.file.take() {
             self.stretches.retain(|stretch| !Arc::ptr_eq(&stretch.file, &file));
+        }
+        if let Some((file, _)) = self.earlier.take() {
+            self.spans.retain(|span| !Arc::ptr_eq(&span.file, &file));
         }
     }
 
@@ -233,6 +255,7 @@ impl Batches {
             pieces: std::mem::take(&mut self.pieces),
             finished: std::mem::take(&mut self.finished),
             stretches: std::mem::take(&mut self.stretches),
+            spans: std::mem::take(&mut self.spans),
         };
         self.end = 0;
         self.sent += 1;
@@ -280,7 +303,21 @@ impl Batches {
         whole.add(id, bytes);
         self.pieces.push(Piece { id, at: from, len });
         self.note(ChunkRef { id, len });
+        self.note_change(ChunkRef { id, len });
         len as usize
+    }
+
+    fn note_change(&mut self, chunk: ChunkRef) {
+        let Some((file, at)) = &mut self.earlier else { return };
+        match self.spans.last_mut() {
+            Some(span) if Arc::ptr_eq(&span.file, file) => span.chunks.push(chunk),
+            _ => self.spans.push(Span {
+                file: Arc::clone(file),
+                at: *at,
+                chunks: vec![chunk],
+            }),
+        }
+        *at += u64::from(chunk.len);
     }
 
     fn note(&mut self, chunk: ChunkRef) {

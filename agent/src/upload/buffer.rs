@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 /// Size of a buffer, and so the most that one batch holds. Bytes.
 pub(super) const BUFFER_LEN: usize = 8 << 20;
@@ -19,14 +19,14 @@ pub(super) struct Buffers {
 
 #[derive(Debug, Default)]
 struct Free {
-    made: usize,
-    idle: Vec<Vec<u8>>,
+    is_made: bool,
+    idle: Vec<BytesMut>,
 }
 
 /// A buffer that goes back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Buffer {
-    bytes: Vec<u8>,
+    bytes: BytesMut,
     home: Arc<Buffers>,
 }
 
@@ -41,22 +41,30 @@ impl Buffers {
                     home: Arc::clone(self),
                 };
             }
-            if free.made < BUFFERS {
-                free.made += 1;
-                return Buffer {
-                    bytes: vec![0; BUFFER_LEN],
-                    home: Arc::clone(self),
-                };
+            if !free.is_made {
+                free.make();
+                continue;
             }
             free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Gives the memory of idle buffers back to the system.
+    /// Gives the memory back to the system, if all of it is idle.
     pub(super) fn shrink(&self) {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        free.made -= free.idle.len();
-        free.idle = Vec::new();
+        if free.idle.len() == BUFFERS {
+            *free = Free::default();
+        }
+    }
+}
+
+impl Free {
+    /// All of it at once: so much the allocator asks the system for by itself and gives back when it is dropped, and only what
+    /// is written to takes memory. Of single buffers it would keep some after the first were dropped.
+    fn make(&mut self) {
+        let mut all = BytesMut::zeroed(BUFFERS * BUFFER_LEN);
+        self.idle = (0..BUFFERS).map(|_| all.split_to(BUFFER_LEN)).collect();
+        self.is_made = true;
     }
 }
 
@@ -89,5 +97,24 @@ impl Drop for Buffer {
         let mut free = self.home.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.idle.push(bytes);
         self.home.returned.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_goes_back_once_all_of_it_is_idle_and_comes_again() {
+        let buffers = Arc::<Buffers>::default();
+        let is_made = || buffers.free.lock().unwrap().is_made;
+        let all: Vec<_> = (0..BUFFERS).map(|_| buffers.take()).collect();
+        assert!(all.iter().all(|buffer| buffer.bytes().len() == BUFFER_LEN));
+        buffers.shrink();
+        assert!(is_made());
+        drop(all);
+        buffers.shrink();
+        assert!(!is_made());
+        assert_eq!(buffers.take().bytes().len(), BUFFER_LEN);
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use beckon_shared::{
     bulk::{CommitDraft, CommitReply, CommitUpload},
-    commit::{CHANGES_MAX, ChainHead},
+    commit::{CHANGES_MAX, ChainHead, Change},
     entry::EntryKind,
     error::{ErrorCode, Refusal},
     id::{ChunkId, DeviceId, RootId, SpaceId},
@@ -16,15 +16,16 @@ use beckon_shared::{
     signature::Signed,
     transfer::Problem,
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::{Shared, batch::Finished, pause::Pause, read::Item, remote::Remote};
+use super::{Shared, batch::Finished, broken, pause::Pause, read::Item, remote::Remote};
 use crate::{clock, fault, index::Committed};
 
 /// The manifests of one commit are at most so many bytes, unless it is only one.
 const MANIFESTS_MAX: usize = 4 << 20;
-/// A head that moves so often in a row belongs to somebody who runs the same root twice.
-const BEHIND_MAX: u32 = 16;
+/// A head that moves so often in a row belongs to somebody who runs the same root twice. An upload and a watch of one root
+/// are in each other's way less often.
+const BEHIND_MAX: u32 = 64;
 
 /// The newest commit, and what the next ones are made with.
 pub(super) struct Chain<R> {
@@ -34,9 +35,13 @@ pub(super) struct Chain<R> {
     pub(super) device: DeviceId,
     pub(super) keys: Arc<DeviceKeys>,
     pub(super) head: ChainHead,
+    /// Whether the root is watched: then it must be known of a torn file too that something is stored at its path.
+    pub(super) keeps: bool,
     /// Takes what was committed, for the index.
     pub(super) rows: mpsc::Sender<Committed>,
     pub(super) problems: mpsc::Sender<Problem>,
+    /// What must be written before the first commit.
+    pub(super) before: Option<JoinHandle<Result<(), Refusal>>>,
 }
 
 impl<R: Remote> Chain<R> {
@@ -80,45 +85,77 @@ impl<R: Remote> Chain<R> {
         short
     }
 
-    async fn commit(&mut self, mut group: Vec<Finished>) -> Result<Vec<Item>, Refusal> {
+    async fn commit(&mut self, group: Vec<Finished>) -> Result<Vec<Item>, Refusal> {
+        if let Some(before) = self.before.take() {
+            before.await.map_err(|_| broken())??;
+        }
+        let (silent, mut group) = group.into_iter().partition::<Vec<_>, _>(|one| one.silent);
         let mut again = Vec::new();
         let mut behind = 0;
         while !group.is_empty() {
-            match self.ask(&group).await? {
+            match self.ask(self.draft(&group)).await? {
                 CommitReply::Committed(head) => {
                     self.head = head;
                     self.settle(std::mem::take(&mut group)).await;
                 }
                 CommitReply::Behind(head) => {
                     behind += 1;
-                    if behind > BEHIND_MAX {
-                        return Err(Refusal::new(
-                            ErrorCode::Conflict,
-                            "another agent commits to the same root; stop one of them, then upload again",
-                        ));
-                    }
-                    self.head = head;
+                    self.fall_in(head, behind)?;
                 }
                 CommitReply::Missing(ids) => {
                     let ids: HashSet<_> = ids.into_iter().collect();
                     let (lost, rest) = group.into_iter().partition::<Vec<_>, _>(|one| one.needs(&ids));
                     if lost.is_empty() {
-                        return Err(Refusal::new(
-                            ErrorCode::Internal,
-                            "the server misses chunks that nothing needs; update the older of the two programs",
-                        ));
+                        return Err(needless());
                     }
                     again.extend(lost.iter().map(Finished::to_item));
                     group = rest;
                 }
             }
         }
+        if !silent.is_empty() {
+            self.settle(silent).await;
+        }
         Ok(again)
     }
 
+    /// Commits removals and moves.
+    pub(super) async fn commit_structure(&mut self, changes: &[Change]) -> Result<(), Refusal> {
+        let mut behind = 0;
+        loop {
+            match self.ask(CommitDraft::structural(changes)).await? {
+                CommitReply::Committed(head) => {
+                    self.head = head;
+                    return Ok(());
+                }
+                CommitReply::Behind(head) => {
+                    behind += 1;
+                    self.fall_in(head, behind)?;
+                }
+                CommitReply::Missing(_) => return Err(needless()),
+            }
+        }
+    }
+
+    /// Another commit came first, for the `behind`-th time in a row.
+    fn fall_in(&mut self, head: ChainHead, behind: u32) -> Result<(), Refusal> {
+        if head.number < self.head.number {
+            return Err(went_back());
+        }
+        if behind > BEHIND_MAX {
+            return Err(Refusal::new(
+                ErrorCode::Conflict,
+                "another agent commits to the same root; stop one of them, then upload again",
+            ));
+        }
+        self.head = head;
+        Ok(())
+    }
+
     /// The same bytes until there is an answer, so that a commit that went through unheard is answered as such.
-    async fn ask(&self, group: &[Finished]) -> Result<CommitReply, Refusal> {
-        let upload = self.sign(group);
+    async fn ask(&self, draft: CommitDraft) -> Result<CommitReply, Refusal> {
+        let commit = draft.commit(self.space, self.device, self.root, self.head, clock::now());
+        let upload: CommitUpload = draft.signed(Signed::sign(&commit, self.keys.signing()));
         fault::point("commit-signed");
         let mut pause = Pause::new(&self.shared.remote, &self.shared.counters, self.shared.pace);
         loop {
@@ -132,14 +169,12 @@ impl<R: Remote> Chain<R> {
         }
     }
 
-    fn sign(&self, group: &[Finished]) -> CommitUpload {
+    fn draft(&self, group: &[Finished]) -> CommitDraft {
         let told = |one: &Finished| self.shared.told(&one.path);
         let entries = group
             .iter()
             .filter_map(|one| Some((told(one)?, one.manifest.as_slice())));
-        let draft = CommitDraft::of(entries);
-        let commit = draft.commit(self.space, self.device, self.root, self.head, clock::now());
-        draft.signed(Signed::sign(&commit, self.keys.signing()))
+        CommitDraft::of(entries)
     }
 
     async fn settle(&self, group: Vec<Finished>) {
@@ -154,17 +189,26 @@ impl<R: Remote> Chain<R> {
                 let _ = self
                     .problems
                     .send(Problem {
-                        path: one.path,
+                        path: one.path.clone(),
                         code: ErrorCode::Changing,
                         message: message.into(),
                     })
                     .await;
+                if self.keeps {
+                    // Something of it is stored, and is counted like that.
+                    one.replaces.into_iter().for_each(|before| counters.undo_file(before));
+                    counters.done_file(one.size);
+                    rows.push((one.path, one.row.never_held()));
+                }
                 continue;
+            }
+            if let Some(before) = one.replaces {
+                counters.undo_file(before);
             }
             match one.row.kind {
                 EntryKind::File => {
                     counters.done_file(one.size);
-                    files += 1;
+                    files += u64::from(!one.silent);
                 }
                 _ => _ = counters.held.fetch_add(1, Relaxed),
             }
@@ -186,6 +230,23 @@ impl Finished {
     fn to_item(&self) -> Item {
         Item::file(self.path.clone(), self.size)
     }
+}
+
+/// What was committed last is not known to the server any more, so nobody knows what else it has lost. Who begins anew hears
+/// that from the index, and asks about everything.
+fn went_back() -> Refusal {
+    let advice = "the server has lost commits of this root, as when it was set up again from an older copy; upload again: what it still holds is not sent";
+    Refusal {
+        retry: true,
+        ..Refusal::new(ErrorCode::Conflict, advice)
+    }
+}
+
+fn needless() -> Refusal {
+    Refusal::new(
+        ErrorCode::Internal,
+        "the server misses chunks that nothing needs; update the older of the two programs",
+    )
 }
 
 fn take_group(waiting: &mut VecDeque<Finished>) -> Vec<Finished> {

@@ -46,9 +46,35 @@ const SAMPLE: usize = 16 << 10;
 /// Less is not worth a frame of its own. Bytes.
 const SHORTEST: usize = 64;
 
+/// A chunk to be sent.
+#[derive(Debug, Clone)]
+pub(super) struct Chunk {
+    pub(super) id: ChunkId,
+    pub(super) content: Bytes,
+    /// What it can be sent as in place of its content.
+    pub(super) recipe: Option<Bytes>,
+}
+
+impl From<(ChunkId, Bytes)> for Chunk {
+    fn from((id, content): (ChunkId, Bytes)) -> Self {
+        Self {
+            id,
+            content,
+            recipe: None,
+        }
+    }
+}
+
+impl Chunk {
+    /// Bytes on the wire, before compression.
+    pub(super) fn len(&self) -> u64 {
+        self.recipe.as_ref().unwrap_or(&self.content).len() as u64
+    }
+}
+
 /// Chunks to be sent in one body.
-pub(super) struct Body {
-    chunks: Vec<(ChunkId, Bytes)>,
+pub(crate) struct Body {
+    chunks: Vec<Chunk>,
     compression: Compression,
     counters: Arc<Counters>,
 }
@@ -61,7 +87,7 @@ pub(super) struct Encoded {
 
 impl Body {
     /// What is put on the wire is counted in `counters`.
-    pub(super) fn new(chunks: Vec<(ChunkId, Bytes)>, compression: Compression, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(chunks: Vec<Chunk>, compression: Compression, counters: Arc<Counters>) -> Self {
         Self {
             chunks,
             compression,
@@ -80,8 +106,8 @@ impl Body {
             Compression::Off => None,
             Compression::Fast => Compressor::new(LEVEL).ok(),
         };
-        chunks.into_iter().map(move |(id, content)| {
-            let encoded = encode(id, content, compressor.as_mut());
+        chunks.into_iter().map(move |chunk| {
+            let encoded = encode(chunk, compressor.as_mut());
             counters.sent.add(u64::from(encoded.header.stored_len));
             fault::point("chunk-counted");
             encoded
@@ -89,32 +115,24 @@ impl Body {
     }
 }
 
-fn encode(id: ChunkId, content: Bytes, compressor: Option<&mut Compressor<'static>>) -> Encoded {
+fn encode(chunk: Chunk, compressor: Option<&mut Compressor<'static>>) -> Encoded {
+    let Chunk { id, content, recipe } = chunk;
     // A chunk has at most `CHUNK_MAX` bytes, which is far below 4 GiB.
     let len = content.len() as u32;
-    match compressor.and_then(|compressor| compressed(&content, compressor)) {
-        Some(stored) => {
-            let header = ChunkHeader {
-                id,
-                encoding: Encoding::Zstd,
-                len,
-                stored_len: stored.len() as u32,
-            };
-            Encoded {
-                header,
-                stored: stored.into(),
-            }
-        }
-        None => Encoded {
-            header: ChunkHeader {
-                id,
-                encoding: Encoding::Plain,
-                len,
-                stored_len: len,
-            },
-            stored: content,
-        },
-    }
+    let packed = compressor.and_then(|compressor| compressed(&content, compressor));
+    let (encoding, stored) = match (packed, recipe) {
+        (Some(packed), Some(recipe)) if packed.len() < recipe.len() => (Encoding::Zstd, packed.into()),
+        (_, Some(recipe)) => (Encoding::Recipe, recipe),
+        (Some(packed), None) => (Encoding::Zstd, packed.into()),
+        (None, None) => (Encoding::Plain, content),
+    };
+    let header = ChunkHeader {
+        id,
+        encoding,
+        len,
+        stored_len: stored.len() as u32,
+    };
+    Encoded { header, stored }
 }
 
 fn compressed(content: &[u8], compressor: &mut Compressor<'static>) -> Option<Vec<u8>> {

@@ -6,10 +6,13 @@ use std::sync::{
 };
 
 use beckon_shared::{
-    bulk::{Bitmap, CommitReply, CommitUpload, HaveRequest, UploadGrant},
+    bulk::{
+        Bitmap, ChunkParts, CommitReply, CommitUpload, HaveRequest, Outline, OutlineRequest, PartsRequest, UploadGrant,
+    },
     error::{ErrorCode, Refusal},
     id::{ChunkId, TransferId},
     order::SELECTION_MAX,
+    path::RootPath,
     transfer::{Hold, Problem, Progress},
     wire::{self, Reply, Request},
 };
@@ -34,7 +37,7 @@ const ANSWER_MAX: usize = 8 << 20;
 const REFUSAL_MAX: usize = 64 << 10;
 
 /// The server, for one transfer.
-pub(super) struct Http {
+pub(crate) struct Http {
     link: Link,
     http: reqwest::Client,
     bulk: String,
@@ -85,6 +88,16 @@ impl Http {
         self.patience.flow(&moved, small, question).await
     }
 
+    /// Sends a body of known length as fast as can be, and reads an answer of at most so many bytes.
+    async fn whole(&self, request: RequestBuilder, mut rest: Bytes, max: usize) -> Result<Vec<u8>, Failure> {
+        let request = request.header(header::CONTENT_LENGTH, rest.len());
+        let pieces = std::iter::from_fn(move || {
+            let piece = rest.split_to(rest.len().min(PIECE));
+            (!piece.is_empty()).then_some(piece)
+        });
+        self.flow(request, pieces, Arc::default(), max).await
+    }
+
     async fn tell(&self, request: Request) -> Result<Reply, Failure> {
         self.link.request(request).await.map_err(Failure::Refused)
     }
@@ -111,8 +124,27 @@ impl Remote for Http {
         soon(async { body_of(request.send().await, SELECTION_MAX).await }).await
     }
 
+    async fn keep_selection(&self, selection: &[u8]) -> Result<(), Failure> {
+        let request = self.ask(self.http.put(format!("{}selection", self.bulk)));
+        self.whole(request, selection.to_vec().into(), REFUSAL_MAX)
+            .await
+            .map(drop)
+    }
+
     async fn have(&self, chunks: Vec<ChunkId>) -> Result<Bitmap, Failure> {
         let request = self.post("have").body(wire::encode(&HaveRequest { chunks }));
+        let body = soon(async { body_of(request.send().await, ANSWER_MAX).await }).await?;
+        understood(&body)
+    }
+
+    async fn outline(&self, path: RootPath) -> Result<Outline, Failure> {
+        let request = self.post("outline").body(wire::encode(&OutlineRequest { path }));
+        let body = soon(async { body_of(request.send().await, ANSWER_MAX).await }).await?;
+        understood(&body)
+    }
+
+    async fn parts(&self, path: RootPath, chunks: Vec<u32>) -> Result<Vec<ChunkParts>, Failure> {
+        let request = self.post("parts").body(wire::encode(&PartsRequest { path, chunks }));
         let body = soon(async { body_of(request.send().await, ANSWER_MAX).await }).await?;
         understood(&body)
     }
@@ -128,14 +160,10 @@ impl Remote for Http {
     }
 
     async fn commit(&self, upload: &CommitUpload) -> Result<CommitReply, Failure> {
-        let mut rest = Bytes::from(wire::encode(upload));
-        let request = self.post("commit").header(header::CONTENT_LENGTH, rest.len());
-        let pieces = std::iter::from_fn(move || {
-            let piece = rest.split_to(rest.len().min(PIECE));
-            (!piece.is_empty()).then_some(piece)
-        });
         // What is durable is committed as fast as can be.
-        let body = self.flow(request, pieces, Arc::default(), ANSWER_MAX).await?;
+        let body = self
+            .whole(self.post("commit"), wire::encode(upload).into(), ANSWER_MAX)
+            .await?;
         understood(&body)
     }
 
@@ -173,7 +201,7 @@ fn paced(
 }
 
 /// The body of a good answer, up to `max` bytes; what went wrong otherwise.
-async fn body_of(response: Result<Response, reqwest::Error>, max: usize) -> Result<Vec<u8>, Failure> {
+pub(crate) async fn body_of(response: Result<Response, reqwest::Error>, max: usize) -> Result<Vec<u8>, Failure> {
     let mut response = response.map_err(|cause| broken(&cause))?;
     let status = response.status();
     let max = if status.is_success() { max } else { REFUSAL_MAX };
@@ -207,16 +235,16 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
     }
 }
 
-fn understood<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+pub(crate) fn understood<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     wire::decode(body).map_err(|_| not_understood())
 }
 
-fn broken(cause: &reqwest::Error) -> Failure {
+pub(crate) fn broken(cause: &reqwest::Error) -> Failure {
     tracing::debug!(%cause, "a bulk request broke");
     Failure::Break
 }
 
-fn not_understood() -> Failure {
+pub(crate) fn not_understood() -> Failure {
     let advice = "the server's answer cannot be understood; update the older of the two programs and upload again";
     Failure::Refused(Refusal::new(ErrorCode::BadVersion, advice))
 }

@@ -1,12 +1,13 @@
 //! A root that is gone, or much of it: mostly a disk that was taken out. Then a person is asked before the upload goes on.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
     sync::{atomic::Ordering::Relaxed, mpsc::SyncSender},
+    time::{Duration, Instant},
 };
 
-use beckon_shared::{error::ErrorCode, path::RootPath, transfer::Problem};
+use beckon_shared::{entry::EntryKind, error::ErrorCode, path::RootPath, transfer::Problem};
 
 use super::{
     IfMissing,
@@ -41,7 +42,7 @@ impl Seen {
     }
 
     /// Whether this path is there, as far as can be known.
-    fn holds(&self, path: &[u8]) -> bool {
+    pub(super) fn holds(&self, path: &[u8]) -> bool {
         self.found.contains(&hash(path)) || !self.hidden.is_empty() && self.is_hidden(path)
     }
 
@@ -77,7 +78,10 @@ impl Walk<'_> {
         let Some(seen) = read::pick(self.site, self.paths, self.view, &queue) else {
             return;
         };
-        let gone = self.view.gone(self.paths, |path| seen.holds(path));
+        let ignore = self.site.root.ignore();
+        let is_left_out = |path: &[u8], kind| RootPath::new(path).is_ok_and(|path| ignore.covers(&path, kind));
+        let is_there = |path: &[u8], kind: EntryKind| seen.holds(path) || is_left_out(path, kind);
+        let gone = self.view.gone(self.paths, is_there);
         if asks && is_much(gone.files, gone.known) {
             return self.ask(Some(gone));
         }
@@ -102,6 +106,33 @@ impl Walk<'_> {
         }
         self.site.counters.asks.store(true, Relaxed);
         self.site.stop.cancel();
+    }
+}
+
+/// What went away within this time is looked at as one: a large folder takes a while to be deleted, and is told of in parts.
+const LATELY: Duration = Duration::from_secs(60);
+/// What goes away within this time is counted together.
+const TOGETHER: Duration = Duration::from_secs(1);
+
+/// What a watch took away a moment ago.
+#[derive(Debug, Default)]
+pub(super) struct Lately {
+    gone: VecDeque<(Instant, u64)>,
+}
+
+impl Lately {
+    /// So many files were taken away.
+    pub(super) fn note(&mut self, files: u64, now: Instant) {
+        match self.gone.back_mut() {
+            Some((when, sum)) if now < *when + TOGETHER => *sum += files,
+            _ => self.gone.push_back((now, files)),
+        }
+    }
+
+    /// How many files were taken away lately.
+    pub(super) fn files(&mut self, now: Instant) -> u64 {
+        self.gone.retain(|(when, _)| now < *when + LATELY);
+        self.gone.iter().map(|(_, files)| files).sum()
     }
 }
 
@@ -139,6 +170,18 @@ mod tests {
         }
         seen.problem(&problem("", ErrorCode::NotAllowed));
         assert!(seen.holds(b"a/c"), "the whole root could not be looked at");
+    }
+
+    #[test]
+    fn what_goes_away_bit_by_bit_is_summed_up_and_forgotten_after_a_while() {
+        let (mut lately, start) = (Lately::default(), Instant::now());
+        for ms in 0..3000 {
+            lately.note(1, start + Duration::from_millis(ms));
+        }
+        assert!(lately.gone.len() <= 4);
+        assert_eq!(lately.files(start + Duration::from_secs(10)), 3000);
+        assert_eq!(lately.files(start + Duration::from_secs(70)), 0);
+        assert!(lately.gone.is_empty());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::remote::Failure;
 
 /// A server that neither takes nor says anything for so long is taken for gone. Asked again, it has lost nothing; and as the
 /// window follows the line, an answer on a slow one comes sooner.
-pub(super) const STALL: Duration = Duration::from_secs(20);
+pub(crate) const STALL: Duration = Duration::from_secs(20);
 /// Each time that this was in vain it is doubled, so often at the most: on a line that is slower still, what was handed to the
 /// system takes longer to arrive.
 const IN_VAIN_MAX: u32 = 3;
@@ -28,7 +28,7 @@ pub(super) struct Patience {
 }
 
 /// Asks something small.
-pub(super) async fn soon<T>(question: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(crate) async fn soon<T>(question: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::time::timeout(STALL, question)
         .await
         .unwrap_or(Err(Failure::Break))

@@ -15,9 +15,9 @@ use crate::limit::Throttle;
 
 /// How long waits are; shorter in tests.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// After the first break, and the most after many.
-    pub(super) network: (Duration, Duration),
+    pub(crate) network: (Duration, Duration),
     /// After the first word that there is no room, and the most after many.
     pub(super) room: (Duration, Duration),
     /// Before files that changed while they were read are read again.
@@ -26,7 +26,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// What suits a server that restarts in seconds and a disk that somebody makes room on in minutes.
-    pub(super) const NORMAL: Self = Self {
+    pub(crate) const NORMAL: Self = Self {
         network: (Duration::from_millis(200), Duration::from_secs(8)),
         room: (Duration::from_secs(2), Duration::from_secs(30)),
         changing: (Duration::from_millis(200), Duration::from_secs(2)),
@@ -137,6 +137,6 @@ impl Drop for Counted<'_> {
 }
 
 /// Doubles from the first to the most.
-fn grown((first, most): (Duration, Duration), times: u32) -> Duration {
+pub(crate) fn grown((first, most): (Duration, Duration), times: u32) -> Duration {
     first.saturating_mul(1 << times.min(16)).min(most)
 }

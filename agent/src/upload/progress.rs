@@ -36,6 +36,8 @@ pub(super) struct Counters {
     pub(super) out_of_hours: AtomicUsize,
     /// A person must say whether to go on.
     pub(super) asks: AtomicBool,
+    /// Nothing is left to do until something changes.
+    pub(super) current: AtomicBool,
 }
 
 impl Counters {
@@ -84,6 +86,29 @@ impl Counters {
         self.unchanged.fetch_add(1, Relaxed);
     }
 
+    /// A file that was counted as stored has another in its place, or is gone.
+    pub(super) fn undo_file(&self, size: u64) {
+        let less = |count: &AtomicU64, by: u64| {
+            let _ = count.fetch_update(Relaxed, Relaxed, |count| Some(count.saturating_sub(by)));
+        };
+        less(&self.files_done, 1);
+        less(&self.bytes_done, size);
+    }
+
+    /// Counts anew what stands stored: so many files with so many bytes.
+    pub(super) fn recount(&self, files: u64, bytes: u64) {
+        self.files_done.store(files, Relaxed);
+        self.bytes_done.store(bytes, Relaxed);
+        self.settle_totals();
+    }
+
+    /// Nothing is under way: what there is, is what is stored.
+    pub(super) fn settle_totals(&self) {
+        self.files_total.store(self.files_done.load(Relaxed), Relaxed);
+        self.bytes_total.store(self.bytes_done.load(Relaxed), Relaxed);
+        self.under_way.store(0, Relaxed);
+    }
+
     /// So much content has become durable, some of which was there before.
     pub(super) fn durable(&self, bytes: u64, present: u64) {
         self.under_way.fetch_add(bytes, Relaxed);
@@ -125,6 +150,7 @@ impl Counters {
             // Those that an earlier run of the same transfer stored are not read again either.
             files_unchanged: self.unchanged.load(Relaxed).saturating_sub(self.sent.files_before()),
             bytes_present: self.present.load(Relaxed),
+            ..Progress::default()
         }
     }
 
@@ -134,6 +160,7 @@ impl Counters {
             () if self.asks.load(Relaxed) => Hold::Question,
             () if self.without_room.load(Relaxed) > 0 => Hold::NoRoom,
             () if self.out_of_hours.load(Relaxed) > 0 => Hold::Schedule,
+            () if self.current.load(Relaxed) => Hold::Current,
             () => Hold::None,
         }
     }

@@ -25,15 +25,17 @@ use tokio_util::sync::CancellationToken;
 use super::{
     batch::{Batches, Finished, Interrupted, Source},
     buffer::BUFFER_LEN,
+    keep::Read,
     missing::Seen,
     progress::Counters,
+    recipe,
 };
 use crate::{
     clock,
     index::{Row, Standing, View},
     live::DurableFiles,
     root::{FileMeta, Folder, OpenFile, Root, refusal},
-    scan::{self, Found, Step},
+    scan::{self, Found, Scope, Step},
 };
 
 /// A file that changes is read so often at the most.
@@ -50,6 +52,8 @@ pub(super) struct Item {
     known: Option<Box<Row>>,
     /// How often it was read and found changing.
     attempt: u8,
+    /// Bytes of a file that is counted as stored and that this takes the place of.
+    replaces: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -76,10 +80,12 @@ impl Item {
             what: What::File { size },
             known: None,
             attempt: 0,
+            replaces: None,
         }
     }
 
-    fn new(found: Found, known: Option<Row>) -> Self {
+    /// What a walk found, and what the server holds of it.
+    pub(super) fn new(found: Found, known: Option<Row>) -> Self {
         let Found { path, entry, mode } = found;
         let what = match entry.kind {
             EntryKind::Folder => What::Folder {
@@ -97,7 +103,27 @@ impl Item {
             what,
             known: known.map(Box::new),
             attempt: 0,
+            replaces: None,
         }
+    }
+
+    /// Of a root that is watched: what it takes the place of, and how often it was found changing.
+    pub(super) fn kept(self, replaces: Option<u64>, attempt: u8) -> Self {
+        Self {
+            replaces,
+            attempt,
+            ..self
+        }
+    }
+
+    /// What of it was to be read, and how often it was found changing.
+    pub(super) fn into_attempt(self) -> (Read, u8) {
+        let bytes = match self.what {
+            What::File { size } => size,
+            What::Folder { .. } | What::Symlink { .. } => 0,
+        };
+        let path = self.path;
+        (Read { path, bytes }, self.attempt)
     }
 }
 
@@ -110,6 +136,8 @@ pub(super) struct Site {
     pub(super) counters: Arc<Counters>,
     pub(super) problems: mpsc::Sender<Problem>,
     pub(super) stop: CancellationToken,
+    /// Whether the root is watched: what the server holds in another guise is then told to the index alone.
+    pub(super) keeps: bool,
     /// Files to be read again, because they changed while they were read.
     pub(super) again: Mutex<Vec<Item>>,
 }
@@ -135,7 +163,7 @@ impl Site {
     }
 
     /// What is never read, as a pipe, is told, but did not fail: another try would change nothing.
-    fn problem(&self, problem: Problem) -> ControlFlow<()> {
+    pub(super) fn problem(&self, problem: Problem) -> ControlFlow<()> {
         if problem.code != ErrorCode::NotAFile {
             self.counters.failed.fetch_add(1, Relaxed);
         }
@@ -143,7 +171,7 @@ impl Site {
     }
 }
 
-fn going<E>(sent: Result<(), E>) -> ControlFlow<()> {
+pub(super) fn going<E>(sent: Result<(), E>) -> ControlFlow<()> {
     match sent {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => ControlFlow::Break(()),
@@ -153,7 +181,8 @@ fn going<E>(sent: Result<(), E>) -> ControlFlow<()> {
 /// Walks the selection, counts what the server holds, and queues the rest. What it came by, if it came to its end.
 pub(super) fn pick(site: &Site, paths: &[RootPath], view: &View, queue: &SyncSender<Item>) -> Option<Seen> {
     let mut seen = Seen::default();
-    let walked = scan::walk(&site.root, paths, |step| {
+    let scopes: Vec<_> = paths.iter().cloned().map(Scope::below).collect();
+    let walked = scan::walk(&site.root, &scopes, site.root.ignore(), |step| {
         if site.stop.is_cancelled() {
             return ControlFlow::Break(());
         }
@@ -170,10 +199,22 @@ pub(super) fn pick(site: &Site, paths: &[RootPath], view: &View, queue: &SyncSen
                 site.counters.vanished.fetch_add(1, Relaxed);
                 ControlFlow::Continue(())
             }
+            Step::LeftOut(path) => {
+                seen.found(&path);
+                site.problem(left_out(path))
+            }
         }
     });
     site.counters.walked.store(walked.is_continue(), Relaxed);
     walked.is_continue().then_some(seen)
+}
+
+fn left_out(path: RootPath) -> Problem {
+    Problem {
+        path,
+        code: ErrorCode::NotAFile,
+        message: "the root's ignore patterns leave it out; change them to have it stored".to_owned(),
+    }
 }
 
 fn pick_one(site: &Site, found: Found, view: &View, queue: &SyncSender<Item>) -> ControlFlow<()> {
@@ -259,12 +300,15 @@ impl Reading<'_> {
             mtime_ns: stamp.mtime_ns,
             content,
         };
+        let silent = self.site.keeps && item.known.is_some_and(|known| is_same(&known, &row));
         self.batches.finish(Finished {
             path: item.path,
             manifest: wire::encode(&manifest),
             size: 0,
             row,
             torn: false,
+            silent,
+            replaces: item.replaces,
         })
     }
 
@@ -285,6 +329,8 @@ impl Reading<'_> {
         let is_large = before.stamp.size > BUFFER_LEN as u64;
         let durable = is_large.then(|| self.site.durable.begin(self.site.transfer, &item.path, before.stamp));
         self.batches.follow(durable);
+        let was_stored = item.known.is_some() && before.stamp.size > recipe::LARGE;
+        self.batches.change(was_stored.then(|| item.path.clone()));
         let read_ns = clock::now_ns();
         let read = self
             .batches
@@ -320,18 +366,21 @@ impl Reading<'_> {
             mode: before.mode,
             hash: content.hash,
         };
-        if !torn && item.known.is_some_and(|known| is_old_news(&known, &row)) {
+        let known = item.known.filter(|_| !torn);
+        let silent = self.site.keeps && known.as_ref().is_some_and(|known| is_same(known, &row));
+        if silent {
+            self.batches.rewind(mark);
+        } else if known.is_some_and(|known| is_old_news(&known, &row)) {
             self.batches.rewind(mark);
             self.site.counters.done_file(content.size);
             return Ok(());
         }
-        self.batches.finish(finished(
-            item.path,
-            row,
-            content,
-            before.allocated < before.stamp.size,
-            torn,
-        ))
+        let finished = finished(item.path, row, content, before.allocated < before.stamp.size, torn);
+        self.batches.finish(Finished {
+            silent,
+            replaces: item.replaces,
+            ..finished
+        })
     }
 
     fn open(&mut self, path: &RootPath) -> Result<OpenFile, Refusal> {
@@ -374,6 +423,19 @@ fn is_old_news(known: &Row, row: &Row) -> bool {
         && !row.stamp.is_settled(row.read_ns)
 }
 
+/// Whether the server would learn nothing from a new manifest. Of a file it is told the stamp, which people's clients compare;
+/// times of a folder change with what is in it.
+fn is_same(known: &Row, row: &Row) -> bool {
+    if (known.kind, known.mode, known.hash) != (row.kind, row.mode, row.hash) {
+        return false;
+    }
+    match row.kind {
+        EntryKind::File => known.stamp == row.stamp,
+        EntryKind::Folder => true,
+        EntryKind::Symlink | EntryKind::Other => known.stamp.mtime_ns == row.stamp.mtime_ns,
+    }
+}
+
 fn finished(path: RootPath, row: Row, content: ContentSum, sparse: bool, torn: bool) -> Finished {
     let ContentSum {
         hash,
@@ -402,6 +464,8 @@ fn finished(path: RootPath, row: Row, content: ContentSum, sparse: bool, torn: b
         size,
         row,
         torn,
+        silent: false,
+        replaces: None,
     }
 }
 

@@ -1,12 +1,14 @@
 //! Makes batches durable, several at once: what is missing is asked, and only that is sent, in parts that fit the window.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use beckon_shared::{
     error::{ErrorCode, Refusal},
     id::ChunkId,
 };
-use bytes::Bytes;
 use futures_util::{StreamExt, future::join_all, stream};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -14,8 +16,9 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use super::{
     Shared,
     batch::{Batch, Finished, Piece, Stored},
-    encode::Body,
+    encode::{Body, Chunk},
     pause::{Pause, closed},
+    recipe,
     remote::{Failure, Remote},
 };
 use crate::fault;
@@ -57,43 +60,95 @@ pub(super) async fn store_all<R: Remote>(
 async fn store<R: Remote>(shared: Arc<Shared<R>>, batch: Batch) -> Result<Stored, Refusal> {
     let mut pause = Pause::new(&shared.remote, &shared.counters, shared.pace);
     let content = batch.content_len();
-    let mut sent = HashSet::new();
+    let mut sent = HashMap::new();
     if !batch.pieces.is_empty() {
         while let Err(failure) = send_missing(&shared, &batch, &mut sent).await {
             pause.after(failure).await?;
         }
     }
-    let travelled = batch.pieces.iter().filter(|piece| sent.contains(&piece.id));
-    let travelled: u64 = travelled.map(|piece| u64::from(piece.len)).sum();
+    let travelled: u64 = sent.values().sum();
     shared.counters.durable(content, content.saturating_sub(travelled));
     Ok(batch.stored())
 }
 
-/// Asks what is missing and sends that; what was ever on its way is noted in `sent`.
+/// Asks what is missing, but for what the version before has, and sends that; how much of it was ever on its way is noted in
+/// `sent`.
 async fn send_missing<R: Remote>(
     shared: &Shared<R>,
     batch: &Batch,
-    sent: &mut HashSet<ChunkId>,
+    sent: &mut HashMap<ChunkId, u64>,
 ) -> Result<(), Failure> {
-    let missing = shared
-        .remote
-        .have(batch.pieces.iter().map(|piece| piece.id).collect())
-        .await?;
-    if !missing.answers(batch.pieces.len()) {
-        return Err(Failure::Refused(fault()));
-    }
-    let is_missing = |(at, piece): (usize, &Piece)| missing.get(at).then(|| (piece.id, batch.content(piece)));
-    let chunks: Vec<_> = batch.pieces.iter().enumerate().filter_map(is_missing).collect();
-    sent.extend(chunks.iter().map(|(id, _)| *id));
+    let held = recipe::held(shared, batch).await;
+    let asked: Vec<Piece> = batch
+        .pieces
+        .iter()
+        .filter(|piece| !held.contains(&piece.id))
+        .copied()
+        .collect();
+    let pieces = missing_of(shared, asked).await?;
+    let mut recipes = recipe::of_batch(shared, batch, &pieces).await;
+    let chunks: Vec<Chunk> = pieces
+        .iter()
+        .map(|piece| Chunk {
+            id: piece.id,
+            content: batch.content(piece),
+            recipe: recipes.remove(&piece.id),
+        })
+        .collect();
+    sent.extend(chunks.iter().map(|chunk| (chunk.id, chunk.len())));
     // Each is sent to its end even if another one breaks: what arrives need not travel again.
     let parts = parts(chunks, shared.window.share());
-    let answers = join_all(parts.into_iter().map(|part| send_part(shared, part))).await;
-    answers.into_iter().collect()
+    let answers = join_all(parts.into_iter().map(|part| send_or_spell_out(shared, part))).await;
+    if answers.iter().any(|answer| matches!(answer, Ok(Sent::SpelledOut))) {
+        recipe::refused(&batch.spans);
+    }
+    answers.into_iter().try_for_each(|answer| answer.map(drop))
+}
+
+/// Those that the server has not.
+async fn missing_of<R: Remote>(shared: &Shared<R>, mut pieces: Vec<Piece>) -> Result<Vec<Piece>, Failure> {
+    if pieces.is_empty() {
+        return Ok(pieces);
+    }
+    let missing = shared
+        .remote
+        .have(pieces.iter().map(|piece| piece.id).collect())
+        .await?;
+    if !missing.answers(pieces.len()) {
+        return Err(Failure::Refused(fault()));
+    }
+    let mut at = 0..;
+    pieces.retain(|_| at.next().is_some_and(|at| missing.get(at)));
+    Ok(pieces)
+}
+
+/// How chunks were sent.
+enum Sent {
+    AsTheyWere,
+    /// The server could not follow a recipe among them.
+    SpelledOut,
+}
+
+/// Sends chunks; once more without recipes where the server cannot follow one.
+async fn send_or_spell_out<R: Remote>(shared: &Shared<R>, mut part: Vec<Chunk>) -> Result<Sent, Failure> {
+    let has_recipes = part.iter().any(|chunk| chunk.recipe.is_some());
+    match send_part(shared, part.clone()).await {
+        Err(Failure::Refused(refusal)) if has_recipes && refusal.code == ErrorCode::Conflict => {
+            tracing::debug!(%refusal, "chunks are sent as they are");
+            part.iter_mut().for_each(|chunk| chunk.recipe = None);
+            send_part(shared, part).await.map(|()| Sent::SpelledOut)
+        }
+        answer => answer.map(|()| Sent::AsTheyWere),
+    }
 }
 
 /// Sends chunks when the window and the hour let them.
-pub(super) async fn send_part<R: Remote>(shared: &Shared<R>, part: Vec<(ChunkId, Bytes)>) -> Result<(), Failure> {
-    let permit = shared.window.pass(content_of(&part)).await;
+pub(super) async fn send_part<R: Remote>(
+    shared: &Shared<R>,
+    part: impl IntoIterator<Item = impl Into<Chunk>>,
+) -> Result<(), Failure> {
+    let part: Vec<Chunk> = part.into_iter().map(Into::into).collect();
+    let permit = shared.window.pass(part.iter().map(Chunk::len).sum()).await;
     // Only now: the hour may have ended while it waited, and nothing else is to be sent then either.
     closed(&shared.throttle, &shared.counters).await;
     let permit = permit.begun();
@@ -109,16 +164,12 @@ pub(super) async fn send_part<R: Remote>(shared: &Shared<R>, part: Vec<(ChunkId,
     answer
 }
 
-fn content_of(chunks: &[(ChunkId, Bytes)]) -> u64 {
-    chunks.iter().map(|(_, content)| content.len() as u64).sum()
-}
-
 /// The chunks in the same order, in parts of about `share` bytes; each holds one at least.
-fn parts(chunks: Vec<(ChunkId, Bytes)>, share: u64) -> Vec<Vec<(ChunkId, Bytes)>> {
+fn parts(chunks: Vec<Chunk>, share: u64) -> Vec<Vec<Chunk>> {
     let mut parts: Vec<Vec<_>> = Vec::new();
     let mut room = 0;
     for chunk in chunks {
-        let len = chunk.1.len() as u64;
+        let len = chunk.len();
         match parts.last_mut() {
             Some(part) if len <= room => part.push(chunk),
             _ => {

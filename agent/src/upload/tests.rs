@@ -4,8 +4,12 @@
     reason = "the tests make and change the files that the agent reads"
 )]
 
+mod delivered;
 mod fake;
 mod gone;
+mod kept;
+mod recipes;
+mod watched;
 mod weather;
 
 use std::{
@@ -72,12 +76,14 @@ impl Bench {
             name: Label::new("root").unwrap(),
             path: self.path("").components().collect(),
             writable: false,
+            ignore: String::new(),
         };
         Job {
             transfer: TRANSFER,
             root: Arc::new(Root::new(&config)),
             space: fake::space(),
             selection: Selection::Inline(paths.iter().map(|path| below(path)).collect()),
+            beside: None,
             below: RootPath::root(),
             device: self.keys.id(),
             keys: Arc::clone(&self.keys),
@@ -355,6 +361,7 @@ async fn another_head_is_signed_on_top_of() {
         buffers: Arc::default(),
         grant,
         source,
+        keeps: false,
     };
     bench.write("later", b"more");
     let (problems, _reported) = mpsc::channel(8);
@@ -467,6 +474,61 @@ async fn a_large_selection_comes_beside_the_order() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_selection_that_was_given_directly_is_handed_over_and_not_asked_for() {
+    let bench = Bench::new();
+    let names: Vec<String> = (0..500).map(|n| format!("a folder/file {n}")).collect();
+    for name in &names {
+        bench.write(name, b"content");
+    }
+    let (selection, detached) = Selection::of(names.iter().map(|name| below(name)).collect());
+    let refused = |code| Failure::Refused(Refusal::new(code, "not today"));
+    let refusals = |code, count| vec![refused(code); count];
+    for (failures, is_kept) in [
+        (Vec::new(), true),
+        (vec![Failure::Break; 9], true),
+        (refusals(ErrorCode::GoingAway, 2), true),
+        (refusals(ErrorCode::GoingAway, 9), false),
+        (refusals(ErrorCode::NotAllowed, 1), false),
+    ] {
+        bench.server.with(|store| {
+            let after_begin = store.questions + 1;
+            let faults = failures.into_iter().map(fake::Fault::Before);
+            store.faults.clear();
+            store.faults.extend((after_begin..).zip(faults));
+        });
+        let job = Job {
+            selection: selection.clone(),
+            beside: detached.clone(),
+            ..bench.job(&[])
+        };
+        assert!(matches!(
+            bench.outcome(job).await,
+            Outcome::Ended {
+                state: TransferState::Done,
+                ..
+            }
+        ));
+        let kept = bench.server.with(|store| std::mem::take(&mut store.selection));
+        assert_eq!(kept, if is_kept { detached.clone().unwrap() } else { Vec::new() });
+    }
+    let forged = Job {
+        selection,
+        beside: detached.map(|mut bytes| {
+            bytes.pop();
+            bytes
+        }),
+        ..bench.job(&[])
+    };
+    assert!(matches!(
+        bench.outcome(forged).await,
+        Outcome::Ended {
+            state: TransferState::Failed,
+            ..
+        }
+    ));
+}
+
 fn make_pipe(path: &Path) {
     let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
     assert!(made.success());
@@ -488,6 +550,7 @@ async fn a_root_that_goes_away_during_the_upload_is_no_success() {
         buffers: Arc::default(),
         grant,
         source,
+        keeps: false,
     };
     fs::remove_dir_all(bench.path("")).unwrap();
     let (problems, mut reported) = mpsc::channel(8);

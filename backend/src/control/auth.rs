@@ -7,7 +7,6 @@ use beckon_shared::{
     device::{DeviceKind, Hello},
     error::{ErrorCode, Refusal},
     id::{AccountId, DeviceId},
-    signature::PublicKey,
     time::Timestamp,
     wire::{self, Auth, AuthClaim, FromServer, PART_MAX, ToServer},
 };
@@ -36,8 +35,6 @@ pub(super) struct Guest {
     pub(super) device: DeviceId,
     /// The sort of program.
     pub(super) kind: DeviceKind,
-    /// What it signs with.
-    pub(super) key: PublicKey,
     /// What it told of itself.
     pub(super) hello: Hello,
     /// When it must sign in again or come with a new certificate.
@@ -93,7 +90,6 @@ async fn check(app: &App, auth: Auth, nonce: &[u8; 32], visitor: &Visitor) -> Re
     Ok(Guest {
         device: said.device,
         kind: certificate.kind,
-        key: certificate.keys.sign,
         hello: auth.hello,
         until,
         account,

@@ -3,12 +3,13 @@
 use beckon_shared::{
     device::DeviceKind,
     error::{ErrorCode, Refusal},
-    id::{DeviceId, TransferId},
+    id::{DeviceId, SpaceId, TransferId},
     wire::{FromServer, Reply, Request},
 };
 
 use super::line::Line;
 use crate::{
+    access::{Access, Right},
     error::{not_found, refusal_of},
     order,
     store::{Error, meta},
@@ -23,13 +24,25 @@ pub(super) async fn answer(line: &Line<'_>, request: Request) -> Result<Reply, R
             let by = order::Signer {
                 account: &line.guest.account,
                 device: line.guest.device,
-                key: line.guest.key,
             };
             order::place(line.app, &by, *order, &what)
                 .await
                 .map(|view| Reply::Transfer(Box::new(view)))
         }
+        Request::ShowOrder { order, what } => {
+            let (app, account) = (line.app, &line.guest.account.id);
+            order::show(app, account, &line.guest.device, *order, &what)
+                .await
+                .map(|view| Reply::Transfer(Box::new(view)))
+        }
         Request::BeginTransfer { transfer } => begin(line, transfer).await,
+        Request::ChunkKey { space } => chunk_key(line, &space).await,
+        Request::Holders { transfer } => {
+            order::holders(line.app, &line.guest.account.id, &line.guest.device, &transfer).await
+        }
+        Request::IsOpen { transfer } => order::is_open(line.app, &line.guest.account.id, &line.guest.device, &transfer)
+            .await
+            .map(|()| Reply::Done),
         Request::ReportProblems {
             transfer,
             offset,
@@ -68,13 +81,31 @@ async fn begin(line: &Line<'_>, transfer: TransferId) -> Result<Reply, Error> {
     if begun.is_err() {
         app.hub.end(account, device, &transfer);
     }
-    begun.map(|grant| Reply::Grant(Box::new(grant)))
+    begun
 }
 
-/// Machines command nobody. Controllers may also work, on the orders that they gave to themselves.
+/// The key of the account's space, for a controller that makes ids of chunks before it orders something.
+async fn chunk_key(line: &Line<'_>, space: &SpaceId) -> Result<Reply, Error> {
+    let account = &line.guest.account;
+    let access = Access {
+        account: account.id,
+        admin: false,
+        spaces: vec![(account.space, Right::Write)],
+    };
+    let granted = access.space(*space, Right::Read)?;
+    line.app.store.chunk_key(&granted).await.map(Reply::ChunkKey)
+}
+
+/// Machines command nobody, and only they are given orders. Controllers may also work, on the orders that they gave to
+/// themselves.
 fn check_kind(kind: DeviceKind, request: &Request) -> Result<(), Refusal> {
-    let commands = matches!(request, Request::OpenSession { .. } | Request::PlaceOrder { .. });
-    if !commands || kind != DeviceKind::Agent {
+    let is_machine = kind == DeviceKind::Agent;
+    let may = match request {
+        Request::OpenSession { .. } | Request::PlaceOrder { .. } | Request::ChunkKey { .. } => !is_machine,
+        Request::ShowOrder { .. } | Request::Holders { .. } | Request::IsOpen { .. } => is_machine,
+        Request::BeginTransfer { .. } | Request::ReportProblems { .. } | Request::EndTransfer { .. } => true,
+    };
+    if may {
         return Ok(());
     }
     Err(Refusal::new(

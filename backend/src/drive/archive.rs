@@ -1,17 +1,19 @@
 //! A folder of the drive as a ZIP file.
 
-use beckon_shared::{error::ErrorCode, id::VersionId};
-
-use super::{
-    view::{content_hash, mode, version_id},
+use beckon_shared::{
+    error::ErrorCode,
+    id::VersionId,
     zip::{Entry, Kind, Layout},
 };
+
+use super::view::{content_hash, mode, version_id};
 use crate::store::{
     Error,
     meta::{
         Meta,
         drive::{
             Row,
+            past::When,
             walk::{Step, Walk},
         },
         entity::{self, version},
@@ -29,8 +31,8 @@ pub(crate) struct Archive {
     pub(crate) versions: Vec<Option<VersionId>>,
 }
 
-/// Lays out everything that a folder holds at this moment, under the folder's own name.
-pub(crate) async fn of_folder(meta: &Meta, folder: Row) -> Result<Archive, Error> {
+/// Lays out everything that a folder holds or held at a moment, under the folder's own name.
+pub(crate) async fn of_folder(meta: &Meta, folder: Row, when: When) -> Result<Archive, Error> {
     if !folder.is_folder() {
         return Err(Error::refused(
             ErrorCode::NotAFile,
@@ -48,7 +50,7 @@ pub(crate) async fn of_folder(meta: &Meta, folder: Row) -> Result<Archive, Error
         entries.push(entry(&folder, top.clone(), Kind::Folder));
         versions.push(None);
     }
-    let mut walk = Walk::below(folder);
+    let mut walk = Walk::below(folder, when);
     while let Some(Step { path, row }) = walk.next(meta.read()).await? {
         let path = if top.is_empty() {
             path

@@ -2,7 +2,10 @@
 
 use std::{io, ops::Range, pin::pin, sync::Arc};
 
-use beckon_shared::error::ErrorCode;
+use beckon_shared::{
+    error::ErrorCode,
+    zip::{Layout, Segment},
+};
 use bytes::Bytes;
 use futures_util::{
     Stream, StreamExt, TryStreamExt,
@@ -11,7 +14,6 @@ use futures_util::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::zip::{Layout, Segment};
 use crate::store::Error;
 
 /// Files of an archive that are opened ahead of the one being sent: small ones would else each wait for the database.
@@ -98,11 +100,13 @@ fn once(bytes: Vec<u8>) -> Body {
 
 #[cfg(test)]
 mod tests {
-    use beckon_shared::id::{ChunkId, Hash, NodeId};
+    use beckon_shared::{
+        id::{ChunkId, Hash, NodeId},
+        zip::{Entry, Kind},
+    };
     use futures_util::FutureExt;
 
     use super::*;
-    use crate::drive::zip::{Entry, Kind};
 
     fn pieces(pieces: Vec<Result<&'static str, Error>>) -> Body {
         stream::iter(pieces)

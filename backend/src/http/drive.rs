@@ -1,7 +1,9 @@
 //! `/api/drive/...`: listings and changes of what is stored. Downloads are in `drive/download.rs`.
 
 pub(crate) mod download;
+pub(crate) mod past;
 pub(super) mod query;
+pub(crate) mod retention;
 pub(crate) mod search;
 #[cfg(test)]
 mod test;
@@ -27,9 +29,9 @@ use crate::{
     store::meta::drive::{
         Row,
         change::{delete, move_node, restore},
-        children, current,
+        current,
         deleted::{self, deleted},
-        find, folder,
+        folder,
         head::{Origin, heads, heads_of},
         outdated::outdated,
         versions,
@@ -58,6 +60,11 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/api/drive/search", web::get().to(search::find))
         .route("/api/drive/recent", web::get().to(search::recent))
         .route("/api/drive/folders", web::post().to(make_folder))
+        .route("/api/drive/origin", web::get().to(past::origin))
+        .route("/api/drive/rewind", web::post().to(past::rewind))
+        .route("/api/drive/retention", web::get().to(retention::show))
+        .route("/api/drive/retention", web::put().to(retention::set))
+        .route("/api/drive/retention/plan", web::get().to(retention::plan))
         .route("/api/drive/current", web::post().to(make_current));
     // A HEAD is answered by the handler of GET, which leaves the body out.
     cfg.service(
@@ -89,23 +96,19 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
         ("node" = Option<String>, Query, description = "The node; else `path` counts"),
         ("path" = Option<String>, Query, description = "Names from the top, joined by `/`, any bytes percent-encoded; absent means the top"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("at" = Option<String>, Query, description = "As it stood at this time (RFC 3339)"),
         ("limit" = Option<u64>, Query, description = "At most so many rows; 500, and never more than 1,000"),
     ),
     responses((status = 200, body = Listing), (status = 404, body = Refusal)),
 )]
 pub(crate) async fn list_folder(signed_in: SignedIn, app: web::Data<App>, request: HttpRequest) -> Answer {
     let query = Query::of(&request);
-    let (folder, limit) = (found(&signed_in, &app, &query).await?.1, query.limit()?);
+    let (folder, limit, when) = (found(&signed_in, &app, &query).await?.1, query.limit()?, query.when()?);
     let mut rows = Vec::new();
     if folder.is_folder() {
         let after = query.after()?;
-        rows = children(
-            app.meta().read(),
-            &folder,
-            after.as_ref().map(Name::as_bytes),
-            limit + 1,
-        )
-        .await?;
+        let after = after.as_ref().map(Name::as_bytes);
+        rows = when.children(app.meta().read(), &folder, after, limit + 1).await?;
     }
     let more = cut(&mut rows, limit);
     let children = rows.iter().map(node_view).collect::<Result<Vec<_>, _>>()?;
@@ -127,17 +130,18 @@ pub(crate) async fn list_folder(signed_in: SignedIn, app: web::Data<App>, reques
         ("node" = Option<String>, Query, description = "The folder; else `path` counts"),
         ("path" = Option<String>, Query, description = "Names from the top, joined by `/`, any bytes percent-encoded; absent means the top"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("at" = Option<String>, Query, description = "As it stood at this time (RFC 3339)"),
         ("limit" = Option<u64>, Query, description = "At most so many rows; 500, and never more than 1,000"),
     ),
     responses((status = 200, body = Tree), (status = 404, body = Refusal)),
 )]
 pub(crate) async fn list_tree(signed_in: SignedIn, app: web::Data<App>, request: HttpRequest) -> Answer {
     let query = Query::of(&request);
-    let (folder, limit) = (found(&signed_in, &app, &query).await?.1, query.limit()?);
+    let (folder, limit, when) = (found(&signed_in, &app, &query).await?.1, query.limit()?, query.when()?);
     let on = app.meta().read();
     let mut walk = match query.root_path("after")? {
-        Some(after) => Walk::resume(on, folder, &after).await?,
-        None => Walk::below(folder),
+        Some(after) => Walk::resume(on, folder, when, &after).await?,
+        None => Walk::below(folder, when),
     };
     let mut rows = Vec::new();
     while (rows.len() as u64) < limit
@@ -270,7 +274,7 @@ pub(crate) async fn list_deleted(signed_in: SignedIn, app: web::Data<App>, reque
 )]
 pub(crate) async fn move_one(signed_in: SignedIn, app: web::Data<App>, asked: web::Json<Move>) -> Answer {
     let space = signed_in.access.own_space(Right::Write)?;
-    let revision = move_node(app.meta(), &space, &asked).await?;
+    let revision = move_node(app.meta(), &space, &asked, app.clock.now()).await?;
     changed(&app, &space, revision)
 }
 
@@ -292,7 +296,7 @@ pub(crate) async fn delete_nodes(signed_in: SignedIn, app: web::Data<App>, asked
 )]
 pub(crate) async fn restore_nodes(signed_in: SignedIn, app: web::Data<App>, asked: web::Json<Nodes>) -> Answer {
     let space = signed_in.access.own_space(Right::Write)?;
-    let revision = restore(app.meta(), &space, &asked.nodes).await?;
+    let revision = restore(app.meta(), &space, &asked.nodes, app.clock.now()).await?;
     changed(&app, &space, revision)
 }
 
@@ -362,7 +366,7 @@ fn changed(app: &App, space: &GrantedSpace, revision: u64) -> Answer {
 /// The node that a query names, in the space of whoever asks.
 async fn found(signed_in: &SignedIn, app: &App, query: &Query) -> Answer<(GrantedSpace, Row)> {
     let space = signed_in.access.own_space(Right::Read)?;
-    let row = find(app.meta().read(), &space, &query.place()?).await?;
+    let row = query.when()?.find(app.meta().read(), &space, &query.place()?).await?;
     Ok((space, row))
 }
 

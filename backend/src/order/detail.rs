@@ -3,7 +3,7 @@
 use beckon_shared::{
     api::transfer::TransferDetail,
     id::TransferId,
-    order::{OrderBody, Selection, first_selected},
+    order::{OrderBody, Selection, SentFile, UploadOrder, first_selected, sent_files},
     path::{PATH_MAX, RootPath},
 };
 
@@ -38,6 +38,7 @@ pub(crate) async fn detail(app: &App, access: &Access, id: &TransferId) -> Resul
     let space = access.space(transfer.space, Right::Read)?;
     Ok(TransferDetail {
         ordered_by: signer.map(|signer| signer.name.to_string()).unwrap_or_default(),
+        given_directly: transfer.given_directly,
         selected,
         selected_total,
         node: meta::transfer::node_of(reader, &space, &transfer).await?,
@@ -49,17 +50,40 @@ pub(crate) async fn detail(app: &App, access: &Access, id: &TransferId) -> Resul
 /// The first of what was selected, and how many there are. What travelled beside the order is kept until the transfer is over.
 async fn selected(app: &App, transfer: &Transfer) -> Result<(Vec<RootPath>, Option<u64>), Error> {
     let order = transfer.order.order.peek().map_err(|_| Error::bad_row("order"))?;
-    let OrderBody::Upload(upload) = order.body;
-    match upload.selection {
-        Selection::Inline(mut paths) => {
+    match order.body {
+        OrderBody::Watch(_) => Ok((vec![RootPath::root()], Some(1))),
+        OrderBody::Follow(follow) => Ok((vec![follow.path], Some(1))),
+        OrderBody::Receive(receive) => {
+            let bytes = selection::get(app.meta().read(), &transfer.account, &receive.files).await?;
+            let files = bytes.and_then(|bytes| sent_files(&receive.files, &bytes).ok());
+            Ok(files.map_or_else(Default::default, |files| sent(&receive.path, &files)))
+        }
+        OrderBody::Upload(UploadOrder {
+            selection: Selection::Inline(mut paths),
+            ..
+        }) => {
             let total = paths.len() as u64;
             paths.truncate(SELECTED);
             Ok((paths, Some(total)))
         }
-        Selection::Detached(hash) => {
+        OrderBody::Upload(UploadOrder {
+            selection: Selection::Detached(hash),
+            ..
+        }) => {
             let bytes = selection::beginning(app.meta().read(), &transfer.account, &hash, SELECTED_BYTES).await?;
             let first = bytes.and_then(|bytes| first_selected(&bytes, SELECTED));
             Ok(first.map_or_else(Default::default, |(paths, total)| (paths, Some(total))))
         }
     }
+}
+
+/// Where the first of what is sent are written, and how many there are.
+fn sent(folder: &RootPath, files: &[SentFile]) -> (Vec<RootPath>, Option<u64>) {
+    let below = |file: &SentFile| {
+        file.path
+            .names()
+            .try_fold(folder.clone(), |path, name| path.join(&name))
+    };
+    let paths = files.iter().take(SELECTED).filter_map(|file| below(file).ok());
+    (paths.collect(), Some(files.len() as u64))
 }

@@ -251,11 +251,19 @@ impl Moving {
     }
 
     fn is_due(&self) -> bool {
-        let every = match self.view.hold == self.stored_hold {
+        let every = match in_story(self.view.hold) == in_story(self.stored_hold) {
             true => STORE_EVERY,
             false => STORE_HOLD_EVERY,
         };
         !self.is_stored() && self.tried.elapsed() >= every
+    }
+}
+
+/// The hold that is part of a transfer's story: that it waits for something to change is not.
+fn in_story(hold: Hold) -> Hold {
+    match hold {
+        Hold::Current => Hold::None,
+        hold => hold,
     }
 }
 
@@ -268,6 +276,7 @@ fn moved(view: &TransferView, hold: Hold, progress: Progress) -> Option<Transfer
         hold: match (view.hold, hold) {
             (Hold::User, _) => Hold::User,
             (_, Hold::NoRoom | Hold::Schedule | Hold::Question) => hold,
+            (_, Hold::Current) if view.task.is_standing() => hold,
             _ => Hold::None,
         },
         progress: if is_running { progress } else { view.progress },

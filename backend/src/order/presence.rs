@@ -3,6 +3,7 @@
 use std::{cmp::Reverse, collections::HashSet, time::Duration};
 
 use beckon_shared::{
+    api::transfer::Act,
     error::ErrorCode,
     id::{AccountId, DeviceId, TransferId},
     order::CLOCK_GRACE,
@@ -107,7 +108,8 @@ async fn wait(app: &App, transfer: Transfer, stands_still: impl Fn() -> bool) ->
     };
     // What waits for a person goes on waiting for that person.
     let waits = |view: &TransferView| {
-        let waits = matches!(view.hold, Hold::None | Hold::NoRoom | Hold::Schedule) && stands_still();
+        let goes_on = matches!(view.hold, Hold::None | Hold::NoRoom | Hold::Schedule | Hold::Current);
+        let waits = goes_on && stands_still();
         waits.then(|| with_hold(view, hold))
     };
     if waits(&app.live.newest(transfer.view.clone())).is_some() {
@@ -120,8 +122,16 @@ async fn wait(app: &App, transfer: Transfer, stands_still: impl Fn() -> bool) ->
 pub(crate) async fn expire(app: &App) -> Result<(), Error> {
     let now = app.clock.now();
     for transfer in meta::transfer::open_beyond(app.meta().read(), now.before(CLOCK_GRACE)).await? {
+        let has_begun = transfer.view.state == TransferState::Running;
+        if transfer.view.task.is_standing() && has_begun {
+            // It goes on until somebody ends it; what was stored for it and not committed is sent again if its machine returns.
+            if is_lost(app, &transfer, now).await? {
+                app.store.end_transfer(transfer.id()).await?;
+            }
+            continue;
+        }
         // What waits for files to be chosen again waits for a person too.
-        if transfer.view.state == TransferState::Queued || matches!(transfer.view.hold, Hold::User | Hold::Question) {
+        if !has_begun || matches!(transfer.view.hold, Hold::User | Hold::Question) {
             let why = why_lapsed(transfer.view.hold);
             fail(app, transfer, why).await?;
         } else if is_lost(app, &transfer, now).await? {
@@ -142,7 +152,7 @@ fn why_lapsed(hold: Hold) -> &'static str {
         Hold::Away => "the order has expired while its machine was away; give it again when the machine is here",
         Hold::User => "the order has expired while it was paused; give it again",
         Hold::Question => "the order has expired while it waited for an answer; give it again",
-        Hold::None | Hold::NoRoom | Hold::Schedule => "the order has expired; give it again",
+        Hold::None | Hold::NoRoom | Hold::Schedule | Hold::Current => "the order has expired; give it again",
     }
 }
 
@@ -156,7 +166,7 @@ async fn is_lost(app: &App, transfer: &Transfer, now: Timestamp) -> Result<bool,
     Ok(now > machine.view(false).last_seen + LOST_AFTER)
 }
 
-/// Ends the transfers of a machine that was revoked.
+/// Ends the transfers of a machine that was revoked, and the copies that go by its word: nobody believes its commits any more.
 pub(crate) async fn withdraw_of_device(app: &App, account: &AccountId, device: &DeviceId) -> Result<(), Error> {
     for transfer in meta::transfer::open_of(app.meta().read(), account, device).await? {
         fail(
@@ -165,6 +175,18 @@ pub(crate) async fn withdraw_of_device(app: &App, account: &AccountId, device: &
             "the machine was revoked; join it again and give the order again",
         )
         .await?;
+    }
+    let copies = meta::transfer::copies_of(app.meta().read(), account, device, None).await?;
+    for copy in copies.into_iter().filter(Transfer::trusts_origin) {
+        let (id, machine) = (copy.id(), copy.view.device);
+        let why = "the device that this is copied from was revoked; what was written stays";
+        fail(app, copy, why).await?;
+        // A machine that is away hears it when it asks for its next ticket.
+        let stop = FromServer::Steer {
+            transfer: id,
+            act: Act::Cancel,
+        };
+        app.hub.to_device(account, &machine, &stop);
     }
     Ok(())
 }

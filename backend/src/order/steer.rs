@@ -7,7 +7,7 @@ use beckon_shared::{
     id::{AccountId, TransferId},
     order::CLOCK_GRACE,
     time::Timestamp,
-    transfer::{Hold, Progress, TransferState, TransferView},
+    transfer::{Hold, Progress, Task, TransferState, TransferView},
     wire::FromServer,
 };
 
@@ -78,7 +78,9 @@ fn resting(app: &App, transfer: &Transfer, view: &TransferView) -> Hold {
 /// How a transfer stands after an act; nothing if that is how it stands already.
 fn next(view: &TransferView, act: Act, rest: Hold, now: Timestamp) -> Result<Option<TransferView>, Refusal> {
     let (paused, asks) = (view.hold == Hold::User, view.hold == Hold::Question);
-    let lapsed = now > view.expires + CLOCK_GRACE;
+    // What goes on until somebody ends it does not lapse once it was begun.
+    let has_begun = view.task.is_standing() && view.state == TransferState::Running;
+    let lapsed = now > view.expires + CLOCK_GRACE && !has_begun;
     match (act, view.state) {
         (Act::Cancel, TransferState::Cancelled) => Ok(None),
         (Act::Cancel, state) if state.is_over() => Err(conflict(
@@ -86,17 +88,17 @@ fn next(view: &TransferView, act: Act, rest: Hold, now: Timestamp) -> Result<Opt
         )),
         (Act::Cancel, _) => Ok(Some(cancelled(view, now))),
         (Act::Pause | Act::Resume, state) if state.is_over() => Err(conflict(
-            "this transfer is over, so it can be neither paused nor resumed; retry it if it failed, else upload again",
+            "this transfer is over, so it can be neither paused nor resumed; retry it if it failed, else give the order again",
         )),
         (Act::Pause, _) if paused => Ok(None),
         (Act::Pause, _) => Ok(Some(with_hold(view, Hold::User))),
         (Act::Resume, _) if !(paused || asks) || view.hold == rest => Ok(None),
-        (Act::Resume | Act::Retry, _) if lapsed => Err(conflict("the order has expired; upload again")),
+        (Act::Resume | Act::Retry, _) if lapsed => Err(conflict("the order has expired; give it again")),
         (Act::Resume, _) => Ok(Some(with_hold(view, rest))),
         (Act::Retry, TransferState::Failed | TransferState::Partly) => Ok(Some(queued_again(view, rest))),
         (Act::Retry, TransferState::Queued | TransferState::Running) => Ok(None),
         (Act::Retry, _) => Err(conflict(
-            "only what failed can be retried; upload again to look for what changed since",
+            "only what failed can be retried; give the order again to look for what changed since",
         )),
     }
 }
@@ -152,13 +154,25 @@ async fn can_run(txn: &Txn, transfer: &Transfer) -> Result<(), Error> {
     {
         return Err(Refusal::new(
             ErrorCode::Revoked,
-            "this machine was revoked; join it again and upload again",
+            "this machine was revoked; join it again and give the order again",
         )
         .into());
     }
+    if let Some(origin) = &transfer.origin
+        && transfer.trusts_origin()
+        && meta::device::find(txn, &transfer.account, &origin.device)
+            .await?
+            .revoked
+    {
+        let message = "the device that this is copied from was revoked; restore what it stored from the drive instead";
+        return Err(Refusal::new(ErrorCode::Revoked, message).into());
+    }
+    if transfer.view.task == Task::Watch && !meta::transfer::watches_of(txn, transfer).await?.is_empty() {
+        return Err(conflict("another order to watch this folder took its place").into());
+    }
     match &transfer.selection {
         Some(hash) if !selection::exists(txn, &transfer.account, hash).await? => {
-            Err(conflict("what was selected is not known any more; select it again and upload again").into())
+            Err(conflict("what was selected is not known any more; select it again and give the order again").into())
         }
         _ => Ok(()),
     }

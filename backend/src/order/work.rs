@@ -1,23 +1,29 @@
 //! A machine carries out an order: begins or goes on, reports what it could not store, ends.
 
 use beckon_shared::{
-    bulk::UploadGrant,
+    bulk::{CopyGrant, UploadGrant},
+    certificate::Chain,
+    commit::ChainHead,
     error::{ErrorCode, Refusal},
     id::{AccountId, DeviceId, TransferId},
     order::CLOCK_GRACE,
-    transfer::{Hold, Problem, Progress, TransferState, TransferView},
+    path::Label,
+    transfer::{Hold, Problem, Progress, Task, TransferState, TransferView},
+    wire::Reply,
 };
 
-use super::{conclude, presence::lapsed, push::push, record};
+use super::{conclude, presence::lapsed, push::push, record, supersede::supersede};
 use crate::{
-    access::TransferAccess,
+    access::{Opens, TransferAccess},
     app::App,
     clock::random,
+    error::not_found,
     fault,
     store::{
         Error, UploadStart,
         meta::{
             self,
+            device::Device,
             transfer::{Transfer, problem},
         },
     },
@@ -34,56 +40,144 @@ pub(crate) struct Outcome {
     pub(crate) error: Option<Refusal>,
 }
 
-/// A machine begins an order or goes on with it; also renews its ticket.
-pub(crate) async fn begin(
-    app: &App,
-    account: &AccountId,
-    device: &DeviceId,
-    id: &TransferId,
-) -> Result<UploadGrant, Error> {
-    let transfer = meta::transfer::find_of(app.meta().read(), account, device, id).await?;
+/// A machine begins an order or goes on with it, or a controller with what it sends; also renews its ticket.
+pub(crate) async fn begin(app: &App, account: &AccountId, device: &DeviceId, id: &TransferId) -> Result<Reply, Error> {
+    let transfer = meta::transfer::find(app.meta().read(), account, id).await?;
+    let is_sender = transfer.view.task == Task::Send && transfer.signer == *device;
+    if transfer.view.device != *device && !is_sender {
+        return Err(not_found().into());
+    }
     meta::transfer::must_be_open(&transfer.view)?;
-    let now = app.clock.now();
-    if transfer.view.state == TransferState::Queued && now > transfer.view.expires + CLOCK_GRACE {
+    let is_late = app.clock.now() > transfer.view.expires + CLOCK_GRACE;
+    if transfer.view.state == TransferState::Queued && is_late {
         return Err(lapsed());
     }
-    let machine = meta::device::find(app.meta().read(), account, device).await?;
-    let root_name = machine.root_name(&transfer.root)?;
-    let root = root_name.to_string();
-    let access = TransferAccess {
-        account: *account,
-        device: *device,
-        transfer: *id,
-        space: transfer.space,
-        root: transfer.root,
+    // Once more, for a server that was ended between recording a watch and ending the one before.
+    supersede(app, &transfer).await?;
+    let start = Start {
+        app,
+        transfer: &transfer,
+        machine: meta::device::find(app.meta().read(), account, &transfer.view.device).await?,
     };
-    let start = UploadStart {
-        space: access.granted(),
-        device: *device,
-        machine: machine.name,
-        root: transfer.root,
-        root_name,
-    };
-    let begun = app.store.begin_upload(start).await?;
-    let ticket = random(&*app.clock);
-    let txn = app.meta().write().await?;
-    meta::ticket::add_bulk(&txn, &ticket, &access, now).await?;
-    txn.commit().await?;
-    fault::point("transfer-begun");
-    let view = record(app, account, id, |view| running(view, &root)).await?;
-    // Cancelled in between?
-    meta::transfer::must_be_open(&view)?;
-    if view.hold == Hold::User {
-        // It was shown the order by somebody else, or has not heard of the pause.
-        push(app, account, id).await?;
+    match transfer.view.task {
+        Task::Upload => start.upload(Opens::Upload).await,
+        Task::Watch => start.upload(Opens::Watch).await,
+        Task::Follow | Task::Copy => start.copy().await,
+        Task::Send if is_sender => start.send().await,
+        Task::Send => start.receive().await,
     }
-    Ok(UploadGrant {
-        ticket,
-        space: transfer.space,
-        chunk_key: begun.chunk_key,
-        head: begun.head,
-        epoch: begun.epoch,
-    })
+}
+
+/// A transfer that somebody begins to work on.
+struct Start<'a> {
+    app: &'a App,
+    transfer: &'a Transfer,
+    machine: Device,
+}
+
+impl Start<'_> {
+    /// The machine stores what it holds.
+    async fn upload(self, opens: Opens) -> Result<Reply, Error> {
+        let (access, root_name) = (self.access(self.machine.id, opens), self.root_name()?);
+        let start = UploadStart {
+            space: access.granted(),
+            device: access.device,
+            machine: self.machine.name.clone(),
+            root: access.root,
+            root_name,
+        };
+        let begun = self.app.store.begin_upload(start).await?;
+        let ticket = self.ticket(&access).await?;
+        self.run().await?;
+        Ok(Reply::Grant(Box::new(UploadGrant {
+            ticket,
+            space: access.space,
+            chunk_key: begun.chunk_key,
+            head: begun.head,
+            epoch: begun.epoch,
+        })))
+    }
+
+    /// The machine writes what another device stored.
+    async fn copy(self) -> Result<Reply, Error> {
+        let origin = self.transfer.origin.ok_or_else(|| Error::bad_row("origin"))?;
+        let device = meta::device::find(self.app.meta().read(), &self.transfer.account, &origin.device).await?;
+        if device.revoked && self.transfer.trusts_origin() {
+            return Err(Error::refused(
+                ErrorCode::Revoked,
+                "the device that this is copied from was revoked; restore what it stored from the drive instead",
+            ));
+        }
+        self.read(Opens::Copy(origin), Some(device.certificate)).await
+    }
+
+    /// The machine writes what a controller sends.
+    async fn receive(self) -> Result<Reply, Error> {
+        self.read(Opens::Receive, None).await
+    }
+
+    async fn read(self, opens: Opens, origin: Option<Chain>) -> Result<Reply, Error> {
+        let access = self.access(self.machine.id, opens);
+        let chunk_key = self.app.store.chunk_key(&access.granted()).await?;
+        let ticket = self.ticket(&access).await?;
+        self.run().await?;
+        Ok(Reply::CopyGrant(Box::new(CopyGrant {
+            ticket,
+            chunk_key,
+            origin,
+        })))
+    }
+
+    /// A controller stores what the machine is to write. Whether the machine has begun is not its business.
+    async fn send(self) -> Result<Reply, Error> {
+        let access = self.access(self.transfer.signer, Opens::Send);
+        let chunk_key = self.app.store.chunk_key(&access.granted()).await?;
+        Ok(Reply::Grant(Box::new(UploadGrant {
+            ticket: self.ticket(&access).await?,
+            space: access.space,
+            chunk_key,
+            head: ChainHead::EMPTY,
+            epoch: 0,
+        })))
+    }
+
+    fn access(&self, device: DeviceId, opens: Opens) -> TransferAccess {
+        TransferAccess {
+            account: self.transfer.account,
+            device,
+            transfer: self.transfer.id(),
+            space: self.transfer.space,
+            root: self.transfer.root,
+            opens,
+        }
+    }
+
+    fn root_name(&self) -> Result<Label, Error> {
+        self.machine.root_name(&self.transfer.root)
+    }
+
+    async fn ticket(&self, access: &TransferAccess) -> Result<[u8; 32], Error> {
+        let ticket = random(&*self.app.clock);
+        let txn = self.app.meta().write().await?;
+        meta::ticket::add_bulk(&txn, &ticket, access, self.app.clock.now()).await?;
+        txn.commit().await?;
+        Ok(ticket)
+    }
+
+    /// Records that its machine works on it.
+    async fn run(&self) -> Result<(), Error> {
+        fault::point("transfer-begun");
+        let (app, account, id) = (self.app, &self.transfer.account, self.transfer.id());
+        let root = self.root_name()?.to_string();
+        let view = record(app, account, &id, |view| running(view, &root)).await?;
+        // Cancelled in between?
+        meta::transfer::must_be_open(&view)?;
+        if view.hold == Hold::User {
+            // It was shown the order by somebody else, or has not heard of the pause.
+            push(app, account, &id).await?;
+        }
+        Ok(())
+    }
 }
 
 /// How a transfer stands that its machine works on. A renewed ticket changes nothing that people see.

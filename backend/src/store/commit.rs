@@ -13,7 +13,7 @@ use beckon_shared::{
     wire,
 };
 
-use crate::access::TransferAccess;
+use crate::access::{Opens, TransferAccess};
 
 /// A path of a commit has at most this many names: each level of a tree is looked up on its own.
 pub(crate) const DEPTH_MAX: usize = 512;
@@ -34,8 +34,10 @@ pub(crate) struct CheckedCommit {
     pub(crate) signed: Signed<Commit>,
     /// What the next one names as its parent.
     pub(crate) hash: Hash,
-    /// What it changes, each path once.
+    /// What it puts, each path once; nothing where it shifts.
     pub(crate) changes: Vec<CheckedChange>,
+    /// What it removes and moves, in order; nothing where it puts.
+    pub(crate) shifts: Vec<CheckedShift>,
     /// What the changes put.
     pub(crate) manifests: HashMap<Hash, CheckedManifest>,
 }
@@ -49,6 +51,29 @@ pub(crate) struct CheckedChange {
     pub(crate) path: RootPath,
     /// The manifest that the path now holds.
     pub(crate) put: Hash,
+}
+
+/// A change that puts nothing, with its own encoding.
+#[derive(Debug)]
+pub(crate) struct CheckedShift {
+    /// As it is stored.
+    pub(crate) bytes: Vec<u8>,
+    /// What becomes of what is there.
+    pub(crate) shift: Shift,
+}
+
+/// What becomes of what is at a path and below it. Paths are not the root itself.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Shift {
+    /// It is there no more.
+    Remove(RootPath),
+    /// It is elsewhere.
+    Move {
+        /// Where it was.
+        from: RootPath,
+        /// Where it is; not below `from`.
+        to: RootPath,
+    },
 }
 
 /// A manifest with its own encoding.
@@ -95,7 +120,7 @@ pub(crate) fn check(access: &TransferAccess, key: &PublicKey, upload: CommitUplo
     if Hash::of(&upload.changes) != commit.changes {
         return Err(bad("the changes are not those that were signed; commit again"));
     }
-    let changes = check_changes(&upload.changes)?;
+    let (changes, shifts) = check_changes(access.opens, &upload.changes)?;
     let manifests = check_manifests(upload.manifests)?;
     if !changes.iter().all(|change| manifests.contains_key(&change.put)) {
         return Err(bad("a manifest is missing from the commit; commit again"));
@@ -106,35 +131,67 @@ pub(crate) fn check(access: &TransferAccess, key: &PublicKey, upload: CommitUplo
         signed: upload.commit,
         hash,
         changes,
+        shifts,
         manifests,
     })
 }
 
-fn check_changes(bytes: &[u8]) -> Result<Vec<CheckedChange>, Refusal> {
+fn check_changes(opens: Opens, bytes: &[u8]) -> Result<(Vec<CheckedChange>, Vec<CheckedShift>), Refusal> {
     let malformed = || {
         bad(&format!(
             "the changes are malformed, or more than {CHANGES_MAX}; update the agent"
         ))
     };
     let changes = decode_changes(bytes).map_err(|_| malformed())?;
-    let mut checked = Vec::with_capacity(changes.len());
+    let (mut puts, mut shifts) = (Vec::new(), Vec::new());
     for change in changes {
         let bytes = wire::encode(&change);
-        match change {
-            Change::Put { path, manifest } => checked.push(CheckedChange {
-                bytes,
-                path,
-                put: manifest,
-            }),
-            // The signed order is for an upload: a machine that was taken over must not empty its folder with it.
-            Change::Remove { .. } => {
-                let message = "an upload deletes nothing in the drive; delete it there, or update the agent";
-                return Err(Refusal::new(ErrorCode::NotAllowed, message));
+        let shift = match change {
+            Change::Put { path, manifest } => {
+                let put = manifest;
+                puts.push(CheckedChange { bytes, path, put });
+                continue;
             }
-        }
+            Change::Remove { path } => Shift::Remove(path),
+            Change::Move { from, to } => Shift::Move { from, to },
+        };
+        check_shift(&shift)?;
+        shifts.push(CheckedShift { bytes, shift });
     }
-    check_paths(checked.iter().map(|change| &change.path).collect())?;
-    Ok(checked)
+    // The signed order is for an upload: a machine that was taken over must not empty its folder with it.
+    if !shifts.is_empty() && opens != Opens::Watch {
+        let message = "an upload deletes nothing in the drive; delete it there, or let the folder be watched";
+        return Err(Refusal::new(ErrorCode::NotAllowed, message));
+    }
+    if !shifts.is_empty() && !puts.is_empty() {
+        return Err(bad("a commit either puts, or removes and moves; make two of it"));
+    }
+    check_paths(puts.iter().map(|change| &change.path).collect())?;
+    Ok((puts, shifts))
+}
+
+fn check_shift(shift: &Shift) -> Result<(), Refusal> {
+    let paths = match shift {
+        Shift::Remove(path) => vec![path],
+        Shift::Move { from, to } => vec![from, to],
+    };
+    if paths.iter().any(|path| path.is_root()) {
+        return Err(bad("a root can be neither removed nor moved; commit what is below it"));
+    }
+    if let Shift::Move { from, to } = shift
+        && from.holds(to)
+    {
+        return Err(bad("a folder cannot be moved into itself; scan it again"));
+    }
+    if paths.iter().any(|path| path.names().count() > DEPTH_MAX) {
+        return Err(too_deep());
+    }
+    Ok(())
+}
+
+fn too_deep() -> Refusal {
+    let message = format!("a path has more than {DEPTH_MAX} names; leave that folder out, or make it less deep");
+    Refusal::new(ErrorCode::TooLarge, message)
 }
 
 /// Each path once, and folders above them that fit in memory.
@@ -154,9 +211,7 @@ fn check_paths(mut paths: Vec<&RootPath>) -> Result<(), Refusal> {
                 .map(|(at, _)| at)
         };
         if slashes().count() >= DEPTH_MAX {
-            let message =
-                format!("a path has more than {DEPTH_MAX} names; leave that folder out, or make it less deep");
-            return Err(Refusal::new(ErrorCode::TooLarge, message));
+            return Err(too_deep());
         }
         folders += slashes()
             .filter(|end| *end >= shared)

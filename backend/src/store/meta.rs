@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod chunk;
 pub(crate) mod collect;
 pub(crate) mod commit;
+pub(crate) mod copy;
 pub(crate) mod device;
 pub(crate) mod drive;
 pub(crate) mod entity;
@@ -15,8 +16,10 @@ pub(crate) mod name;
 pub(crate) mod purge;
 #[cfg(test)]
 pub(crate) mod replay;
+pub(crate) mod retention;
 pub(crate) mod session;
 pub(crate) mod setting;
+pub(crate) mod shift;
 pub(crate) mod source;
 pub(crate) mod space;
 pub(crate) mod stat;

@@ -1,8 +1,14 @@
 //! Reading stored content: the chunks of a version in order, each checked by its id before a byte of it leaves.
 
+mod known;
 mod piece;
+mod stored;
 
-pub(crate) use self::piece::Piece;
+pub(crate) use self::{
+    known::{as_recipe, assemble},
+    piece::Piece,
+    stored::Stored,
+};
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -330,7 +336,7 @@ pub(crate) fn content(stored: Bytes, encoding: Encoding, len: u32) -> Result<Byt
     let content = match encoding {
         Encoding::Plain => stored,
         Encoding::Zstd if len <= CHUNK_MAX => Bytes::from(zstd::bulk::decompress(&stored, len).map_err(|_| BadBytes)?),
-        Encoding::Zstd => return Err(BadBytes),
+        Encoding::Zstd | Encoding::Recipe => return Err(BadBytes),
     };
     if content.len() == len {
         Ok(content)

@@ -29,7 +29,7 @@ use super::{
     writer::{Parts, VerifiedChunk},
 };
 use crate::{
-    access::{Access, GrantedSpace, Right, TransferAccess},
+    access::{Access, GrantedSpace, Opens, Right, TransferAccess},
     clock::{Clock, fake::FakeClock},
 };
 
@@ -91,6 +91,13 @@ impl Fixture {
         self.device(access, seed, RootId([seed; 16])).await
     }
 
+    /// A machine of an account that has begun to watch.
+    pub(crate) async fn watch(&self, access: &Access, seed: u8) -> Machine {
+        let mut machine = self.machine(access, seed).await;
+        machine.access.opens = Opens::Watch;
+        machine
+    }
+
     /// A browser of an account that has begun to put files into `Files`.
     pub(crate) async fn browser(&self, access: &Access, seed: u8) -> Machine {
         let keys = DeviceKeys::from_bytes(&[seed; DeviceKeys::LEN]);
@@ -107,6 +114,7 @@ impl Fixture {
             transfer,
             space: space.id(),
             root,
+            opens: Opens::Upload,
         };
         let mut machine = Machine {
             store: self.store.clone(),
@@ -194,7 +202,12 @@ impl Machine {
                 None => Change::Remove { path },
             });
         }
-        let changes = wire::encode(&encoded);
+        self.sign_all(&encoded, manifests)
+    }
+
+    /// A commit of any changes on top of the newest one that it knows.
+    pub(crate) fn sign_all(&self, changes: &[Change], manifests: Vec<Vec<u8>>) -> CommitUpload {
+        let changes = wire::encode(&changes);
         let commit = Commit {
             suite: 0,
             space: self.access.space,
@@ -210,6 +223,11 @@ impl Machine {
             changes,
             manifests,
         }
+    }
+
+    /// Commits what it removed and moved.
+    pub(crate) async fn shift(&mut self, changes: &[Change]) -> Result<CommitReply, Error> {
+        self.commit(self.sign_all(changes, Vec::new())).await
     }
 
     pub(crate) async fn commit(&mut self, upload: CommitUpload) -> Result<CommitReply, Error> {
@@ -260,6 +278,17 @@ impl Machine {
             .await
             .unwrap()
     }
+}
+
+pub(crate) fn gone(path: &str) -> Change {
+    Change::Remove {
+        path: RootPath::new(path).unwrap(),
+    }
+}
+
+pub(crate) fn moved(from: &str, to: &str) -> Change {
+    let [from, to] = [from, to].map(|path| RootPath::new(path).unwrap());
+    Change::Move { from, to }
 }
 
 pub(crate) fn pieces(mut content: &[u8]) -> Vec<&[u8]> {

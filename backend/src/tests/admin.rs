@@ -301,7 +301,7 @@ async fn the_state_of_the_server_is_told_with_a_first_sample() {
     assert!(stats.disk_free.unwrap() <= stats.disk_total.unwrap());
     assert!(stats.received > 0 && stats.sent > 0);
     let names: Vec<_> = stats.workers.iter().map(|worker| worker.name.as_str()).collect();
-    assert_eq!(names, ["collect", "expiry", "stats"]);
+    assert_eq!(names, ["collect", "expiry", "retention", "stats"]);
     assert_eq!(stats.health.len(), 6);
     assert!(
         stats

@@ -25,17 +25,21 @@ use super::{
 use crate::store::testing::{file, noise, pieces};
 
 /// A machine in the middle of a transfer.
-struct Upload {
+pub(super) struct Upload {
     url: String,
-    device: Device,
-    transfer: TransferId,
-    grant: UploadGrant,
+    pub(super) device: Device,
+    pub(super) transfer: TransferId,
+    pub(super) grant: UploadGrant,
     _machine: Control,
 }
 
 impl Upload {
-    async fn begin(server: &TestServer, ann: &Person) -> Self {
-        let device = ann.add_machine("laptop").await;
+    pub(super) async fn begin(server: &TestServer, ann: &Person) -> Self {
+        Self::begin_as(server, ann, "laptop").await
+    }
+
+    pub(super) async fn begin_as(server: &TestServer, ann: &Person, name: &str) -> Self {
+        let device = ann.add_machine(name).await;
         let (mut controller, _) = Control::open(&server.url, &ann.device).await;
         let (mut machine, _) = Control::open(&server.url, &device).await;
         let Ok(Reply::Transfer(placed)) = place(&mut controller, &order(ann, device.id(), everything())).await else {
@@ -53,7 +57,7 @@ impl Upload {
         }
     }
 
-    async fn post(&self, verb: &str, body: impl Into<Body>) -> Response {
+    pub(super) async fn post(&self, verb: &str, body: impl Into<Body>) -> Response {
         let url = format!("{}/bulk/{}/{verb}", self.url, self.transfer);
         bare(Method::POST, &url)
             .bearer_auth(hex::encode(self.grant.ticket))
@@ -63,7 +67,7 @@ impl Upload {
             .unwrap()
     }
 
-    async fn refused(&self, verb: &str, body: Vec<u8>) -> ErrorCode {
+    pub(super) async fn refused(&self, verb: &str, body: Vec<u8>) -> ErrorCode {
         let response = self.post(verb, body).await;
         let status = response.status();
         let refusal: Refusal = response.json().await.unwrap();
@@ -72,7 +76,7 @@ impl Upload {
     }
 
     /// What of this content is missing.
-    async fn missing(&self, content: &[u8]) -> usize {
+    pub(super) async fn missing(&self, content: &[u8]) -> usize {
         let chunks: Vec<ChunkId> = pieces(content)
             .iter()
             .map(|piece| self.grant.chunk_key.id(piece))
@@ -84,14 +88,14 @@ impl Upload {
         (0..count).filter(|at| missing.get(*at)).count()
     }
 
-    fn body(&self, content: &[u8]) -> Vec<u8> {
+    pub(super) fn body(&self, content: &[u8]) -> Vec<u8> {
         pieces(content)
             .into_iter()
             .flat_map(|piece| framed(self.grant.chunk_key.id(piece), piece, piece.len()))
             .collect()
     }
 
-    fn commit(&self, path: &str, content: &[u8]) -> Vec<u8> {
+    pub(super) fn commit(&self, path: &str, content: &[u8]) -> Vec<u8> {
         let manifest = wire::encode(&file(&self.grant.chunk_key, content));
         let changes = wire::encode(&vec![Change::Put {
             path: RootPath::new(path).unwrap(),
@@ -117,7 +121,7 @@ impl Upload {
 }
 
 /// A chunk as it stands in a body; compressed if `len` is not that of the stored bytes.
-fn framed(id: ChunkId, stored: &[u8], len: usize) -> Vec<u8> {
+pub(super) fn framed(id: ChunkId, stored: &[u8], len: usize) -> Vec<u8> {
     let encoding = if stored.len() == len {
         Encoding::Plain
     } else {

@@ -25,7 +25,9 @@ use super::{
 fn own_order(ann: &Person, root: RootId) -> SignedOrder {
     let placed = order(ann, ann.device.id(), everything());
     let mut own = placed.order.peek().unwrap();
-    let OrderBody::Upload(upload) = &mut own.body;
+    let OrderBody::Upload(upload) = &mut own.body else {
+        unreachable!("an upload");
+    };
     (upload.root, upload.root_name) = (root, Label::new("Files").unwrap());
     SignedOrder {
         order: Signed::sign(&own, ann.device.keys.signing()),
@@ -175,7 +177,9 @@ async fn only_the_root_of_its_own_leads_into_files() {
     );
     // A machine that calls such a root its own would write where people keep what they put in by hand.
     let mut to_machine = order(&ann, laptop.id(), everything()).order.peek().unwrap();
-    let OrderBody::Upload(upload) = &mut to_machine.body;
+    let OrderBody::Upload(upload) = &mut to_machine.body else {
+        unreachable!("an upload");
+    };
     upload.root = RootId::of_files(&laptop.id());
     let to_machine = SignedOrder {
         order: Signed::sign(&to_machine, ann.device.keys.signing()),

@@ -47,6 +47,10 @@ pub(super) const HALF: Progress = Progress {
     walked: true,
     files_unchanged: 0,
     bytes_present: 0,
+    bytes_own: 0,
+    bytes_direct: 0,
+    bytes_server: 0,
+    conflicts: 0,
 };
 
 impl Scene {
@@ -294,7 +298,7 @@ async fn an_order_that_has_expired_is_not_tried_again() {
     let answer = scene.ann.post(&path, &Steer { act: Act::Retry }).await;
     assert_eq!(answer.status(), StatusCode::CONFLICT);
     let refusal: Refusal = answer.json().await.unwrap();
-    assert!(refusal.message.contains("upload again"), "{}", refusal.message);
+    assert!(refusal.message.contains("give it again"), "{}", refusal.message);
     scene.server.stop().await;
 }
 

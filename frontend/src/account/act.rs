@@ -25,6 +25,7 @@ use super::{Computer, Problem, arrive, key, proof};
 use crate::{
     api, dom,
     identity::{self, Identity, kept},
+    session,
     store::Stores,
     text,
 };
@@ -175,6 +176,7 @@ async fn renew(stores: Stores, identity: &Rc<Identity>, opened: &proof::Opened) 
         kept: true,
     });
     identity::set_current(Some(Rc::clone(&renewed)));
+    session::renewed(&renewed);
     stores.me.set(Some(signed_in));
     kept::keep(&renewed).await;
     Ok(())

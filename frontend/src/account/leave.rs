@@ -124,6 +124,7 @@ pub(crate) async fn heard(stores: Stores, statement: &Signed<Statement>) {
     if accepted != Ok(Acceptance::Accepted) {
         return;
     }
+    session::news(&identity);
     if identity.standing.borrow().is_revoked(&identity.device()) {
         leave(stores, Left::Revoked).await;
     } else {

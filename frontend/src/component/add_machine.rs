@@ -69,8 +69,9 @@ pub(crate) fn AddMachine(
 /// Says what comes of it where no other computer reaches the address of this page.
 #[component]
 pub(crate) fn LoopbackNote(says: &'static str) -> impl IntoView {
-    let host = dom::window().location().hostname().unwrap_or_default();
-    let is_loopback = host == "localhost" || host == "[::1]" || host.starts_with("127.");
+    let host = dom::host();
+    let is_loopback =
+        host == "localhost" || host.starts_with("localhost:") || host.starts_with("[::1]") || host.starts_with("127.");
     is_loopback.then(|| view! { <p class="problem soft"><Icon name="alert"/><span>{says}</span></p> })
 }
 

@@ -1,5 +1,4 @@
-//! The banners that concern every page: no connection, or a server that will not have this browser any more; a download
-//! that was not done after its folder had been left.
+//! The banners that concern every page: no connection, or a server that will not have this browser any more.
 
 use std::time::Duration;
 
@@ -11,9 +10,11 @@ use leptos::prelude::*;
 
 use super::icon::Icon;
 use crate::{
-    dom, socket,
+    dom, format,
+    session::reach,
+    socket,
     store::{Link, stores},
-    text::{self, common as words, machine},
+    text::{self, common as words, reach as ways},
 };
 
 /// The banner; there is none while the connection stands.
@@ -49,7 +50,7 @@ fn Lost(again: Timestamp) -> impl IntoView {
     view! {
         <div class="banner bad">
             <Icon name="stop"/>
-            <span class="grow"><b>{words::lost_title()}</b><span aria-live="off">" "{says}</span></span>
+            <span class="grow"><b>{words::lost_title()}</b><span aria-live="off">" "{says}</span><StillReached/></span>
             <button type="button" class="button sm" on:click=move |_| socket::try_now()>
                 <Icon name="retry"/><span class="word">{words::try_now()}</span>
             </button>
@@ -57,23 +58,17 @@ fn Lost(again: Timestamp) -> impl IntoView {
     }
 }
 
-/// A download from a machine that was not done, for whoever has left the folder.
+/// Which machines are reached all the same.
 #[component]
-pub(crate) fn DownloadBanner() -> impl IntoView {
-    let failed = stores().downloads.failed;
-    let dismiss = move |_| failed.set(None);
-    move || {
-        failed.get().map(|(name, refusal)| {
-            view! {
-                <div class="banner warn" role="alert">
-                    <Icon name="alert"/>
-                    <span class="grow"><b>{machine::download_failed(&name)}</b> " " {text::error::of(&refusal)}</span>
-                    <button type="button" class="button icon-only ghost sm" aria-label=machine::dismiss() title=machine::dismiss()
-                        on:click=dismiss><Icon name="x"/></button>
-                </div>
-            }
-        })
-    }
+fn StillReached() -> impl IntoView {
+    let stores = stores();
+    let names = Memo::new(move |_| {
+        let machines = stores.devices.machines().into_iter();
+        let machines = machines.filter(|id| reach::is_direct(*id));
+        let names = machines.filter_map(|id| stores.devices.get(id));
+        names.map(|view| format::name(view.name.as_str())).collect::<Vec<_>>()
+    });
+    move || names.with(|names| (!names.is_empty()).then(|| format!(" {}", ways::still(&names.join(", ")))))
 }
 
 #[component]

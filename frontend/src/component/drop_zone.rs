@@ -10,7 +10,8 @@ use crate::upload::{self, Dropped};
 #[component]
 pub(crate) fn DropZone(
     /// Whether anything may be dropped here.
-    can: bool,
+    #[prop(into)]
+    can: Signal<bool>,
     /// How many files are over it, and the name of where they would go.
     over: RwSignal<Option<(u32, String)>>,
     /// Set where files were dropped though none can be.
@@ -30,7 +31,10 @@ pub(crate) fn DropZone(
         // Where nothing can be put the drop is taken too, to say where it can.
         data.set_drop_effect("copy");
         let name = row_name(&event).unwrap_or_else(|| says.clone());
-        let now = Some((data.items().length(), if can { name } else { String::new() }));
+        let now = Some((
+            data.items().length(),
+            if can.get_untracked() { name } else { String::new() },
+        ));
         if over.with_untracked(|before| *before != now) {
             over.set(now);
         }
@@ -45,13 +49,13 @@ pub(crate) fn DropZone(
         else {
             return;
         };
-        match can {
+        match can.get_untracked() {
             true => take(upload::of_drop(&data)),
             false => stray.set(true),
         }
     };
     view! {
-        <div class="drop-zone" class:drop=move || can && over.read().is_some()
+        <div class="drop-zone" class:drop=move || can.get() && over.read().is_some()
             on:dragover=drag_over on:drop=dropped
             on:dragleave=move |event| if has_left(&event) { over.set(None) }>
             {children()}

@@ -10,7 +10,7 @@ use leptos_router::{
 };
 
 use super::{
-    banner::{DownloadBanner, LinkBanner},
+    banner::LinkBanner,
     nav::{self, Nav},
     toast::ToastList,
     transfer_tray::TransferTray,
@@ -39,7 +39,6 @@ pub(crate) fn Frame() -> impl IntoView {
             <Nav/>
             <main class="main" id="content" tabindex="-1">
                 <LinkBanner/>
-                <DownloadBanner/>
                 <Outlet/>
             </main>
             <TransferTray/>

@@ -1,9 +1,9 @@
-//! Signing out, and the question before it while uploads of this tab are under way.
+//! Signing out, and the question before it while uploads or downloads of this tab are under way.
 
 use leptos::{prelude::*, task::spawn_local};
 
 use super::dialog::Confirm;
-use crate::{account, identity, store::Stores, text::account as words, upload};
+use crate::{account, download, identity, store::Stores, text::account as words, upload};
 
 /// How far somebody is on the way out.
 #[derive(Debug, Clone, Copy)]
@@ -25,9 +25,9 @@ impl SignOut {
         }
     }
 
-    /// Signs out; where that stops uploads, [`SignOutQuestion`] is asked first.
+    /// Signs out; where that stops uploads or downloads, [`SignOutQuestion`] is asked first.
     pub(crate) fn begin(self) {
-        if upload::is_under_way() {
+        if upload::is_under_way() || download::is_under_way(self.stores) {
             self.asked.set(true);
         } else {
             self.finish();
@@ -54,7 +54,7 @@ impl SignOut {
     }
 }
 
-/// Asks whether to sign out although uploads stop by it.
+/// Asks whether to sign out although uploads or downloads stop by it.
 #[component]
 pub(crate) fn SignOutQuestion(
     /// The way out.

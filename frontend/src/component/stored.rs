@@ -4,7 +4,7 @@ use beckon_shared::entry::InDrive;
 use leptos::prelude::*;
 
 use super::icon::Icon;
-use crate::text::machine as words;
+use crate::text::{machine as words, sync};
 
 /// How an entry stands, with what is under way for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Standing {
             Self::Settled(InDrive::No) => "stored absent",
             Self::Settled(InDrive::Uploading) | Self::Uploading(_) => "stored moving",
             Self::Waiting(_) => "stored waits",
-            Self::Settled(InDrive::Unknown | InDrive::Never) => "stored",
+            Self::Settled(InDrive::Unknown | InDrive::Never | InDrive::Ignored) => "stored",
         }
     }
 
@@ -37,6 +37,7 @@ impl Standing {
             Self::Settled(InDrive::Uploading) | Self::Uploading(_) => Some("upload"),
             Self::Waiting(_) => Some("clock"),
             Self::Settled(InDrive::Unknown) => Some("info"),
+            Self::Settled(InDrive::Ignored) => Some("filter"),
             Self::Settled(InDrive::Never) => None,
         }
     }
@@ -53,6 +54,7 @@ impl Standing {
             Self::Waiting(Some(percent)) => words::waits_at(&percent),
             Self::Settled(InDrive::Unknown) => words::not_known().to_owned(),
             Self::Settled(InDrive::Never) => words::never().to_owned(),
+            Self::Settled(InDrive::Ignored) => sync::ignored().to_owned(),
         }
     }
 }

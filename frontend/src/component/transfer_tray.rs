@@ -1,10 +1,12 @@
-//! The tray at the foot of every page: what moves, what waits, what needs a person; it opens upwards as a list.
+//! The tray at the foot of every page: what moves, what waits, what needs a person, and downloads straight from machines; it
+//! opens upwards as a list.
 
 use beckon_shared::{api::transfer::Act, id::TransferId};
 use leptos::{html, prelude::*};
 use wasm_bindgen::JsCast;
 
 use super::{
+    download::{DownloadCounts, DownloadRows, DownloadSaid},
     icon::Icon,
     progress::Bar,
     transfer::{Group, Totals, TransferRows, grouped, steer_all},
@@ -20,10 +22,11 @@ use crate::{
 pub(crate) fn TransferTray() -> impl IntoView {
     let stores = stores();
     let totals = Memo::new(move |_| Totals::now(stores));
-    let is_empty = Memo::new(move |_| totals.with(Totals::is_empty));
+    let is_empty = Memo::new(move |_| totals.with(Totals::is_empty) && stores.downloads.all().is_empty());
     view! {
         <Show when=move || !is_empty.get()><Tray totals/></Show>
         <p class="sr" role="status">{move || said(totals)}</p>
+        <DownloadSaid/>
     }
 }
 
@@ -92,7 +95,7 @@ fn Counts(totals: Memo<Totals>) -> impl IntoView {
             view! { <span class="needy"><Icon name="stop" class="sm"/>{words::is_needy(&format::count(count), &word)}</span> }
         })
     };
-    view! { <span class="says grow">{running}{waiting}{needy}</span> }
+    view! { <span class="says grow"><DownloadCounts/>{running}{waiting}{needy}</span> }
 }
 
 #[component]
@@ -121,6 +124,7 @@ fn Panel(open: RwSignal<bool>) -> impl IntoView {
                 </Show>
                 <a class="button sm ghost" href=route::TRANSFERS>{words::open_all()}</a>
             </header>
+            <DownloadRows/>
             <TransferRows ids label=text::common::transfers().to_owned()/>
         </section>
     }
@@ -129,7 +133,7 @@ fn Panel(open: RwSignal<bool>) -> impl IntoView {
 /// What is not over: what needs somebody first, then what moves, then what waits.
 fn open_ones(stores: Stores) -> Vec<TransferId> {
     let all = grouped(stores).into_iter();
-    all.filter(|(group, _)| *group != Group::Done)
+    all.filter(|(group, _)| !matches!(group, Group::Kept | Group::Done))
         .map(|(_, id)| id)
         .collect()
 }

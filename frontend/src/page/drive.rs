@@ -8,6 +8,7 @@ mod list;
 mod move_to;
 mod new_folder;
 mod order;
+mod past;
 mod purge;
 mod put;
 pub(crate) mod remote;
@@ -21,6 +22,7 @@ use beckon_shared::{
     error::ErrorCode,
     id::NodeId,
     path::{Name, RootPath},
+    time::Timestamp,
 };
 use leptos::prelude::*;
 use leptos_router::{
@@ -35,6 +37,7 @@ use crate::{
     text::{self, drive as words, keyboard as keys},
 };
 use item::Item;
+use past::Past;
 use purge::Purging;
 use rename::Renaming;
 use shelf::{Place, Reading, Shelf};
@@ -61,6 +64,7 @@ struct Page {
     naming_folder: RwSignal<bool>,
     /// What is to be deleted for good, while the dialog asks.
     purging: RwSignal<Option<Purging>>,
+    past: Past,
     menu: RwSignal<Option<menu::Place>>,
     /// Why what was asked for was not done.
     problem: RwSignal<Option<String>>,
@@ -76,14 +80,18 @@ struct Page {
 pub(crate) fn Drive() -> impl IntoView {
     let (location, query) = (use_location(), use_query_map());
     let place = Memo::new(move |_| {
-        let view = query.read().get("view");
-        match view.as_deref() {
-            Some("recent") => Place::Recent,
-            Some("deleted") => Place::Deleted,
-            _ => folder_of(&location.pathname.read()),
+        let query = query.read();
+        let at = query.get("at").and_then(|at| at.parse::<Timestamp>().ok());
+        match query.get("view").as_deref() {
+            Some("recent") => (Place::Recent, None),
+            Some("deleted") => (Place::Deleted, None),
+            _ => (folder_of(&location.pathname.read()), at),
         }
     });
-    move || view! { <Shown place=place.get()/> }
+    move || {
+        let (place, at) = place.get();
+        view! { <Shown place at/> }
+    }
 }
 
 fn folder_of(pathname: &str) -> Place {
@@ -92,8 +100,8 @@ fn folder_of(pathname: &str) -> Place {
 }
 
 #[component]
-fn Shown(place: Place) -> impl IntoView {
-    let page = Page::new(place);
+fn Shown(place: Place, at: Option<Timestamp>) -> impl IntoView {
+    let page = Page::new(place, at);
     let name = page.name();
     frame::title(move || name.clone());
     page.bind_keys();
@@ -104,6 +112,7 @@ fn Shown(place: Place) -> impl IntoView {
                 <DropZone can=page.takes_files() over=page.over says=page.name() stray=page.stray
                     take=move |dropped| page.put_dropped(None, dropped)>
                     <bar::Bar page/>
+                    <past::Strip page/>
                     <list::Body page/>
                 </DropZone>
                 <Show when=move || page.details.is_open()><details::Details page/></Show>
@@ -116,7 +125,7 @@ fn Shown(place: Place) -> impl IntoView {
 }
 
 impl Page {
-    fn new(place: Place) -> Self {
+    fn new(place: Place, at: Option<Timestamp>) -> Self {
         let stores = stores();
         let navigate = use_navigate();
         let go = move |to: &str, replace: bool| {
@@ -129,7 +138,7 @@ impl Page {
         let page = Self {
             stores,
             place: StoredValue::new(place.clone()),
-            shelf: Shelf::new(stores, place),
+            shelf: Shelf::new(stores, place, at),
             list: List::new(),
             details: Pane::new(),
             filtering: RwSignal::new(false),
@@ -138,6 +147,7 @@ impl Page {
             moving: RwSignal::new(Vec::new()),
             naming_folder: RwSignal::new(false),
             purging: RwSignal::new(None),
+            past: Past::new(at),
             menu: RwSignal::new(None),
             problem: RwSignal::new(None),
             stray: RwSignal::new(false),
@@ -161,7 +171,11 @@ impl Page {
         self.list.focus();
         Effect::new(move |done: Option<bool>| {
             let is_read = self.shelf.complete.get() || matches!(*self.shelf.reading.read(), Reading::Failed(_));
-            if is_read && done != Some(true) && untrack(|| self.shelf.of_keys(&[item::key(node)])).is_empty() {
+            if is_read
+                && done != Some(true)
+                && !self.is_past()
+                && untrack(|| self.shelf.of_keys(&[item::key(node)])).is_empty()
+            {
                 leptos::task::spawn_local(self.follow(node));
             }
             is_read || done == Some(true)
@@ -219,7 +233,7 @@ impl Page {
 
     /// Whether files can be put here.
     fn takes_files(self) -> bool {
-        self.place.with_value(|place| place.below_files().is_some())
+        !self.is_past() && self.place.with_value(|place| place.below_files().is_some())
     }
 
     fn go(self, to: &str) {
@@ -239,7 +253,7 @@ impl Page {
     fn up(self) {
         if let Some((above, _)) = self.path().and_then(|path| path.split_last()) {
             let here = self.shelf.node.get_untracked().map(|node| node.id);
-            self.go(&address(&above, here));
+            self.go(&self.address(&above, here));
         }
     }
 

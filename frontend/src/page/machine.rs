@@ -6,6 +6,7 @@ mod details;
 mod download;
 mod folder;
 mod head;
+mod ignore;
 mod item;
 mod kept;
 mod list;
@@ -13,6 +14,7 @@ mod paste;
 mod reader;
 mod slots;
 mod standings;
+mod sync;
 
 use std::cell::RefCell;
 
@@ -29,6 +31,7 @@ use self::{
 };
 use crate::{
     component::{
+        drop_zone::DropZone,
         empty_state::EmptyState,
         file_list::MenuAt,
         frame,
@@ -120,19 +123,30 @@ fn FolderPage(spot: Spot, habits: Habits) -> impl IntoView {
     bind_keys(folder);
     let drag_ended = move |_| order::drag(None);
     let place = place_name(&spot);
+    let writable = Memo::new(move |_| folder.may_write());
+    let stray = folder.sync.stray;
+    Effect::new(move || {
+        if stray.get() {
+            stray.set(false);
+            folder.say_why_not();
+        }
+    });
     view! {
         <head::Head folder/>
         <div class="page-body flush" on:dragend=drag_ended>
+            <sync::Strip folder/>
             <div class="with-pane">
-                <div>
+                <DropZone can=writable over=folder.sync.over stray says=here take=move |dropped| folder.send_dropped(dropped)>
                     <bar::Bar folder on_menu=entries/>
                     <bar::Banner folder/>
+                    <sync::Preparing folder/>
                     <list::Entries folder ways up place label/>
                     <list::Foot folder/>
-                </div>
+                </DropZone>
                 <Show when=move || habits.pane.is_open()><details::Details folder/></Show>
             </div>
         </div>
+        <sync::Dialogs folder/>
         <Menu open=menu_at label=words::selection() items=move || entries.run(())/>
     }
 }

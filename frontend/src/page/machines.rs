@@ -1,7 +1,6 @@
 //! The control list: machines first, then browsers and command lines, then what was removed; live.
 
 mod list;
-mod reach;
 mod row;
 mod work;
 
@@ -16,21 +15,17 @@ use leptos_router::{
 
 use self::{
     list::{Listed, Section, Shown, listed},
-    reach::ReachDialog,
     row::DeviceRow,
 };
 use crate::{
     component::{
         add_machine::AddMachineDialog, device_dialog::DeviceDialogs, empty_state::EmptyState, frame, icon::Icon,
-        skeleton::DeviceBones,
+        reach::ReachDialog, skeleton::DeviceBones,
     },
     dom, format, keyboard, route,
     store::{Stores, stores},
     text::{common, keyboard as keys, machines as words},
 };
-
-/// Where the dialog that adds a machine is open.
-const ADD: &str = "/machines#add";
 
 /// The list has been drawn after so long.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -50,8 +45,8 @@ pub(crate) fn Machines() -> impl IntoView {
             <h1 tabindex="-1">{common::machines()}</h1>
             <span class="grow"></span>
             <Filter filter/>
-            <a class="button primary not-phone" href=ADD><Icon name="plus"/><span>{words::add()}</span></a>
-            <a class="button primary icon-only only-phone" href=ADD aria-label=words::add() title=words::add()><Icon name="plus"/></a>
+            <a class="button primary not-phone" href=route::ADD_MACHINE><Icon name="plus"/><span>{words::add()}</span></a>
+            <a class="button primary icon-only only-phone" href=route::ADD_MACHINE aria-label=words::add() title=words::add()><Icon name="plus"/></a>
         </header>
         <div class="page-body">
             <Show when=move || is_known.get() fallback=|| view! { <DeviceBones/> }>
@@ -79,7 +74,7 @@ fn Adding() -> impl IntoView {
         is
     });
     keyboard::bind("a", keys::here, keys::add_machine, move || {
-        go.with_value(|go| go(ADD, NavigateOptions::default()));
+        go.with_value(|go| go(route::ADD_MACHINE, NavigateOptions::default()));
     });
     view! { <AddMachineDialog open joined/> }
 }
@@ -222,7 +217,7 @@ fn NoMachines(all: Memo<Listed>, shown: RwSignal<Shown>, filter: RwSignal<String
         <Show when=move || is_first.get()>
             <div class="card">
                 <EmptyState icon="machines" title=words::empty().to_owned() says=words::empty_says().to_owned()>
-                    <a class="button primary" href=ADD><Icon name="plus"/><span class="word">{words::add()}</span></a>
+                    <a class="button primary" href=route::ADD_MACHINE><Icon name="plus"/><span class="word">{words::add()}</span></a>
                 </EmptyState>
             </div>
         </Show>

@@ -4,6 +4,7 @@ mod browser;
 mod notify;
 mod password;
 mod session;
+mod versions;
 
 use leptos::prelude::*;
 use leptos_router::components::A;
@@ -12,6 +13,7 @@ use self::{
     browser::ThisBrowser,
     password::PasswordSetting,
     session::{SessionList, Sessions},
+    versions::Versions,
 };
 use crate::{
     component::{
@@ -42,6 +44,7 @@ pub(crate) fn Settings() -> impl IntoView {
                         </Setting>
                     </div>
                 </section>
+                <Versions/>
                 <ThisBrowser/>
                 <About/>
             </div>

@@ -116,7 +116,7 @@ fn Form(name: String) -> impl IntoView {
         <div class="card">
             <div>
                 <h1>{text::account::sign_in()}</h1>
-                <p class="lead mono">{dom::window().location().host().unwrap_or_default()}</p>
+                <p class="lead mono">{dom::host()}</p>
             </div>
             <Notice/>
             <form class="form" on:submit=send>

@@ -1,5 +1,6 @@
 //! One transfer: how it stands, what was sent and what was not, how it came to stand so, and what can be done about it.
 
+mod conflict;
 mod fact;
 mod story;
 
@@ -7,12 +8,13 @@ use beckon_shared::{
     api::transfer::TransferDetail,
     error::{ErrorCode, Refusal},
     id::TransferId,
-    transfer::{Hold, TransferState, TransferView},
+    transfer::{Hold, Task, TransferState, TransferView},
 };
 use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate, hooks::use_params_map};
 
 use self::{
+    conflict::Conflicts,
     fact::{Figures, Order},
     story::Story,
 };
@@ -28,7 +30,7 @@ use crate::{
     },
     dom, route,
     store::{Stores, stores},
-    text::{self, common, transfer as words},
+    text::{self, common, sync, transfer as words},
 };
 
 /// What this page shows already, as it was asked for, may not be recorded yet; then it is read once more. Milliseconds.
@@ -218,9 +220,10 @@ fn there(reading: Reading) -> AnyView {
         </header>
         <div class="page-body">
             <div class="stack transfer-page">
-                <TransferPanel id=reading.id view><InDrive reading/></TransferPanel>
+                <TransferPanel id=reading.id view><Placed reading view/></TransferPanel>
                 <Stale reading/>
                 <div class="pair"><Figures view/><Order reading view/></div>
+                <Conflicts view/>
                 <NotStored view/>
                 <Story reading view/>
             </div>
@@ -241,6 +244,52 @@ fn Stale(reading: Reading) -> impl IntoView {
                     <button type="button" class="button sm" on:click=move |_| reading.read()>{common::retry()}</button>
                 </div>
             }
+        })
+    }
+}
+
+/// The way to what it wrote or stored; there is none while nothing of it is there.
+#[component]
+fn Placed(reading: Reading, view: Signal<TransferView>) -> impl IntoView {
+    let writes = view.with_untracked(|view| view.task.writes());
+    match writes {
+        true => view! { <OnMachine reading view/> }.into_any(),
+        false => view! { <InDrive reading/> }.into_any(),
+    }
+}
+
+/// The way to the folder of a machine that it writes in.
+#[component]
+fn OnMachine(reading: Reading, view: Signal<TransferView>) -> impl IntoView {
+    let go = StoredValue::new_local(use_navigate());
+    let href = Memo::new(move |_| {
+        let first = reading
+            .detail
+            .with(|detail| detail.as_ref().and_then(|detail| detail.selected.first().cloned()));
+        view.with(|view| {
+            // The machine may be heard of later than the transfer.
+            reading.stores.devices.get(view.device)?;
+            // What is sent is named itself, of a copy the folder that it lies in.
+            let below = match (view.task, &first) {
+                (Task::Send, Some(first)) => first.split_last().map(|(folder, _)| folder),
+                _ => first,
+            };
+            transfer::place_written(reading.stores, view, below.as_ref())
+        })
+    });
+    let open = move |event: web_sys::MouseEvent| {
+        if let Some(href) = href
+            .get_untracked()
+            .filter(|_| !(event.ctrl_key() || event.meta_key() || event.shift_key()))
+        {
+            // As below, the router is not to decode the address.
+            event.prevent_default();
+            go.with_value(|go| go(&href, NavigateOptions::default()));
+        }
+    };
+    move || {
+        href.get().map(|href| {
+            view! { <a class="button sm" href=href on:click=open><Icon name="folder"/><span class="word">{sync::show_on_machine()}</span></a> }
         })
     }
 }
@@ -284,7 +333,8 @@ fn NotStored(view: Signal<TransferView>) -> impl IntoView {
     let marked = Memo::new(move |_| {
         view.with(|view| {
             let (failed, torn) = (view.progress.failed, view.progress.torn);
-            (view.state.is_over() && failed + torn > 0).then_some((failed, torn))
+            let is_told = view.state.is_over() || view.task.is_standing();
+            (is_told && failed + torn > 0).then_some((failed, torn))
         })
     });
     move || {
@@ -292,7 +342,7 @@ fn NotStored(view: Signal<TransferView>) -> impl IntoView {
             let view = view.get_untracked();
             view! {
                 <section class="stack close">
-                    <h2>{words::problems()}</h2>
+                    <h2>{transfer::problem_heading(&view)}</h2>
                     <div class="card padded stack close"><ProblemList view/></div>
                 </section>
             }

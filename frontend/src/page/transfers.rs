@@ -13,7 +13,7 @@ use crate::{
     },
     dom, format, route,
     store::{LISTED, Stores, stores},
-    text::{common, transfer as words},
+    text::{common, sync, transfer as words},
 };
 
 /// So many that are done are shown at first, and so many more at a time.
@@ -83,6 +83,7 @@ fn open(stores: Stores, all: All) -> impl IntoView {
         <Section title=words::needs_you() ids=Memo::new(move |_| of(&all.read(), Group::NeedsYou))/>
         <Section title=words::running() ids=Memo::new(move |_| of(&all.read(), Group::Running))/>
         <Section title=words::waiting() ids=Memo::new(move |_| of(&all.read(), Group::Waiting))/>
+        <Section title=sync::kept_current() ids=Memo::new(move |_| of(&all.read(), Group::Kept))/>
         <Section title=words::done_today() ids=today/>
     }
 }

@@ -1,102 +1,90 @@
-//! How a machine is reached, and how fast it is read.
+//! How a machine is reached, and how fast it is read, for whoever shows it.
 
 use std::{cell::RefCell, collections::HashMap};
 
-use beckon_shared::id::DeviceId;
+use beckon_shared::{browse::Route, id::DeviceId};
 use leptos::{prelude::*, task::spawn_local};
 
 use crate::dom;
 
-/// A rate is measured over this time, and gone so long after the last byte. Milliseconds.
-const WINDOW_MS: u32 = 1_000;
-
-/// The way that bytes take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Route {
-    /// By way of the server, which cannot read them.
-    Relay,
-}
+/// The last rate stays for so long, to be read. Milliseconds.
+const READABLE_MS: u32 = 10_000;
 
 /// How a machine is reached now.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Reach {
     /// The way.
     pub(crate) route: Route,
-    /// Bytes per second, while content is read.
+    /// Bytes per second, while content is read and a little longer.
     pub(crate) rate: Option<f64>,
 }
 
-#[derive(Clone)]
-struct Meter {
-    /// Counted, as the machine outlives each page that looks at it.
-    reach: ArcRwSignal<Option<Reach>>,
-    since: f64,
-    bytes: u64,
-    ticks: bool,
-}
+/// Counted, as the machine outlives each page that looks at it.
+type Signal = ArcRwSignal<Option<Reach>>;
 
 thread_local! {
-    static METERS: RefCell<HashMap<DeviceId, Meter>> = RefCell::default();
+    static ALL: RefCell<HashMap<DeviceId, Signal>> = RefCell::default();
+    /// How often a rate was told, so that only the last one is taken away.
+    static TOLD: RefCell<HashMap<DeviceId, u64>> = RefCell::default();
 }
 
-fn meter(machine: DeviceId) -> ArcRwSignal<Option<Reach>> {
-    METERS.with_borrow_mut(|meters| {
-        let meter = meters.entry(machine).or_insert_with(|| Meter {
-            reach: ArcRwSignal::new(None),
-            since: 0.0,
-            bytes: 0,
-            ticks: false,
-        });
-        meter.reach.clone()
-    })
+fn signal(machine: DeviceId) -> Signal {
+    ALL.with_borrow_mut(|all| all.entry(machine).or_insert_with(|| ArcRwSignal::new(None)).clone())
 }
 
 /// How a machine is reached; nothing while there is no session with it. Tracked by whoever reads it.
 pub(crate) fn of(machine: DeviceId) -> RwSignal<Option<Reach>> {
-    meter(machine).into()
+    signal(machine).into()
 }
 
-/// A session stands, or ended.
+/// The machines with which there is a session, by their ways.
+pub(crate) fn all() -> Vec<(DeviceId, Route)> {
+    ALL.with_borrow(|all| {
+        let standing = all.iter().filter_map(|(machine, reach)| {
+            let reach = reach.get_untracked()?;
+            Some((*machine, reach.route))
+        });
+        standing.collect()
+    })
+}
+
+/// Whether a machine is reached without the server; tracked.
+pub(crate) fn is_direct(machine: DeviceId) -> bool {
+    of(machine).get().is_some_and(|reach| reach.route != Route::Relay)
+}
+
+/// A session stands, goes another way, or ended.
 pub(super) fn set(machine: DeviceId, route: Option<Route>) {
-    meter(machine).set(route.map(|route| Reach { route, rate: None }));
+    signal(machine).set(route.map(|route| Reach { route, rate: None }));
 }
 
-/// Content came.
-pub(super) fn note(machine: DeviceId, bytes: usize) {
-    let now = js_sys::Date::now();
-    let begins = METERS.with_borrow_mut(|meters| {
-        let meter = meters.get_mut(&machine)?;
-        if !meter.ticks {
-            (meter.since, meter.bytes) = (now, 0);
-        }
-        meter.bytes += bytes as u64;
-        Some(!std::mem::replace(&mut meter.ticks, true))
+/// Content comes at this rate.
+pub(super) fn note(machine: DeviceId, rate: f64) {
+    put(machine, Some(rate));
+    let number = TOLD.with_borrow_mut(|told| {
+        let number = told.entry(machine).or_default();
+        *number += 1;
+        *number
     });
-    if begins == Some(true) {
-        spawn_local(tick(machine));
-    }
+    spawn_local(async move {
+        dom::sleep(READABLE_MS).await;
+        let is_last = TOLD.with_borrow(|told| told.get(&machine) == Some(&number));
+        if is_last {
+            put(machine, None);
+        }
+    });
 }
 
-/// Tells the rate once a second, until nothing more comes.
-async fn tick(machine: DeviceId) {
-    loop {
-        dom::sleep(WINDOW_MS).await;
-        let now = js_sys::Date::now();
-        let measured = METERS.with_borrow_mut(|meters| {
-            let meter = meters.get_mut(&machine)?;
-            let rate = meter.bytes as f64 / ((now - meter.since) / 1000.0).max(0.1);
-            let goes_on = meter.bytes > 0;
-            (meter.since, meter.bytes, meter.ticks) = (now, 0, goes_on);
-            Some((meter.reach.clone(), goes_on.then_some(rate)))
-        });
-        let Some((reach, rate)) = measured else { return };
-        reach.update(|reach| {
-            if let Some(reach) = reach {
-                reach.rate = rate;
-            }
-        });
-        if rate.is_none() {
-            return;
+fn put(machine: DeviceId, rate: Option<f64>) {
+    signal(machine).update(|reach| {
+        if let Some(reach) = reach {
+            reach.rate = rate;
         }
-    }
+    });
+}
+
+/// No session is left.
+pub(super) fn forget() {
+    let all: Vec<Signal> = ALL.with_borrow(|all| all.values().cloned().collect());
+    all.into_iter().for_each(|reach| reach.set(None));
 }

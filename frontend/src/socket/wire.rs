@@ -9,8 +9,8 @@ use web_sys::{BinaryType, MessageEvent, WebSocket};
 
 use crate::dom;
 
-/// How long a connection may take to stand. Milliseconds.
-const OPEN_MS: u32 = 20_000;
+/// How long a connection to the server may take to stand. Milliseconds.
+pub(crate) const OPEN_MS: u32 = 20_000;
 
 /// There is no connection, or no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +45,12 @@ impl Wire {
     /// Dials a path of this server.
     pub(crate) async fn dial(path: &str, protocols: &[&str]) -> Result<Self, Cut> {
         // `http` becomes `ws`, `https` becomes `wss`.
-        let url = format!("{}{path}", dom::origin().replacen("http", "ws", 1));
-        Self::open(&url, protocols).await
+        let url = format!("{}{path}", dom::address().replacen("http", "ws", 1));
+        Self::open(&url, protocols, OPEN_MS).await
     }
 
-    /// Opens a socket and waits until it stands.
-    pub(crate) async fn open(url: &str, protocols: &[&str]) -> Result<Self, Cut> {
+    /// Opens a socket and waits at most so many milliseconds until it stands.
+    pub(crate) async fn open(url: &str, protocols: &[&str], deadline: u32) -> Result<Self, Cut> {
         let offered: js_sys::Array = protocols
             .iter()
             .map(|name| wasm_bindgen::JsValue::from_str(name))
@@ -60,7 +60,7 @@ impl Wire {
         let (sender, incoming) = mpsc::unbounded();
         let (opened, standing) = oneshot::channel();
         let wire = Self::listen(socket, sender, opened, incoming);
-        match dom::within(OPEN_MS, standing).await {
+        match dom::within(deadline, standing).await {
             Some(Ok(())) => Ok(wire),
             _ => Err(Cut),
         }

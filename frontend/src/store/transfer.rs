@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use beckon_shared::{
     id::TransferId,
     time::Timestamp,
-    transfer::{TransferState, TransferView},
+    transfer::{Hold, TransferState, TransferView},
     wire::Part,
 };
 use leptos::prelude::*;
@@ -36,6 +36,8 @@ pub(crate) struct Transfers {
     rows: Rows<TransferView>,
     /// Bytes done at some moments of the last seconds, oldest first.
     seen: StoredValue<HashMap<TransferId, Vec<(Timestamp, u64)>>>,
+    /// Those that this page saw become up to date, and when.
+    current: StoredValue<HashMap<TransferId, Timestamp>>,
     /// Those whose rows show what was asked of the server and is not answered yet; each as often as it is asked.
     asked: StoredValue<Vec<TransferId>>,
     /// Those that failed and were put away in this browser.
@@ -47,6 +49,7 @@ impl Default for Transfers {
         Self {
             rows: Rows::default(),
             seen: StoredValue::default(),
+            current: StoredValue::default(),
             asked: StoredValue::default(),
             dismissed: RwSignal::new(component::transfer::load_dismissed()),
         }
@@ -75,6 +78,7 @@ impl Transfers {
 
     fn note(self, view: &TransferView) {
         let now = dom::now();
+        self.note_current(view, now);
         self.seen.update_value(|seen| {
             if view.state != TransferState::Running {
                 seen.remove(&view.id);
@@ -89,6 +93,21 @@ impl Transfers {
             // One point from before the window stays, to measure from.
             points.drain(..old.saturating_sub(1));
         });
+    }
+
+    /// What was up to date already when it was first heard of has been so for an unknown time.
+    fn note_current(self, view: &TransferView, now: Timestamp) {
+        let before = untrack(|| self.rows.get(view.id)).map(|row| row.with_untracked(|row| row.hold));
+        self.current.update_value(|current| match (view.hold, before) {
+            (Hold::Current, None | Some(Hold::Current)) => {}
+            (Hold::Current, Some(_)) => _ = current.insert(view.id, now),
+            _ => _ = current.remove(&view.id),
+        });
+    }
+
+    /// Since when a transfer is up to date, where this page saw it become so; not tracked.
+    pub(crate) fn current_since(self, id: TransferId) -> Option<Timestamp> {
+        self.current.with_value(|current| current.get(&id).copied())
     }
 
     /// Bytes per second of a running transfer, once that can be said; not tracked, so read it where the row is tracked.
@@ -140,5 +159,6 @@ impl Transfers {
     pub(super) fn forget(self) {
         self.rows.forget();
         self.seen.update_value(HashMap::clear);
+        self.current.update_value(HashMap::clear);
     }
 }

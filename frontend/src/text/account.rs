@@ -90,9 +90,9 @@ texts! {
     device_name(browser, system) = "{browser} on {system}" | "{system} 上的 {browser}";
     account_menu(name) = "Account: {name}" | "账号：{name}";
     sign_out = "Sign out" | "退出登录";
-    leave_title = "Sign out while uploads are under way?" | "上传尚未完成，确定退出登录吗？";
-    leave_says = "They stop, and this browser lets go of their files. To go on, sign in here again and choose the same files; what arrived will not be sent again." | "上传会停止，此浏览器也不再保留这些文件。如需继续，请在此重新登录并选择相同的文件，已收到的内容不会重传。";
-    leave_guest_says = "They stop and cannot go on later. What arrived stays in the drive." | "上传会停止，之后无法继续。已存入的内容仍保留在云盘中。";
+    leave_title = "Sign out while uploads or downloads are under way?" | "上传或下载尚未完成，确定退出登录吗？";
+    leave_says = "Uploads stop, and this browser lets go of their files. To go on, sign in here again and choose the same files; what arrived will not be sent again. Downloads stop; begin them anew when you have signed in again." | "上传会停止，此浏览器也不再保留这些文件。如需继续，请在此重新登录并选择相同的文件，已收到的内容不会重传。下载也会停止，重新登录后需重新开始。";
+    leave_guest_says = "Uploads and downloads stop and cannot go on later. What arrived stays in the drive." | "上传和下载会停止，之后无法继续。已存入的内容仍保留在云盘中。";
     stay = "Stay signed in" | "保持登录";
     language = "Language" | "语言";
     theme(theme) = "Theme: {theme}" | "主题：{theme}";

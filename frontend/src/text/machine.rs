@@ -52,8 +52,6 @@ texts! {
     as_of(time) = "as of {time}" | "截至 {time}";
     in_files(size) = "{size} in files here" | "此处文件共 {size}";
 
-    relay = "relay" | "中转";
-    relay_says = "Through the server, which cannot read it" | "经由服务器中转，服务器无法读取内容";
     away_since(span) = "Away · {span}" | "离线 · {span}";
     away = "Away" | "离线";
 
@@ -84,9 +82,6 @@ texts! {
 
     order_failed = "The upload was not ordered." | "未能安排上传。";
     download_failed(name) = "{name} was not downloaded." | "{name} 未能下载。";
-    download_folders = "Folders are downloaded from the drive, as a ZIP. Upload them first." | "文件夹需从云盘以 ZIP 下载，请先上传。";
-    download_large(name, limit) = "{name} is larger than {limit}. Upload it to the drive, then download it from there." | "{name} 超过 {limit}。请先上传到云盘，再从云盘下载。";
-    downloading(name, percent) = "Downloading {name}: {percent} %" | "正在下载 {name}：{percent}%";
     dismiss = "Dismiss" | "关闭提示";
 
     details_none = "Choose a row to see more about it." | "选择一行以查看详情。";

@@ -17,9 +17,6 @@ texts! {
     last_visit = "Last visit" | "上次访问";
     now = "now" | "刚刚";
     this_browser = "This browser" | "此浏览器";
-    relay = "relay" | "中转";
-    why = "why?" | "为什么？";
-    why_of(name) = "Why does {name} go by relay?" | "{name} 为什么走中转？";
     more_for(name) = "More for {name}" | "更多操作：{name}";
     folders(count, word) = "{count} {word}" | "开放 {count} 个文件夹";
     no_folders = "no folder open" | "未开放文件夹";
@@ -38,15 +35,6 @@ texts! {
     nothing_found = "Nothing has this name" | "没有匹配的设备";
     nothing_found_says = "The filter hides all of them." | "筛选条件隐藏了所有设备。";
     clear_filter = "Clear the filter" | "清除筛选";
-    /// Why a route is what it is.
-    relay_title(name) = "Why {name} goes by relay" | "{name} 为什么走中转";
-    relay_tried = "Tried" | "尝试";
-    relay_found = "Found" | "结果";
-    relay_do = "To do" | "建议";
-    relay_tried_says = "Nothing: this version reaches every machine by way of the server." | "未尝试直连：此版本通过服务器连接所有机器。";
-    relay_same(address) = "This browser and the machine visit from the same address, {address}. They may be on one network." | "此浏览器与该机器的访问地址相同（{address}），可能在同一网络中。";
-    relay_other(here, there) = "This browser visits from {here}, the machine from {there}." | "此浏览器从 {here} 访问，该机器从 {there} 访问。";
-    relay_do_says = "Nothing needs doing. What passes the server is sealed between this browser and the machine; the server cannot read it." | "无需操作。经由服务器的数据在此浏览器与该机器之间加密，服务器无法读取。";
     /// Adding a machine.
     add_says = "Run this on the machine whose files you want to reach. It works once and for the next 15 minutes." | "请在要访问的那台机器上运行下面的命令。命令只能用一次，15 分钟内有效。";
     system = "System of the machine" | "机器的系统";

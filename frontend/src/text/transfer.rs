@@ -117,6 +117,7 @@ texts! {
     whole_folder(folder) = "All of {folder}" | "{folder} 的全部内容";
     and_more(count) = "and {count} more" | "另有 {count} 项";
     fact_by = "Ordered by" | "下达自";
+    given_directly = "(given to the machine directly)" | "（直接下达给该机器）";
     fact_ordered = "Ordered" | "下达时间";
     fact_lapses = "Lapses" | "失效时间";
     fact_ended = "Ended" | "结束时间";

@@ -1,11 +1,11 @@
-//! Uploads that outlive the page: what was planned, and the files themselves where they are small enough.
+//! Uploads and sendings that outlive the page: what was planned, and the files themselves where they are small enough.
 
 use beckon_shared::{id::TransferId, path::RootPath, transfer::Problem, wire};
 use js_sys::{Array, Uint8Array};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::message::Entry;
+use super::message::{Entry, Way};
 use crate::vault::{self, Store};
 
 /// Up to so much the browser keeps copies of the files. Bytes.
@@ -40,23 +40,41 @@ impl Record {
     }
 }
 
+/// Stands before the key of what is sent to a machine.
+const TO_MACHINE: &str = "machine/";
+
+fn key(way: Way, transfer: TransferId) -> String {
+    match way {
+        Way::Drive => transfer.to_string(),
+        Way::Machine => format!("{TO_MACHINE}{transfer}"),
+    }
+}
+
+fn of_key(key: &str) -> Option<(Way, TransferId)> {
+    let (way, id) = match key.strip_prefix(TO_MACHINE) {
+        Some(id) => (Way::Machine, id),
+        None => (Way::Drive, key),
+    };
+    Some((way, id.parse().ok()?))
+}
+
 /// Keeps an upload; whether its files are kept with it.
-pub(super) async fn keep(transfer: TransferId, record: &Record, files: &Array) -> bool {
-    if record.bytes() <= FILES_MAX && put(transfer, record, files).await {
+pub(super) async fn keep(way: Way, transfer: TransferId, record: &Record, files: &Array) -> bool {
+    if record.bytes() <= FILES_MAX && put(way, transfer, record, files).await {
         return true;
     }
-    put(transfer, record, &JsValue::NULL).await;
+    put(way, transfer, record, &JsValue::NULL).await;
     false
 }
 
-async fn put(transfer: TransferId, record: &Record, files: &JsValue) -> bool {
+async fn put(way: Way, transfer: TransferId, record: &Record, files: &JsValue) -> bool {
     let bytes = Uint8Array::from(wire::encode(record).as_slice());
-    vault::put_value(Store::Upload, &transfer.to_string(), &Array::of2(&bytes, files)).await
+    vault::put_value(Store::Upload, &key(way, transfer), &Array::of2(&bytes, files)).await
 }
 
 /// What is kept of an upload, with its files where they are.
-pub(super) async fn kept(transfer: TransferId) -> Option<(Record, Option<Array>)> {
-    let value: Array = vault::get_value(Store::Upload, &transfer.to_string())
+pub(super) async fn kept(way: Way, transfer: TransferId) -> Option<(Record, Option<Array>)> {
+    let value: Array = vault::get_value(Store::Upload, &key(way, transfer))
         .await?
         .dyn_into()
         .ok()?;
@@ -66,26 +84,26 @@ pub(super) async fn kept(transfer: TransferId) -> Option<(Record, Option<Array>)
 }
 
 /// Keeps its files no longer, and the rest only if that can be had without them.
-pub(super) async fn drop_files(transfer: TransferId) {
-    let is_without = match kept(transfer).await {
+pub(super) async fn drop_files(way: Way, transfer: TransferId) {
+    let is_without = match kept(way, transfer).await {
         Some((_, None)) => true,
-        Some((record, Some(_))) => put(transfer, &record, &JsValue::NULL).await,
+        Some((record, Some(_))) => put(way, transfer, &record, &JsValue::NULL).await,
         None => false,
     };
     if !is_without {
-        forget(transfer).await;
+        forget(way, transfer).await;
     }
 }
 
 /// Keeps it no longer.
-pub(super) async fn forget(transfer: TransferId) {
-    vault::delete(Store::Upload, &transfer.to_string()).await;
+pub(super) async fn forget(way: Way, transfer: TransferId) {
+    vault::delete(Store::Upload, &key(way, transfer)).await;
 }
 
-/// What uploads are kept.
-pub(super) async fn all() -> Vec<TransferId> {
+/// What is kept.
+pub(super) async fn all() -> Vec<(Way, TransferId)> {
     let keys = vault::keys(Store::Upload).await;
-    keys.iter().filter_map(|key| key.parse().ok()).collect()
+    keys.iter().filter_map(|key| of_key(key)).collect()
 }
 
 #[cfg(test)]
@@ -121,13 +139,23 @@ mod tests {
     async fn an_upload_comes_back_with_its_files() {
         let id = TransferId::new(Timestamp(1), [3; 10]);
         let files = Array::of2(&"one".into(), &"two".into());
-        assert!(keep(id, &record(), &files).await);
-        let (back, files) = kept(id).await.unwrap();
+        assert!(keep(Way::Drive, id, &record(), &files).await);
+        let (back, files) = kept(Way::Drive, id).await.unwrap();
         assert_eq!((back, files.map(|files| files.length())), (record(), Some(2)));
-        drop_files(id).await;
-        let (back, files) = kept(id).await.unwrap();
+        drop_files(Way::Drive, id).await;
+        let (back, files) = kept(Way::Drive, id).await.unwrap();
         assert_eq!((back, files.is_none()), (record(), true));
-        forget(id).await;
-        assert!(kept(id).await.is_none());
+        forget(Way::Drive, id).await;
+        assert!(kept(Way::Drive, id).await.is_none());
+    }
+
+    #[wasm_bindgen_test]
+    async fn what_is_sent_to_a_machine_is_kept_apart_from_uploads() {
+        let id = TransferId::new(Timestamp(2), [4; 10]);
+        assert!(keep(Way::Machine, id, &record(), &Array::new()).await);
+        assert!(kept(Way::Drive, id).await.is_none());
+        assert!(all().await.contains(&(Way::Machine, id)));
+        forget(Way::Machine, id).await;
+        assert!(!all().await.iter().any(|(_, kept)| *kept == id));
     }
 }

@@ -2,6 +2,7 @@
 
 use beckon_shared::{
     bulk::UploadGrant,
+    chunk::ChunkKey,
     commit::Commit,
     error::Refusal,
     id::{DeviceId, RootId, TransferId},
@@ -14,10 +15,19 @@ use js_sys::{Array, Uint8Array};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
 
-/// An entry to be put into the drive.
+/// Where files of this browser go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Into `Files/` of the drive, which this browser ordered itself to do.
+    Drive,
+    /// Onto a machine, which it ordered to write what it sends.
+    Machine,
+}
+
+/// An entry to be put into the drive, or onto a machine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Entry {
-    /// Below the root, which is the folder `Files`.
+    /// Below the root, which is the folder `Files`, or below the folder of the machine.
     pub(crate) path: RootPath,
     /// Size and time of a file; nothing for a folder that is empty.
     pub(crate) file: Option<Facts>,
@@ -32,19 +42,36 @@ pub(crate) struct Facts {
     pub(crate) modified: i64,
 }
 
-/// An upload for the worker.
+/// Work for the worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Job {
     /// The order's id.
     pub(crate) transfer: TransferId,
-    /// This browser.
-    pub(crate) device: DeviceId,
-    /// Its root in the drive.
-    pub(crate) root: RootId,
-    /// What could not be planned.
-    pub(crate) problems: Vec<Problem>,
-    /// Bytes that earlier runs put on the wire.
-    pub(crate) sent: u64,
+    /// What to do with the entries.
+    pub(crate) errand: Errand,
+}
+
+/// What the worker does with entries.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Errand {
+    /// Puts them into the drive.
+    Store {
+        /// This browser.
+        device: DeviceId,
+        /// Its root in the drive.
+        root: RootId,
+        /// What could not be planned.
+        problems: Vec<Problem>,
+        /// Bytes that earlier runs put on the wire.
+        sent: u64,
+    },
+    /// Reads them and tells their manifests; nothing is sent.
+    Measure {
+        /// For the chunk ids.
+        key: ChunkKey,
+    },
+    /// Sends their chunks.
+    Send,
 }
 
 /// From the page.
@@ -113,7 +140,11 @@ pub(crate) enum FromWorker {
         /// The counts.
         progress: Progress,
     },
-    /// It is over, and the server is to be told.
+    /// Manifests of entries that were measured, each with the entry's place among all.
+    Measured(Vec<(u32, Vec<u8>)>),
+    /// Entries that could not be measured or sent.
+    Unread(Vec<Problem>),
+    /// It is over; of an upload the server is to be told.
     Ended {
         /// Done, partly done or failed.
         state: TransferState,

@@ -1,4 +1,4 @@
-//! The uploads of this tab: each has a worker while it runs; so many run at once, the others wait for their turn.
+//! What this tab uploads or sends to machines: each has a worker while it runs; so many run at once, the others wait for their turn.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
@@ -17,8 +17,9 @@ use wasm_bindgen::JsValue;
 use super::{
     keep::{self, Record},
     lease,
-    message::{self, Answer, Ask, Entry, FromWorker, Job, ToWorker},
+    message::{self, Answer, Ask, Entry, Errand, FromWorker, Job, ToWorker, Way},
     place::signed_out,
+    send,
 };
 use crate::{
     api, dom, identity, socket,
@@ -35,6 +36,7 @@ const TELL_AGAIN: u32 = 2_000;
 
 /// An upload whose files this tab has.
 pub(super) struct Upload {
+    way: Way,
     pub(super) record: Rc<Record>,
     pub(super) files: Array,
     /// Whether it goes on by itself after a reload.
@@ -79,9 +81,24 @@ pub(super) fn would_stop() -> bool {
     UPLOADS.with_borrow(|uploads| uploads.values().any(stops))
 }
 
+/// Which of them stand still because a person said so.
+pub(super) fn is_paused(id: TransferId) -> bool {
+    UPLOADS.with_borrow(|uploads| {
+        uploads
+            .get(&id)
+            .is_some_and(|upload| matches!(upload.stage, Stage::Paused(_)))
+    })
+}
+
+/// What of this tab goes this way.
+pub(super) fn goes(id: TransferId, way: Way) -> bool {
+    UPLOADS.with_borrow(|uploads| uploads.get(&id).is_some_and(|upload| upload.way == way))
+}
+
 /// Adds an upload and lets it run when it is its turn.
-pub(super) fn add(stores: Stores, id: TransferId, record: Record, files: Array, kept: bool) {
+pub(super) fn add(stores: Stores, id: TransferId, way: Way, record: Record, files: Array, kept: bool) {
     let upload = Upload {
+        way,
         record: Rc::new(record),
         files,
         kept,
@@ -174,25 +191,37 @@ fn start(stores: Stores, id: TransferId) -> Result<(), Refusal> {
     let sent = row.map_or(0, |row| row.with_untracked(|view| view.progress.bytes_sent));
     change(id, |upload| {
         let device = me.device();
-        let job = Job {
-            transfer: id,
-            device,
-            root: RootId::of_files(&device),
-            problems: upload.record.problems.clone(),
-            sent,
+        let errand = match upload.way {
+            Way::Machine => Errand::Send,
+            Way::Drive => Errand::Store {
+                device,
+                root: RootId::of_files(&device),
+                problems: upload.record.problems.clone(),
+                sent,
+            },
         };
-        let post = |message: ToWorker, beside: &JsValue| worker.post(&message::pack(&message, beside), &Array::new());
-        post(ToWorker::Job(job), &JsValue::NULL);
-        for (at, portion) in upload.record.entries.chunks(PORTION).enumerate() {
-            let from = (at * PORTION) as u32;
-            let files = upload.files.slice(from, from + portion.len() as u32);
-            post(ToWorker::Entries(portion.to_vec()), &files);
-        }
-        post(ToWorker::Go, &JsValue::NULL);
+        hand_over(
+            &worker,
+            Job { transfer: id, errand },
+            &upload.record.entries,
+            &upload.files,
+        );
         upload.run = run;
         upload.stage = Stage::Running(worker);
     });
     Ok(())
+}
+
+/// Gives a worker its job, with all entries and their files, and has it begin.
+pub(super) fn hand_over(worker: &Worker, job: Job, entries: &[Entry], files: &Array) {
+    let post = |message: ToWorker, beside: &JsValue| worker.post(&message::pack(&message, beside), &Array::new());
+    post(ToWorker::Job(job), &JsValue::NULL);
+    for (at, portion) in entries.chunks(PORTION).enumerate() {
+        let from = (at * PORTION) as u32;
+        let files = files.slice(from, from + portion.len() as u32);
+        post(ToWorker::Entries(portion.to_vec()), &files);
+    }
+    post(ToWorker::Go, &JsValue::NULL);
 }
 
 fn is_run(id: TransferId, run: u64) -> bool {
@@ -215,7 +244,11 @@ fn take(stores: Stores, id: TransferId, run: u64, heard: Heard) {
                 post(id, &answer);
             }
         }),
+        // How far it has written the machine tells; how much was sent is seen on this page.
+        Some(FromWorker::Progress { hold, progress }) if goes(id, Way::Machine) => send::note(id, hold, progress),
         Some(FromWorker::Progress { hold, progress }) => socket::tell_progress(id, hold, progress),
+        // Only what is measured before there is a transfer is told of so; the end tells it of the others.
+        Some(FromWorker::Measured(_) | FromWorker::Unread(_)) => {}
         Some(FromWorker::Ended { state, progress, error }) => ended(stores, id, state, progress, error),
         None => ended(
             stores,
@@ -269,6 +302,9 @@ fn ended(stores: Stores, id: TransferId, state: TransferState, progress: Progres
     if error.as_ref().is_some_and(signed_out) {
         return;
     }
+    if goes(id, Way::Machine) {
+        return send::ended(stores, id, state, error.as_ref());
+    }
     leptos::task::spawn_local(async move {
         loop {
             let end = Request::EndTransfer {
@@ -284,7 +320,7 @@ fn ended(stores: Stores, id: TransferId, state: TransferState, progress: Progres
         }
         if state == TransferState::Done {
             remove(stores, id);
-            keep::forget(id).await;
+            keep::forget(Way::Drive, id).await;
         }
     });
 }

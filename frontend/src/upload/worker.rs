@@ -1,4 +1,5 @@
-//! The upload's own worker: reads, cuts, hashes, sends and commits, while the page stays free.
+//! The upload's own worker: reads, cuts, hashes, sends and commits, while the page stays free. What goes onto a machine it
+//! measures first, and sends without a commit.
 //!
 //! Files are read one after the other into batches; two batches become durable at once; commits follow in order. What is held
 //! back at one place slows the ones before it, so memory stays bounded whatever is uploaded.
@@ -6,6 +7,7 @@
 mod batch;
 mod chain;
 mod counters;
+mod measure;
 mod page;
 mod pause;
 mod read;

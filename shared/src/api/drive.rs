@@ -1,15 +1,18 @@
 //! `/api/drive/...`: what is stored.
 //!
-//! A node is named by its id or by its path from the top, names joined by `/`.
+//! A node is named by its id or by its path from the top, names joined by `/`. Where `at=TIME` (RFC 3339) may be added, the
+//! drive is shown as it stood at the end of that millisecond.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
     api::Blob,
+    commit::ChainHead,
     entry::{EntryKind, InDrive, SourceStamp},
     id::{DeviceId, Hash, NodeId, RootId, VersionId},
     path::{Name, RootPath},
+    retention::Retention,
     time::Timestamp,
 };
 
@@ -53,7 +56,7 @@ pub struct NodeView {
     pub versions: u32,
 }
 
-/// `GET /api/drive/list?node=ID|path=P&after=NAME&limit=N`: a folder and a page of what is in it, by name's bytes.
+/// `GET /api/drive/list?node=ID|path=P&at=TIME&after=NAME&limit=N`: a folder and a page of what is in it, by name's bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Listing {
     /// The node itself; absent for the top.
@@ -73,7 +76,7 @@ pub struct TreeRow {
     pub node: NodeView,
 }
 
-/// `GET /api/drive/tree?node=ID|path=P&after=PATH&limit=N`: a page of all that lies below a folder.
+/// `GET /api/drive/tree?node=ID|path=P&at=TIME&after=PATH&limit=N`: a page of all that lies below a folder.
 ///
 /// A folder comes before what is in it, and the names in a folder in the order of their bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -257,4 +260,122 @@ pub struct MakeCurrent {
     pub node: NodeId,
     /// One of its versions.
     pub version: VersionId,
+}
+
+/// `GET /api/drive/origin?node=ID|path=P&at=TIME`: which root of which device something in the drive came from, and after which
+/// of its commits it was as it stands, or stood at the time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OriginView {
+    /// The device.
+    pub device: DeviceId,
+    /// Its root.
+    pub root: RootId,
+    /// The place below that root.
+    pub path: RootPath,
+    /// The newest commit of the root until then.
+    pub head: ChainHead,
+}
+
+/// `POST /api/drive/rewind`: puts back what a file or folder held at a time, at the places where it lay then. Answered by
+/// [`Rewound`].
+///
+/// A file that holds something else by now gets the older content as a version of its own; what was deleted comes back; what
+/// was moved elsewhere stays there, and a copy comes here; what is there now and was not then stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rewind {
+    /// The file or folder; absent means that `path` counts.
+    pub node: Option<NodeId>,
+    /// Its path from the top at that time.
+    pub path: Option<RootPath>,
+    /// The time.
+    pub at: Timestamp,
+}
+
+/// Answers [`Rewind`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Rewound {
+    /// Files that got an older content.
+    pub changed: u64,
+    /// Files and folders that came back.
+    pub back: u64,
+    /// Files that hold the same still.
+    pub same: u64,
+    /// Files of which no version of that time is kept any more.
+    pub lost: u64,
+    /// There is more to put back than one request does: ask again.
+    pub more: bool,
+}
+
+/// `GET /api/drive/retention`: how long older versions are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RetentionView {
+    /// Of all that has no rule of its own.
+    pub default: Retention,
+    /// The roots that are in the drive.
+    pub roots: Vec<RootRetention>,
+}
+
+/// How long older versions of what a root stored are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RootRetention {
+    /// The device.
+    pub device: DeviceId,
+    /// Its root.
+    pub root: RootId,
+    /// The root's folder in the drive.
+    pub node: NodeId,
+    /// Where it stands, from the top; of a path that is too long, its end.
+    pub path: RootPath,
+    /// Its own rule, if it has one.
+    pub rule: Option<Retention>,
+}
+
+/// `GET /api/drive/retention/plan?device=ID&root=ID&keep_all_days=N&daily_days=N&weekly_days=N&monthly_days=N&forever=BOOL`:
+/// what a rule would delete at once if it was set; without device and root, the rule for all that has none of its own. With
+/// `inherit=true` in place of the numbers: what happens if the root's own rule is taken away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RetentionPlan {
+    /// Versions that would go.
+    pub versions: u64,
+    /// Files that they are of.
+    pub files: u64,
+    /// Bytes of content that nothing else needs, each counted once.
+    pub bytes: u64,
+    /// There is more to become free than `bytes` says: too much to be counted.
+    pub at_least: bool,
+    /// The first of them, at most 500, by their files' places and then oldest first.
+    pub first: Vec<PlannedVersion>,
+    /// Passed on to [`SetRetention`]: it stands for this plan, for a quarter of an hour.
+    pub token: String,
+}
+
+/// A version that would go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedVersion {
+    /// The file's path from the top; of a path that is too long, its end.
+    pub path: RootPath,
+    /// The file.
+    pub node: NodeId,
+    /// The version.
+    pub version: VersionId,
+    /// When it was committed.
+    pub committed: Timestamp,
+    /// Bytes of its content.
+    pub size: u64,
+}
+
+/// `PUT /api/drive/retention`: sets a rule whose plan was looked at. Answered by 204; 409 if by now it would delete something
+/// else than the plan said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetRetention {
+    /// The device; absent, as the root, for all that has no rule of its own.
+    pub device: Option<DeviceId>,
+    /// Its root.
+    pub root: Option<RootId>,
+    /// The rule; absent takes a root's own rule away, and has the drive keep everything.
+    pub rule: Option<Retention>,
+    /// Of the plan.
+    pub token: String,
 }

@@ -27,6 +27,9 @@ pub struct TransferDetail {
     pub transfer: TransferView,
     /// Name of the terminal that ordered it.
     pub ordered_by: String,
+    /// Whether that terminal gave the order to the machine itself, which showed it to the server.
+    #[serde(default)]
+    pub given_directly: bool,
     /// The first of what was selected, below the root.
     pub selected: Vec<RootPath>,
     /// How many were selected, where that is known.

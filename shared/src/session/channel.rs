@@ -4,6 +4,8 @@ use std::fmt;
 
 use snow::TransportState;
 
+use crate::browse::READ_MAX;
+
 /// The largest record, in bytes (Noise specification, section 3).
 pub const RECORD_MAX: usize = 65_535;
 /// The largest message, in bytes.
@@ -15,6 +17,9 @@ pub const REKEY_EVERY: u64 = 1 << 20;
 const MAC_LEN: usize = 16;
 /// What a record can hold of a message: all but the MAC and the tag.
 const PIECE_MAX: usize = RECORD_MAX - MAC_LEN - 1;
+
+/// A message of several records is about so long, if it is a piece of a file: room for it at once spares growing. Bytes.
+const LONG: usize = READ_MAX as usize + PIECE_MAX;
 
 /// The last byte of a record's plaintext. Numbers are never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +75,8 @@ pub struct Channel {
     sent: u64,
     received: u64,
     partial: Vec<u8>,
+    /// A piece and its tag, before they are sealed.
+    plaintext: Vec<u8>,
     closed_by_me: bool,
     closed_by_peer: bool,
 }
@@ -82,6 +89,7 @@ impl Channel {
             sent: 0,
             received: 0,
             partial: Vec::new(),
+            plaintext: Vec::new(),
             closed_by_me: false,
             closed_by_peer: false,
         }
@@ -127,9 +135,11 @@ impl Channel {
         let Some(noise) = self.noise.as_mut().filter(|_| !self.closed_by_me) else {
             return Err(BadRecord::Closed);
         };
-        let plaintext = [piece, &[tag as u8]].concat();
-        let mut record = vec![0; plaintext.len() + MAC_LEN];
-        let Ok(_) = noise.write_message(&plaintext, &mut record) else {
+        self.plaintext.clear();
+        self.plaintext.extend_from_slice(piece);
+        self.plaintext.push(tag as u8);
+        let mut record = vec![0; self.plaintext.len() + MAC_LEN];
+        let Ok(_) = noise.write_message(&self.plaintext, &mut record) else {
             self.fail();
             return Err(BadRecord::Damaged);
         };
@@ -147,34 +157,39 @@ impl Channel {
         if record.len() > RECORD_MAX {
             return Err(BadRecord::Damaged);
         }
-        let mut plaintext = vec![0; record.len()];
+        // Opened where it is to stay: at the end of what came of its message before.
+        let start = self.partial.len();
+        self.partial.resize(start + record.len(), 0);
         let len = noise
-            .read_message(record, &mut plaintext)
+            .read_message(record, &mut self.partial[start..])
             .map_err(|_| BadRecord::Damaged)?;
         self.received += 1;
         if self.received.is_multiple_of(self.rekey_every) {
             noise.rekey_incoming();
         }
-        let (tag, piece) = plaintext[..len].split_last().ok_or(BadRecord::Damaged)?;
-        self.take(Tag::of(*tag)?, piece)
+        self.partial.truncate(start + len);
+        let tag = self.partial[start..].last().copied().ok_or(BadRecord::Damaged)?;
+        self.partial.pop();
+        self.take(Tag::of(tag)?, start)
     }
 
-    fn take(&mut self, tag: Tag, piece: &[u8]) -> Result<Opened, BadRecord> {
-        if self.partial.len() + piece.len() > MESSAGE_MAX {
+    /// The message has grown by what stands behind `start`.
+    fn take(&mut self, tag: Tag, start: usize) -> Result<Opened, BadRecord> {
+        if self.partial.len() > MESSAGE_MAX {
             return Err(BadRecord::TooLarge);
         }
+        let is_empty = self.partial.len() == start;
         match tag {
             // An empty piece would let a peer keep this end busy for ever with one message.
-            Tag::More if piece.is_empty() => Err(BadRecord::Damaged),
+            Tag::More if is_empty => Err(BadRecord::Damaged),
             Tag::More => {
-                self.partial.extend_from_slice(piece);
+                if start == 0 {
+                    self.partial.reserve_exact(LONG);
+                }
                 Ok(Opened::Partial)
             }
-            Tag::Last => {
-                self.partial.extend_from_slice(piece);
-                Ok(Opened::Message(std::mem::take(&mut self.partial)))
-            }
-            Tag::Close if piece.is_empty() && self.partial.is_empty() => {
+            Tag::Last => Ok(Opened::Message(std::mem::take(&mut self.partial))),
+            Tag::Close if self.partial.is_empty() => {
                 self.closed_by_peer = true;
                 Ok(Opened::Closed)
             }
@@ -185,6 +200,7 @@ impl Channel {
     fn fail(&mut self) {
         self.noise = None;
         self.partial = Vec::new();
+        self.plaintext = Vec::new();
     }
 }
 

@@ -1,7 +1,7 @@
 //! The handshake of a session: Noise IK, with certificates as payload.
 //!
-//! The first message is `version (1) ‖ initiator's account (32) ‖ initiator's device (32) ‖ Noise message`, because both
-//! ends mix both ids into the prologue and the responder cannot know them otherwise. They are hashes and tell no name.
+//! The first message is `version (1) ‖ Noise message`. The prologue names the end that is asked, which both ends know; who asks
+//! stands in the payload, sealed to that end alone. So nobody on the way, and nobody else at that address, learns who is there.
 
 use serde::{Deserialize, Serialize};
 use snow::{Builder, HandshakeState};
@@ -10,7 +10,7 @@ use super::channel::{Channel, REKEY_EVERY};
 use crate::{
     certificate::{BadCertificate, Chain, DeviceCertificate, Role},
     id::{AccountId, DeviceId},
-    keys::{DeviceKeys, DevicePublicKeys, account_id},
+    keys::{DeviceKeys, DevicePublicKeys},
     signature::PublicKey,
     statement::Standing,
     time::Timestamp,
@@ -19,15 +19,15 @@ use crate::{
 
 /// The Noise protocol (revision 34 of its specification).
 pub const NOISE: &str = "Noise_IK_25519_ChaChaPoly_BLAKE2s";
-/// Opens the prologue; the version and the ids of both ends follow.
+/// Opens the prologue; the version, and account and device of the end that is asked follow.
 pub const PROLOGUE: &[u8] = b"beckon session\0";
-/// The only version so far.
-pub const VERSION: u8 = 1;
+/// The version that is spoken. In version 1 the asking end told its ids in the clear.
+pub const VERSION: u8 = 2;
 /// Neither message of a handshake is larger, in bytes: what a machine reads of a stranger.
 pub const HANDSHAKE_MAX: usize = 1024;
 
-/// Version and ids in front of the first Noise message.
-const HEADER_LEN: usize = 1 + AccountId::LEN + DeviceId::LEN;
+/// The version in front of the first Noise message.
+const HEADER_LEN: usize = 1;
 
 /// One's own end.
 #[derive(Debug, Clone, Copy)]
@@ -78,9 +78,6 @@ pub enum BadHandshake {
     /// The other end does not hold the keys that it should, or the message was altered.
     #[error("this is not the device that was asked for; check the address, or go over the relay")]
     Crypto,
-    /// It is of an account that was not expected.
-    #[error("the other device belongs to another account; sign in with the right account")]
-    Account,
     /// Its certificate does not stand.
     #[error(transparent)]
     Certificate(#[from] BadCertificate),
@@ -115,13 +112,11 @@ pub struct Initiator {
 impl Initiator {
     /// Makes the first message for the device that holds `peer`. Take these keys from a certificate that was verified, and from nowhere else.
     pub fn new(me: &Me<'_>, peer_account: AccountId, peer: &DevicePublicKeys) -> Result<(Self, Vec<u8>), BadHandshake> {
-        let prologue = prologue((me.account, me.keys.id()), (peer_account, peer.id()));
+        let prologue = prologue(peer_account, peer.id());
         let mut noise = builder(me, &prologue)?
             .remote_public_key(&peer.session)?
             .build_initiator()?;
         let mut message = vec![VERSION];
-        message.extend_from_slice(me.account.as_bytes());
-        message.extend_from_slice(me.keys.id().as_bytes());
         message.extend_from_slice(&write(&mut noise, me)?);
         Ok((Self { noise, peer: *peer }, message))
     }
@@ -129,7 +124,8 @@ impl Initiator {
     /// Takes the reply. The session stands if the device that was asked for made it and its certificate proves the role.
     pub fn finish(mut self, reply: &[u8], expected: &Expected<'_>) -> Result<Established, BadHandshake> {
         let introduction = read(&mut self.noise, reply)?;
-        establish(self.noise, introduction, self.peer.id(), expected)
+        let certificate = verify(&self.noise, &introduction, Some(&self.peer.id()), expected)?;
+        finish(self.noise, certificate, introduction.statement)
     }
 }
 
@@ -151,28 +147,15 @@ impl<'a> Responder<'a> {
     /// A first message can be recorded and played again by anyone. So do nothing for the peer, not even a log line that
     /// it acted, before [`Channel::open`] has opened its first record: only who holds the keys can make that.
     pub fn accept(&self, first: &[u8]) -> Result<(Vec<u8>, Established), BadHandshake> {
-        let (account, device, message) = header(first)?;
-        if account != account_id(self.expected.account_key) {
-            return Err(BadHandshake::Account);
-        }
-        let prologue = prologue((account, device), (self.me.account, self.me.keys.id()));
+        let message = message(first)?;
+        let prologue = prologue(self.me.account, self.me.keys.id());
         let mut noise = builder(&self.me, &prologue)?.build_responder()?;
         let introduction = read(&mut noise, message)?;
         // Before the reply: a stranger learns nothing of this device.
-        let certificate = verify(&noise, &introduction, &device, &self.expected)?;
+        let certificate = verify(&noise, &introduction, None, &self.expected)?;
         let reply = write(&mut noise, &self.me)?;
         Ok((reply, finish(noise, certificate, introduction.statement)?))
     }
-}
-
-fn establish(
-    noise: HandshakeState,
-    introduction: Introduction,
-    device: DeviceId,
-    expected: &Expected<'_>,
-) -> Result<Established, BadHandshake> {
-    let certificate = verify(&noise, &introduction, &device, expected)?;
-    finish(noise, certificate, introduction.statement)
 }
 
 fn finish(noise: HandshakeState, peer: DeviceCertificate, statement: u64) -> Result<Established, BadHandshake> {
@@ -184,15 +167,15 @@ fn finish(noise: HandshakeState, peer: DeviceCertificate, statement: u64) -> Res
     })
 }
 
-/// The certificate of the other end, if it is for the X25519 key that the handshake used.
+/// The certificate of the other end, if it is for the X25519 key that the handshake used, and for the device that was asked.
 fn verify(
     noise: &HandshakeState,
     introduction: &Introduction,
-    device: &DeviceId,
+    device: Option<&DeviceId>,
     expected: &Expected<'_>,
 ) -> Result<DeviceCertificate, BadHandshake> {
     let chain = &introduction.chain;
-    let certificate = chain.verify(expected.account_key, Some(device), expected.now, expected.standing)?;
+    let certificate = chain.verify(expected.account_key, device, expected.now, expected.standing)?;
     if noise.get_remote_static() != Some(certificate.keys.session.as_slice()) {
         return Err(BadHandshake::Keys);
     }
@@ -209,33 +192,18 @@ fn builder<'a>(me: &Me<'a>, prologue: &'a [u8]) -> Result<Builder<'a>, BadHandsh
         .local_private_key(me.keys.session().as_bytes())?)
 }
 
-fn prologue(initiator: (AccountId, DeviceId), responder: (AccountId, DeviceId)) -> Vec<u8> {
-    let ((from_account, from_device), (to_account, to_device)) = (initiator, responder);
-    [
-        PROLOGUE,
-        &[VERSION],
-        &from_account.0,
-        &to_account.0,
-        &from_device.0,
-        &to_device.0,
-    ]
-    .concat()
+fn prologue(account: AccountId, device: DeviceId) -> Vec<u8> {
+    [PROLOGUE, &[VERSION], &account.0, &device.0].concat()
 }
 
-fn header(first: &[u8]) -> Result<(AccountId, DeviceId, &[u8]), BadHandshake> {
-    match first.first() {
-        None => return Err(BadHandshake::Malformed),
-        Some(&VERSION) => {}
-        Some(_) => return Err(BadHandshake::Version),
+/// The Noise message in a first message.
+fn message(first: &[u8]) -> Result<&[u8], BadHandshake> {
+    match first.split_first() {
+        _ if first.len() > HANDSHAKE_MAX => Err(BadHandshake::Malformed),
+        Some((&VERSION, message)) => Ok(message),
+        Some(_) => Err(BadHandshake::Version),
+        None => Err(BadHandshake::Malformed),
     }
-    if first.len() < HEADER_LEN || first.len() > HANDSHAKE_MAX {
-        return Err(BadHandshake::Malformed);
-    }
-    let (header, message) = first.split_at(HEADER_LEN);
-    let (account, device) = header[1..].split_at(AccountId::LEN);
-    let account = AccountId::from_slice(account).map_err(|_| BadHandshake::Malformed)?;
-    let device = DeviceId::from_slice(device).map_err(|_| BadHandshake::Malformed)?;
-    Ok((account, device, message))
 }
 
 fn write(noise: &mut HandshakeState, me: &Me<'_>) -> Result<Vec<u8>, BadHandshake> {
@@ -385,11 +353,10 @@ pub(super) mod tests {
     fn the_bytes_of_a_handshake_never_change() {
         assert_eq!(NOISE, "Noise_IK_25519_ChaChaPoly_BLAKE2s");
         let (from, to) = (browser(), machine());
-        let ids = |party: &Party| (account().id(), party.keys.id());
-        let prologue = prologue(ids(&from), ids(&to));
+        let prologue = prologue(account().id(), to.keys.id());
         assert_eq!(
             hex::encode(&prologue),
-            "6265636b6f6e2073657373696f6e000184455a7f37229c289a4db0682d727caf568fef2401a9edccdb3184ae7fc98f1884455a7f37229c289a4db0682d727caf568fef2401a9edccdb3184ae7fc98f1808c2ff808ea596a82215b3982808fb22c2c4fb4f5d7c259c7cf31b81c00bc68425b4bb37c8e028f6949a6e7a35c0be4765852e6428cb05695f9041afbb3b4141"
+            "6265636b6f6e2073657373696f6e000284455a7f37229c289a4db0682d727caf568fef2401a9edccdb3184ae7fc98f1825b4bb37c8e028f6949a6e7a35c0be4765852e6428cb05695f9041afbb3b4141"
         );
         let me = from.me();
         let peer = to.keys.public();
@@ -403,7 +370,7 @@ pub(super) mod tests {
             .unwrap();
         assert_eq!(
             hex::encode(write(&mut noise, &me).unwrap()),
-            "f5b2d6e60f9477e310c2982daaa6c9136c108a1777c5947e448fa37d681745579bc9f156a572ee20b7a6d93bbb6c9838b2beb02cadcc7cf4723351b2f227bbec5fd016a124feb81b32d32184b6488e8cfd198f63c68eeb58feb35e838804a709822c42f0bfd42704b80b8255d1ece128d22a93478f6c5320f8c11f8d352d9c2fc73e23f88237ce7755bf65eb6edf21c5a6b8e2b1029d0b108b0639840b7fa1c9c92560146d9a2fab66ef9df4b68f0ea41f81ec62ce751ed7e11c9c7c30ac30ca37b21079d5f29bab494f045eccc0629d13307c0ca03e6d77c650e48fb1673118f3a39da5162dc80b0da1a3665131c466bd675568eb9c7dabfadaa08c8426338837990780195cf3bddbb5404770fc51b1e70cf1571e"
+            "f5b2d6e60f9477e310c2982daaa6c9136c108a1777c5947e448fa37d681745579bc9f156a572ee20b7a6d93bbb6c9838b2beb02cadcc7cf4723351b2f227bbec2894d807fc93386b772ed9053b1b502afd198f63c68eeb58feb35e838804a709822c42f0bfd42704b80b8255d1ece128d22a93478f6c5320f8c11f8d352d9c2fc73e23f88237ce7755bf65eb6edf21c5a6b8e2b1029d0b108b0639840b7fa1c9c92560146d9a2fab66ef9df4b68f0ea41f81ec62ce751ed7e11c9c7c30ac30ca37b21079d5f29bab494f045eccc0629d13307c0ca03e6d77c650e48fb1673118f3a39da5162dc80b0da1a3665131c466bd675568eb9c7dabfadaa08c8426338837990780193eda6dcba73b3111432e0b1215e55599"
         );
     }
 
@@ -484,15 +451,14 @@ pub(super) mod tests {
             chain: browser().chain,
         };
         let result = shake(&thief, &machine(), source(), controller());
-        assert_eq!(result.err(), Some(BadHandshake::Certificate(BadCertificate::Device)));
+        assert_eq!(result.err(), Some(BadHandshake::Keys));
     }
 
     #[test]
     fn a_certificate_under_its_own_id_does_not_work_with_another_x25519_key() {
         let (thief, to) = (device(99), machine());
         let stolen = browser();
-        let ids = ((account().id(), stolen.keys.id()), (account().id(), to.keys.id()));
-        let prologue = prologue(ids.0, ids.1);
+        let prologue = prologue(account().id(), to.keys.id());
         let me = Me {
             keys: &thief,
             ..stolen.me()
@@ -505,13 +471,7 @@ pub(super) mod tests {
             .build_initiator()
             .unwrap();
         let message = write(&mut noise, &me).unwrap();
-        let first = [
-            &[VERSION],
-            account().id().as_bytes(),
-            stolen.keys.id().as_bytes(),
-            &message,
-        ]
-        .concat();
+        let first = [&[VERSION], message.as_slice()].concat();
         assert_eq!(accept(&first).err(), Some(BadHandshake::Keys));
     }
 
@@ -540,13 +500,30 @@ pub(super) mod tests {
             statement: 0,
         };
         let (_, first) = Initiator::new(&me, account().id(), &machine().keys.public()).unwrap();
-        assert_eq!(accept(&first).err(), Some(BadHandshake::Account));
-        let me = Me {
-            account: account().id(),
-            ..me
-        };
-        let (_, first) = Initiator::new(&me, account().id(), &machine().keys.public()).unwrap();
         assert!(matches!(accept(&first).err(), Some(BadHandshake::Certificate(_))));
+    }
+
+    #[test]
+    fn a_machine_of_another_account_cannot_be_reached_by_mistake() {
+        let stranger = AccountKey::from_bytes(&[2; 32]);
+        let (_, first) = Initiator::new(&browser().me(), stranger.id(), &machine().keys.public()).unwrap();
+        assert_eq!(accept(&first).err(), Some(BadHandshake::Crypto));
+    }
+
+    #[test]
+    fn who_listens_on_the_way_learns_nothing_of_either_end() {
+        let (from, to) = (browser(), machine());
+        let (_, first) = Initiator::new(&from.me(), account().id(), &to.keys.public()).unwrap();
+        let (reply, _) = accept(&first).unwrap();
+        let seen = [first, reply].concat();
+        for party in [from, to] {
+            let id = party.keys.id();
+            let public = party.keys.public();
+            let account = account().id();
+            for known in [id.as_bytes(), account.as_bytes(), &public.session] {
+                assert!(!seen.windows(8).any(|bytes| known.windows(8).any(|part| part == bytes)));
+            }
+        }
     }
 
     #[test]
@@ -564,7 +541,7 @@ pub(super) mod tests {
     #[test]
     fn another_version_is_told_apart() {
         let (_, mut first) = Initiator::new(&browser().me(), account().id(), &machine().keys.public()).unwrap();
-        first[0] = 2;
+        first[0] = VERSION - 1;
         assert_eq!(accept(&first).err(), Some(BadHandshake::Version));
         assert_eq!(accept(&[]).err(), Some(BadHandshake::Malformed));
         assert_eq!(
@@ -600,7 +577,7 @@ pub(super) mod tests {
         #[test]
         fn any_bytes_are_safe_to_accept(bytes in prop::collection::vec(any::<u8>(), 0..1100)) {
             prop_assert!(accept(&bytes).is_err());
-            let versioned = [&[VERSION], account().id().as_bytes(), bytes.as_slice()].concat();
+            let versioned = [&[VERSION], bytes.as_slice()].concat();
             prop_assert!(accept(&versioned).is_err());
         }
     }

@@ -1,5 +1,7 @@
 //! Every frame and every signed value: its bytes are pinned, it comes back the same, and damaged bytes never panic.
 
+mod sample;
+
 use std::fmt::Debug;
 
 use proptest::prelude::*;
@@ -7,22 +9,21 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     api::drive::{Outdated, OutdatedPlace},
-    browse::{Answer, Ask, FromMachine, ListAsk, Page, ToMachine},
-    bulk::{CommitReply, CommitUpload, HaveRequest},
-    certificate::{DeviceCertificate, Role, SUITE},
-    chunk::{ChunkKey, ChunkRef},
-    commit::{ChainHead, Change, Commit},
-    device::{DeviceKind, InterfaceKind, NetAddress, Platform, RootView},
-    entry::{Direction, Entry, EntryKind, InDrive, SortKey, SourceStamp},
-    error::ErrorCode,
-    id::{ChunkId, Hash, RootId},
-    keys::{AccountKey, DeviceKeys},
-    limits::{Hours, Limits},
-    manifest::{Content, FileContent, Manifest},
-    order::{Order, OrderBody, Selection, UploadOrder},
-    path::{Name, RootPath},
-    statement::{Revocation, Standing},
+    browse::{Answer, Ask, Choice, FromMachine, ToMachine},
+    bulk::{
+        ChunkParts, CommitRecord, CommitReply, HaveRequest, ManifestsRequest, Outline, OutlineRequest, PartsRequest,
+        ReadRequest,
+    },
+    chunk::ChunkKey,
+    commit::{ChainHead, Change},
+    device::Platform,
+    entry::InDrive,
+    id::{ChunkId, Hash},
+    manifest::{Content, Manifest},
+    order::SentFile,
+    path::Name,
 };
+use sample::*;
 
 /// Calls `$visit` with the name and value of every pinned sample.
 macro_rules! for_each_sample {
@@ -61,6 +62,13 @@ macro_rules! for_each_sample {
                 state: TransferState::Partly,
                 progress: progress(),
                 error: Some(refusal())
+            })
+        );
+        $visit!(
+            "ToServer::Request ShowOrder",
+            request(Request::ShowOrder {
+                order: Box::new(signed_order()),
+                what: "Tender".into()
             })
         );
         $visit!(
@@ -208,6 +216,32 @@ macro_rules! for_each_sample {
         $visit!("ToMachine::Ask Wake", ask(Ask::Wake(vec![[1, 2, 3, 4, 5, 6]])));
         $visit!("ToMachine::Ask Order", ask(Ask::Order(Box::new(signed_order()))));
         $visit!(
+            "ToMachine::Ask Fetch",
+            ask(Ask::Fetch {
+                root: root(),
+                path: path(),
+                stamp: stamp(),
+                offset: 1 << 33,
+                len: 4096
+            })
+        );
+        $visit!("ToMachine::Ask Route", ask(Ask::Route));
+        $visit!(
+            "ToMachine::Ask OrderWith",
+            ask(Ask::OrderWith {
+                order: Box::new(signed_order()),
+                selection: vec![1, 2, 3]
+            })
+        );
+        $visit!(
+            "ToMachine::Ask Modes",
+            ask(Ask::Modes {
+                root: root(),
+                path: path(),
+                names: vec![Name::new("a").unwrap()]
+            })
+        );
+        $visit!(
             "FromMachine::Opened",
             FromMachine::Opened {
                 statement: None,
@@ -228,6 +262,21 @@ macro_rules! for_each_sample {
             answer(Ok(Answer::States(vec![InDrive::Safe, InDrive::Unknown])))
         );
         $visit!("FromMachine::Reply Done", answer(Ok(Answer::Done)));
+        $visit!(
+            "FromMachine::Reply Fetched",
+            answer(Ok(Answer::Fetched {
+                bytes: vec![1, 2, 3],
+                hash: Hash::of(&[1, 2, 3])
+            }))
+        );
+        $visit!(
+            "FromMachine::Reply Route",
+            answer(Ok(Answer::Route(crate::browse::Route::Lan)))
+        );
+        $visit!(
+            "FromMachine::Reply Modes",
+            answer(Ok(Answer::Modes(vec![0o644, 0])))
+        );
         $visit!("FromMachine::Reply refused", answer(Err(refusal())));
         $visit!("Order", order());
         $visit!("Commit", commit());
@@ -277,6 +326,170 @@ macro_rules! for_each_sample {
             "CommitReply::Missing",
             CommitReply::Missing(vec![ChunkId([1; 32])])
         );
+        $visit!(
+            "ToServer::Request Holders",
+            request(Request::Holders { transfer: transfer() })
+        );
+        $visit!(
+            "ToServer::Request IsOpen",
+            request(Request::IsOpen { transfer: transfer() })
+        );
+        $visit!(
+            "ToServer::Request ChunkKey",
+            request(Request::ChunkKey { space: space() })
+        );
+        $visit!(
+            "FromServer::Reply ChunkKey",
+            FromServer::Reply {
+                id: 7,
+                result: Ok(Box::new(Reply::ChunkKey(ChunkKey([8; 32]))))
+            }
+        );
+        $visit!(
+            "FromServer::Reply CopyGrant",
+            FromServer::Reply {
+                id: 7,
+                result: Ok(Box::new(Reply::CopyGrant(Box::new(copy_grant()))))
+            }
+        );
+        $visit!(
+            "FromServer::Reply Holders",
+            FromServer::Reply {
+                id: 7,
+                result: Ok(Box::new(Reply::Holders {
+                    holders: vec![holder()],
+                    own_address: "203.0.113.8".into()
+                }))
+            }
+        );
+        $visit!("FromServer::News", FromServer::News { transfer: transfer() });
+        $visit!("ToMachine::Ask Ignore", ask(Ask::Ignore { root: root() }));
+        $visit!(
+            "ToMachine::Ask SetIgnore",
+            ask(Ask::SetIgnore {
+                root: root(),
+                patterns: "*.tmp".into()
+            })
+        );
+        $visit!(
+            "ToMachine::Ask PreviewIgnore",
+            ask(Ask::PreviewIgnore {
+                root: root(),
+                patterns: "*.tmp".into()
+            })
+        );
+        $visit!(
+            "ToMachine::Ask Conflicts",
+            ask(Ask::Conflicts {
+                root: Some(root()),
+                after: 3
+            })
+        );
+        $visit!(
+            "ToMachine::Ask Resolve",
+            ask(Ask::Resolve {
+                transfer: transfer(),
+                path: path(),
+                choice: Choice::Ours
+            })
+        );
+        $visit!(
+            "ToMachine::Ask Present",
+            ask(Ask::Present(Box::new(signed_order())))
+        );
+        $visit!(
+            "ToMachine::Ask Piece",
+            ask(Ask::Piece {
+                transfer: transfer(),
+                path: path(),
+                manifest: Hash([3; 32]),
+                stamp: stamp(),
+                offset: 1 << 33,
+                len: 4096
+            })
+        );
+        $visit!(
+            "FromMachine::Reply Ignore",
+            answer(Ok(Answer::Ignore("*.tmp".into())))
+        );
+        $visit!(
+            "FromMachine::Reply Skipped",
+            answer(Ok(Answer::Skipped {
+                files: 2,
+                bytes: 300,
+                first: vec![path()],
+                is_whole: true
+            }))
+        );
+        $visit!(
+            "FromMachine::Reply Conflicts",
+            answer(Ok(Answer::Conflicts {
+                conflicts: vec![conflict()],
+                total: 1
+            }))
+        );
+        $visit!("Order to watch", watched());
+        $visit!("Order to follow", followed());
+        $visit!("Order to receive", received());
+        $visit!(
+            "SentFile",
+            SentFile {
+                path: path(),
+                manifest: vec![1, 2]
+            }
+        );
+        $visit!(
+            "Change::Move",
+            Change::Move {
+                from: path(),
+                to: path()
+            }
+        );
+        $visit!(
+            "CommitRecord",
+            CommitRecord {
+                commit: commit_upload().commit,
+                changes: vec![1, 2]
+            }
+        );
+        $visit!(
+            "ManifestsRequest",
+            ManifestsRequest {
+                manifests: vec![Hash([3; 32])]
+            }
+        );
+        $visit!(
+            "ReadRequest",
+            ReadRequest {
+                chunks: vec![ChunkId([1; 32])],
+                bases: vec![ChunkId([2; 32])]
+            }
+        );
+        $visit!("OutlineRequest", OutlineRequest { path: path() });
+        $visit!(
+            "Outline",
+            Outline {
+                chunks: vec![([1; 8], 300_000)]
+            }
+        );
+        $visit!(
+            "PartsRequest",
+            PartsRequest {
+                path: path(),
+                chunks: vec![0, 300]
+            }
+        );
+        $visit!(
+            "ChunkParts",
+            ChunkParts {
+                id: ChunkId([1; 32]),
+                parts: vec![crate::delta::Part {
+                    hint: [2; 8],
+                    len: 2048
+                }]
+            }
+        );
+        $visit!("Recipe", recipe());
     };
 }
 
@@ -371,329 +584,4 @@ fn damage_it<T: Serialize + DeserializeOwned>(
     let _ = decode::<T>(&bytes);
     bytes.truncate(cut.index(bytes.len()));
     let _ = decode::<T>(&bytes);
-}
-
-fn account() -> AccountKey {
-    AccountKey::from_bytes(&[1; 32])
-}
-
-fn controller() -> DeviceKeys {
-    DeviceKeys::from_bytes(&[2; 64])
-}
-
-fn machine() -> DeviceKeys {
-    DeviceKeys::from_bytes(&[3; 64])
-}
-
-fn chain(keys: &DeviceKeys, kind: DeviceKind, role: Role) -> Chain {
-    let certificate = DeviceCertificate {
-        suite: SUITE,
-        account: account().id(),
-        keys: keys.public(),
-        kind,
-        role,
-        issued: Timestamp(1_000),
-        not_after: None,
-        epoch: 0,
-    };
-    Chain::by_account(&certificate, &account())
-}
-
-fn transfer() -> TransferId {
-    TransferId::new(Timestamp(1_700_000_000_000), [8; 10])
-}
-
-fn space() -> SpaceId {
-    SpaceId::new(Timestamp(1_600_000_000_000), [4; 10])
-}
-
-fn root() -> RootId {
-    RootId([0x11; 16])
-}
-
-fn path() -> RootPath {
-    RootPath::new(&b"Tender/\xff\n2026"[..]).unwrap()
-}
-
-fn label(text: &str) -> Label {
-    Label::new(text).unwrap()
-}
-
-fn refusal() -> Refusal {
-    Refusal::new(ErrorCode::Away, "office-pc is away")
-}
-
-fn request(body: Request) -> ToServer {
-    ToServer::Request {
-        id: 7,
-        body: Box::new(body),
-    }
-}
-
-fn ask(body: Ask) -> ToMachine {
-    ToMachine::Ask { id: 7, body }
-}
-
-fn answer(result: Result<Answer, Refusal>) -> FromMachine {
-    FromMachine::Reply { id: 7, result }
-}
-
-fn problem() -> Problem {
-    Problem {
-        path: path(),
-        code: ErrorCode::NotReadable,
-        message: "give the right".into(),
-    }
-}
-
-fn progress() -> Progress {
-    Progress {
-        files_total: 1,
-        files_done: 2,
-        bytes_total: 300,
-        bytes_done: 70_000,
-        bytes_sent: 5,
-        failed: 6,
-        torn: 7,
-        walked: true,
-        files_unchanged: 8,
-        bytes_present: 9,
-    }
-}
-
-fn root_view() -> RootView {
-    RootView {
-        id: root(),
-        name: label("Documents"),
-        writable: false,
-    }
-}
-
-fn hello() -> Hello {
-    Hello {
-        name: label("office-pc"),
-        kind: DeviceKind::Agent,
-        os: "Debian 12".into(),
-        version: "0.1.0".into(),
-        platform: Platform::Unix,
-        addresses: vec![address()],
-        lan_port: Some(8441),
-        roots: vec![root_view()],
-        statement: 3,
-    }
-}
-
-fn address() -> NetAddress {
-    NetAddress {
-        address: "192.168.1.7".into(),
-        prefix: 24,
-        interface: "eth0".into(),
-        kind: InterfaceKind::Ethernet,
-        mac: Some("aa:bb:cc:dd:ee:ff".into()),
-    }
-}
-
-fn auth() -> Auth {
-    let claim = AuthClaim {
-        origin: "https://drive.example".into(),
-        device: machine().id(),
-        server_nonce: [9; 32],
-        own_nonce: [10; 32],
-        version: ControlVersion::V1,
-    };
-    Auth {
-        chain: chain(&machine(), DeviceKind::Agent, Role::Source),
-        claim: Signed::sign(&claim, machine().signing()),
-        hello: hello(),
-    }
-}
-
-fn statement() -> Signed<Statement> {
-    let revocation: Revocation = Standing::default()
-        .revoke(&account().public(), &[controller().id()], Timestamp(2_000))
-        .unwrap();
-    Signed::sign(&Statement::Revocation(revocation), account().signing())
-}
-
-fn welcome() -> Welcome {
-    Welcome {
-        account: account().id(),
-        account_key: account().public(),
-        space: space(),
-        name: label("office-pc"),
-        now: Timestamp(1_700_000_000_000),
-        statement: Some(statement()),
-    }
-}
-
-fn order() -> Order {
-    Order {
-        suite: 0,
-        signer: controller().id(),
-        signer_account: account().id(),
-        target_account: account().id(),
-        target: machine().id(),
-        id: transfer(),
-        issued: Timestamp(1_700_000_000_000),
-        expires: Timestamp(1_700_000_600_000),
-        body: OrderBody::Upload(UploadOrder {
-            root: root(),
-            root_name: label("Documents"),
-            space: space(),
-            selection: Selection::Inline(vec![path()]),
-        }),
-    }
-}
-
-fn signed_order() -> SignedOrder {
-    SignedOrder {
-        order: Signed::sign(&order(), controller().signing()),
-        signer: chain(&controller(), DeviceKind::Cli, Role::Controller),
-    }
-}
-
-fn transfer_view() -> TransferView {
-    TransferView {
-        id: transfer(),
-        device: machine().id(),
-        machine: "office-pc".into(),
-        root: "Documents".into(),
-        what: "Tender".into(),
-        state: TransferState::Running,
-        hold: Hold::None,
-        progress: progress(),
-        error: None,
-        created: Timestamp(1),
-        expires: Timestamp(2),
-        ended: None,
-        revision: 9,
-        priority: Priority::High,
-    }
-}
-
-fn grant() -> UploadGrant {
-    UploadGrant {
-        ticket: [7; 32],
-        space: space(),
-        chunk_key: ChunkKey([8; 32]),
-        head: ChainHead::EMPTY,
-        epoch: 4,
-    }
-}
-
-fn device_view() -> DeviceView {
-    DeviceView {
-        id: machine().id(),
-        name: label("office-pc"),
-        kind: DeviceKind::Agent,
-        os: "Debian 12".into(),
-        version: "0.1.0".into(),
-        platform: Platform::Unix,
-        online: true,
-        address: "203.0.113.9".into(),
-        port: 40_000,
-        addresses: vec![address()],
-        lan_port: None,
-        roots: vec![root_view()],
-        first_seen: Timestamp(1),
-        last_seen: Timestamp(2),
-        revoked: false,
-        joined_by_code: true,
-        certificate: chain(&machine(), DeviceKind::Agent, Role::Source),
-        limits: limits(),
-    }
-}
-
-fn limits() -> Limits {
-    Limits {
-        rate: Some(1 << 20),
-        full_speed: Some(Hours { from: 1320, to: 420 }),
-    }
-}
-
-fn list_ask() -> ListAsk {
-    ListAsk {
-        root: root(),
-        path: path(),
-        sort: SortKey::Size,
-        direction: Direction::Descending,
-        offset: 500,
-        max_bytes: 65_536,
-        snapshot: Some(2),
-    }
-}
-
-fn stamp() -> SourceStamp {
-    SourceStamp {
-        size: 5,
-        mtime_ns: -6,
-        ctime_ns: 7,
-        file_id: 8,
-    }
-}
-
-fn page() -> Page {
-    let entry = Entry {
-        name: Name::new(&b"\xfe"[..]).unwrap(),
-        kind: EntryKind::Symlink,
-        stamp: stamp(),
-        target: Some(b"/etc".to_vec()),
-    };
-    Page {
-        snapshot: 2,
-        total: 1,
-        offset: 0,
-        entries: vec![entry],
-        next: 1,
-    }
-}
-
-fn file_manifest() -> Manifest {
-    let chunks = vec![ChunkRef {
-        id: ChunkId([1; 32]),
-        len: 5,
-    }];
-    let file = FileContent {
-        stamp: stamp(),
-        read_ns: 9,
-        hash: Hash([2; 32]),
-        crc32: 0xdead_beef,
-        torn: false,
-        sparse: true,
-        chunks,
-    };
-    Manifest {
-        suite: 0,
-        mode: 0o644,
-        mtime_ns: -6,
-        content: Content::File(file),
-    }
-}
-
-fn commit() -> Commit {
-    Commit {
-        suite: 0,
-        space: space(),
-        device: machine().id(),
-        root: root(),
-        number: 1,
-        parent: Hash([0; 32]),
-        changes: Hash::of(&encode(&changes())),
-        at: Timestamp(3),
-    }
-}
-
-fn changes() -> Vec<Change> {
-    vec![Change::Put {
-        path: path(),
-        manifest: Hash::of(&encode(&file_manifest())),
-    }]
-}
-
-fn commit_upload() -> CommitUpload {
-    CommitUpload {
-        commit: Signed::sign(&commit(), machine().signing()),
-        changes: encode(&changes()),
-        manifests: vec![encode(&file_manifest())],
-    }
 }

@@ -11,10 +11,10 @@ use beckon_shared::{
         drive::{Heads, Outdated},
         join::{Join, Joined},
     },
-    bulk::{Bitmap, CommitReply, CommitUpload, HaveRequest},
+    bulk::{Bitmap, ChunkHeader, CommitReply, CommitUpload, Encoding, HaveRequest, ManifestsRequest, ReadRequest},
     commit::{ChainHead, commit_hash},
     error::{ErrorCode, Refusal},
-    id::SignInId,
+    id::{ChunkId, SignInId},
     keys::account_id,
     wire,
 };
@@ -49,6 +49,9 @@ pub(super) fn answer(state: &State, request: &Request) -> Response {
             epoch: 1,
             places: Vec::new(),
         }),
+        ("GET", ["bulk", _, "commits"]) => bytes(commits(state, &request.path)),
+        ("POST", ["bulk", _, "manifests"]) => bytes(manifests(state, &request.body)),
+        ("POST", ["bulk", _, "read"]) => bytes(chunks(state, &request.body)),
         ("GET", ["bulk", _, "selection"]) => bytes(state.lies().selection.clone()),
         ("POST", ["bulk", _, "have"]) => bytes(nothing_missing(&request.body)),
         ("POST", ["bulk", _, "chunks"]) => bytes(Vec::new()),
@@ -111,6 +114,48 @@ fn signed_in(state: &State, body: &[u8]) -> SignedIn {
 fn nothing_missing(body: &[u8]) -> Vec<u8> {
     let have: HaveRequest = wire::decode(body).unwrap();
     wire::encode(&Bitmap::of(have.chunks.iter().map(|_| false)))
+}
+
+fn commits(state: &State, path: &str) -> Vec<u8> {
+    let after: usize = path.split("after=").nth(1).unwrap().parse().unwrap();
+    let lies = state.lies();
+    let Some(copies) = &lies.copies else { return Vec::new() };
+    let after = if copies.from_the_start { 0 } else { after };
+    let some = copies.commits.iter().skip(after);
+    some.flat_map(|record| counted(&wire::encode(record))).collect()
+}
+
+fn manifests(state: &State, body: &[u8]) -> Vec<u8> {
+    let asked: ManifestsRequest = wire::decode(body).unwrap();
+    let lies = state.lies();
+    let manifest = |hash| lies.copies.as_ref()?.manifests.get(hash);
+    let answered = asked.manifests.iter();
+    answered
+        .flat_map(|hash| counted(manifest(hash).map_or(&[], Vec::as_slice)))
+        .collect()
+}
+
+fn counted(bytes: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(bytes.len()).unwrap();
+    [&len.to_le_bytes(), bytes].concat()
+}
+
+/// Under the name that was asked for stands whatever the server has there.
+fn chunks(state: &State, body: &[u8]) -> Vec<u8> {
+    let asked: ReadRequest = wire::decode(body).unwrap();
+    let lies = state.lies();
+    let chunk = |id: &ChunkId| {
+        let bytes = lies.copies.as_ref()?.chunks.get(id)?;
+        let len = u32::try_from(bytes.len()).unwrap();
+        let header = ChunkHeader {
+            id: *id,
+            encoding: Encoding::Plain,
+            len,
+            stored_len: len,
+        };
+        Some([header.to_bytes().as_slice(), bytes].concat())
+    };
+    asked.chunks.iter().filter_map(chunk).flatten().collect()
 }
 
 fn commit(state: &State, body: &[u8]) -> Vec<u8> {

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use beckon_shared::{
-    bulk::UploadGrant,
+    bulk::{CopyGrant, UploadGrant},
     chunk::ChunkKey,
     device::DeviceKind,
+    error::Refusal,
     keys::account_id,
+    order::SignedOrder,
+    transfer::{Hold, Priority, Progress, TransferState, TransferView},
     wire::{self, Auth, FromServer, Part, Place, Reply, Request, ToServer, Welcome},
 };
 use futures_util::{SinkExt, StreamExt};
@@ -17,10 +20,13 @@ use tokio::{
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
 use super::{
-    account::now,
+    account::{new_transfer_id, now},
     line,
-    server::{Lies, Relay, State},
+    server::{Lies, Relay, Shown, State},
 };
+
+/// Of the space.
+pub(super) const CHUNK_KEY: ChunkKey = ChunkKey([5; 32]);
 
 pub(super) async fn serve(state: Arc<State>, mut socket: WebSocketStream<TcpStream>) {
     let (sender, mut queue) = unbounded_channel();
@@ -51,7 +57,7 @@ fn take(state: &State, sender: &UnboundedSender<Message>, bytes: &[u8]) {
         }
         ToServer::Request { id, body } => {
             if let Some(reply) = reply(state, &body) {
-                let result = Ok(Box::new(reply));
+                let result = reply.map(Box::new);
                 send(sender, &FromServer::Reply { id, result });
             }
             state.seen().requests.push(*body);
@@ -105,13 +111,54 @@ fn send(sender: &UnboundedSender<Message>, frame: &FromServer) {
     let _ = sender.send(Message::Binary(wire::encode(frame).into()));
 }
 
-fn reply(state: &State, request: &Request) -> Option<Reply> {
+fn reply(state: &State, request: &Request) -> Option<Result<Reply, Refusal>> {
     match request {
-        Request::OpenSession { .. } => Some(Reply::Ticket(open_session(state))),
+        Request::OpenSession { .. } => Some(Ok(Reply::Ticket(open_session(state)))),
         Request::BeginTransfer { .. } if state.lies().withholds_grants => None,
-        Request::BeginTransfer { .. } => Some(Reply::Grant(Box::new(grant(state)))),
-        Request::PlaceOrder { .. } | Request::ReportProblems { .. } | Request::EndTransfer { .. } => Some(Reply::Done),
+        Request::BeginTransfer { .. } if state.lies().copies.is_some() => {
+            Some(Ok(Reply::CopyGrant(Box::new(copy_grant(state)))))
+        }
+        Request::BeginTransfer { .. } => Some(Ok(Reply::Grant(Box::new(grant(state))))),
+        Request::ShowOrder { order, what } => shown(state, order, what),
+        Request::Holders { .. } => Some(Ok(Reply::Holders {
+            holders: Vec::new(),
+            own_address: String::new(),
+        })),
+        Request::IsOpen { .. } | Request::ChunkKey { .. } => Some(Ok(Reply::Done)),
+        Request::PlaceOrder { .. } | Request::ReportProblems { .. } | Request::EndTransfer { .. } => {
+            Some(Ok(Reply::Done))
+        }
     }
+}
+
+fn shown(state: &State, order: &SignedOrder, what: &str) -> Option<Result<Reply, Refusal>> {
+    let order = order.order.peek().unwrap();
+    let id = match state.lies().shown {
+        Shown::Truly => order.id,
+        Shown::AsAnother => new_transfer_id(),
+        Shown::Refused(code) => return Some(Err(Refusal::new(code, "this server takes no such order"))),
+        Shown::Unanswered => return None,
+    };
+    Some(Ok(Reply::Transfer(Box::new(TransferView {
+        id,
+        device: order.target,
+        machine: "desk".to_owned(),
+        root: "Documents".to_owned(),
+        what: what.to_owned(),
+        state: TransferState::Queued,
+        hold: Hold::None,
+        progress: Progress::default(),
+        error: None,
+        created: now(),
+        expires: order.expires,
+        ended: None,
+        revision: 1,
+        priority: Priority::default(),
+        task: Default::default(),
+        from: None,
+        root_id: order.body.root(),
+        origin: None,
+    }))))
 }
 
 fn open_session(state: &State) -> [u8; 32] {
@@ -129,13 +176,22 @@ fn open_session(state: &State) -> [u8; 32] {
     ticket
 }
 
+fn copy_grant(state: &State) -> CopyGrant {
+    let origin = state.lies().copies.as_ref().and_then(|copies| copies.origin.clone());
+    CopyGrant {
+        ticket: state.wiring().ticket(),
+        chunk_key: CHUNK_KEY,
+        origin,
+    }
+}
+
 /// The epoch is another one each time, so that the machine trusts nothing that it remembers and opens what it uploads.
 fn grant(state: &State) -> UploadGrant {
     let mut wiring = state.wiring();
     UploadGrant {
         ticket: wiring.ticket(),
         space: state.space,
-        chunk_key: ChunkKey([5; 32]),
+        chunk_key: CHUNK_KEY,
         head: wiring.head,
         epoch: wiring.tickets,
     }

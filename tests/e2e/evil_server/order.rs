@@ -192,7 +192,9 @@ fn a_narrow_order_is_not_made_a_wide_one() {
     let signed = scene.owner.sign(&narrow);
     let mut wide = narrow;
     for selection in [vec![RootPath::root()], vec![RootPath::new(SECRET).unwrap()]] {
-        let OrderBody::Upload(upload) = &mut wide.body;
+        let OrderBody::Upload(upload) = &mut wide.body else {
+            unreachable!("an upload");
+        };
         upload.selection = Selection::Inline(selection);
         let mut order = signed.clone();
         order.order.bytes = wire::encode(&wide);
@@ -214,7 +216,9 @@ fn a_selection_that_travels_beside_its_order_is_not_swapped() {
     assert!(matches!(selection, Selection::Detached(_)));
     let (_, swapped) = Selection::of(paths(SECRET));
     let mut order = scene.order(&scene.owner, "");
-    let OrderBody::Upload(upload) = &mut order.body;
+    let OrderBody::Upload(upload) = &mut order.body else {
+        unreachable!("an upload");
+    };
     upload.selection = selection;
     scene.server.lie(|lies| lies.selection = swapped.unwrap());
     scene.allow(order.id);
@@ -234,6 +238,7 @@ fn an_order_for_another_machine_or_account_opens_no_file() {
             selection,
             ..upload
         }),
+        other => other,
     };
     let secret = Selection::Inline(vec![RootPath::new(SECRET).unwrap()]);
     let sign = |order: Order| scene.owner.sign(&order);
@@ -317,7 +322,9 @@ fn an_order_out_of_its_time_opens_no_file() {
 fn an_order_for_a_root_under_another_name_opens_no_file() {
     let scene = Scene::new();
     let mut order = scene.order(&scene.owner, SECRET);
-    let OrderBody::Upload(upload) = &mut order.body;
+    let OrderBody::Upload(upload) = &mut order.body else {
+        unreachable!("an upload");
+    };
     upload.root_name = beckon_shared::path::Label::new("Public").unwrap();
     scene.allow(order.id);
     scene.push(&scene.owner.sign(&order));

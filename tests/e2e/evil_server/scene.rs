@@ -15,13 +15,13 @@ use beckon_shared::{
     transfer::TransferState,
     wire::{self, Auth, FromServer, Request},
 };
-use beckon_tests::Machine;
+use beckon_tests::{Joining, Machine};
 use tempfile::TempDir;
 
 use super::{
     account::{Account, Device, EPOCH, HOUR, new_transfer_id, now},
     opens::Opens,
-    server::{EvilServer, Lies, Relay, Seen},
+    server::{EvilServer, Lies, Relay, Seen, Shown},
 };
 
 /// The one file that honest orders of [`Scene::assert_untouched`] ask for.
@@ -47,15 +47,20 @@ pub(super) struct Scene {
 impl Scene {
     #[track_caller]
     pub(super) fn new() -> Self {
+        Self::with(|joining| joining)
+    }
+
+    /// The machine joins with what `open` opens besides.
+    #[track_caller]
+    pub(super) fn with(open: impl FnOnce(Joining) -> Joining) -> Self {
         let ann = Account::new(1);
         let folder = tempfile::tempdir().unwrap();
         fill(folder.path());
         let code = JoinCode::new([9; 16]);
         let server = EvilServer::start(truths(&ann, &code));
         let opens = Opens::watch(folder.path());
-        let machine = Machine::join_with(server.url(), &code.text(), "desk")
-            .root("Documents", folder.path())
-            .start();
+        let joining = Machine::join_with(server.url(), &code.text(), "desk").root("Documents", folder.path());
+        let machine = open(joining).start();
         let scene = Self {
             owner: ann.controller(2),
             ann,
@@ -271,6 +276,7 @@ fn truths(ann: &Account, code: &JoinCode) -> Lies {
         statement: None,
         orders: Vec::new(),
         withholds_grants: false,
+        shown: Shown::Truly,
         devices: Vec::new(),
         relay: Relay::ToMachine,
         offer: OfferView {
@@ -283,5 +289,6 @@ fn truths(ann: &Account, code: &JoinCode) -> Lies {
         },
         proved: None,
         selection: Vec::new(),
+        copies: None,
     }
 }

@@ -11,9 +11,12 @@ use beckon_shared::{
         account::{Proved, SignInFinish, SignInStart},
         join::{NewJoinCode, OfferView},
     },
+    bulk::CommitRecord,
+    certificate::Chain,
     commit::ChainHead,
     device::DeviceView,
-    id::SpaceId,
+    error::ErrorCode,
+    id::{ChunkId, Hash, SpaceId},
     order::SignedOrder,
     route,
     signature::{PublicKey, Signed},
@@ -55,6 +58,8 @@ pub(super) struct Lies {
     pub(super) orders: Vec<SignedOrder>,
     /// Whether a machine that sets out to upload gets no answer.
     pub(super) withholds_grants: bool,
+    /// What a machine is told that shows an order.
+    pub(super) shown: Shown,
     /// The control list.
     pub(super) devices: Vec<DeviceView>,
     /// What becomes of a session that a controller asks for.
@@ -67,6 +72,21 @@ pub(super) struct Lies {
     pub(super) proved: Option<Proved>,
     /// For every order whose selection travels beside it.
     pub(super) selection: Vec<u8>,
+    /// For every order to copy. Without it, such orders get what an upload gets.
+    pub(super) copies: Option<Copies>,
+}
+
+/// What a machine is told that copies.
+#[derive(Clone)]
+pub(super) struct Copies {
+    /// Said to be of the device that is followed.
+    pub(super) origin: Option<Chain>,
+    /// Behind every number: whatever is asked for, all of them from that place on.
+    pub(super) commits: Vec<CommitRecord>,
+    /// Whether the number that is asked for is looked at.
+    pub(super) from_the_start: bool,
+    pub(super) manifests: HashMap<Hash, Vec<u8>>,
+    pub(super) chunks: HashMap<ChunkId, Vec<u8>>,
 }
 
 /// What becomes of a session that a controller asks for.
@@ -76,6 +96,19 @@ pub(super) enum Relay {
     ToMachine,
     /// The server takes the machine's end, see [`EvilServer::taken_line`].
     ToServer,
+}
+
+/// What a machine is told that shows an order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// It is a transfer.
+    Truly,
+    /// Another order is one.
+    AsAnother,
+    /// It stands for nothing, for this reason.
+    Refused(ErrorCode),
+    /// Nothing.
+    Unanswered,
 }
 
 /// What the server was told.

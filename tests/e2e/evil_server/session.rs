@@ -5,8 +5,9 @@ use std::path::Path;
 use beckon_shared::{
     browse::{Answer, Ask, FromMachine, ListAsk, ToMachine},
     certificate::{Chain, Role},
-    entry::{Direction, SortKey},
-    id::{AccountId, DeviceId},
+    entry::{Direction, SortKey, SourceStamp},
+    error::{ErrorCode, Refusal},
+    id::Hash,
     keys::DeviceKeys,
     path::RootPath,
     session::{Channel, Expected, Initiator, Me, NOISE, Opened, PROLOGUE, VERSION},
@@ -18,7 +19,7 @@ use beckon_shared::{
 use super::{
     account::{Account, DAY, Device, device_keys, now},
     line::Line,
-    scene::{SECRET, Scene},
+    scene::{DIARY, SECRET, Scene},
 };
 
 /// An open session with the machine, the test being the controller.
@@ -53,6 +54,16 @@ impl Session {
             statement: Some(Box::new(statement.clone())),
         });
         session.hear();
+    }
+
+    /// Asks the machine for something, and waits for its answer.
+    #[track_caller]
+    pub(super) fn ask(&mut self, body: Ask) -> Result<Answer, Refusal> {
+        self.say(&ToMachine::Ask { id: 7, body });
+        match self.hear() {
+            Some(FromMachine::Reply { id: 7, result }) => result,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Panics unless the machine ends the session without another answer.
@@ -123,10 +134,9 @@ pub(super) fn assert_refused(scene: &Scene, first: Vec<u8>) {
     line.assert_mute();
 }
 
-/// A first message in which nothing need belong together: the ids in front, the certificate, the key of the handshake.
-fn forged(scene: &Scene, (account, device): (AccountId, DeviceId), chain: &Chain, keys: &DeviceKeys) -> Vec<u8> {
-    let to = [scene.ann.id().0, scene.desk().0];
-    let prologue = [PROLOGUE, &[VERSION], &account.0, &to[0], &device.0, &to[1]].concat();
+/// A first message in which the certificate and the key of the handshake need not belong together.
+fn forged(scene: &Scene, chain: &Chain, keys: &DeviceKeys) -> Vec<u8> {
+    let prologue = [PROLOGUE, &[VERSION], &scene.ann.id().0, &scene.desk().0].concat();
     let secret = &keys.to_bytes()[32..];
     let builder = snow::Builder::new(NOISE.parse().unwrap()).prologue(&prologue).unwrap();
     let builder = builder.local_private_key(secret).unwrap();
@@ -136,7 +146,7 @@ fn forged(scene: &Scene, (account, device): (AccountId, DeviceId), chain: &Chain
     let len = noise
         .write_message(&wire::encode(&(chain, 0_u64)), &mut message)
         .unwrap();
-    [&[VERSION], account.as_bytes(), device.as_bytes(), &message[..len]].concat()
+    [&[VERSION], &message[..len]].concat()
 }
 
 fn list(scene: &Scene) -> Ask {
@@ -154,12 +164,7 @@ fn list(scene: &Scene) -> Ask {
 #[test]
 fn an_honest_session_lists_a_folder_which_is_seen() {
     let scene = Scene::new();
-    let first = forged(
-        &scene,
-        (scene.ann.id(), scene.owner.id()),
-        &scene.owner.chain,
-        &scene.owner.keys,
-    );
+    let first = forged(&scene, &scene.owner.chain, &scene.owner.keys);
     let mut line = scene.server.dial_machine();
     line.send(first);
     assert!(
@@ -188,16 +193,10 @@ fn a_session_with_keys_that_the_account_did_not_certify_is_refused() {
     let (owner, stranger) = (&scene.owner, Account::new(66));
     let foreign = stranger.controller(67);
     let posing = stranger.device(67, |certificate| certificate.account = scene.ann.id());
-    let (ann, theirs) = (scene.ann.id(), stranger.id());
     assert_refused(&scene, first_message(&scene, &foreign));
     assert_refused(&scene, first_message(&scene, &posing));
-    for (account, device, chain) in [
-        (ann, foreign.id(), &foreign.chain),
-        (theirs, foreign.id(), &posing.chain),
-        (ann, owner.id(), &posing.chain),
-        (ann, foreign.id(), &owner.chain),
-    ] {
-        assert_refused(&scene, forged(&scene, (account, device), chain, &foreign.keys));
+    for chain in [&foreign.chain, &posing.chain, &owner.chain] {
+        assert_refused(&scene, forged(&scene, chain, &foreign.keys));
     }
     scene.assert_untouched();
 }
@@ -208,23 +207,17 @@ fn a_session_with_a_swapped_x25519_key_is_refused() {
     let owner = &scene.owner;
     let evil = device_keys(67);
     // A genuine certificate, of a device whose secrets the server does not hold.
-    assert_refused(
-        &scene,
-        forged(&scene, (scene.ann.id(), owner.id()), &owner.chain, &evil),
-    );
+    assert_refused(&scene, forged(&scene, &owner.chain, &evil));
     // Its signing key beside another session key: another device.
     let mut mixed = *owner.keys.to_bytes();
     mixed[32..].copy_from_slice(&evil.to_bytes()[32..]);
     let mixed = DeviceKeys::from_bytes(&mixed);
-    assert_refused(
-        &scene,
-        forged(&scene, (scene.ann.id(), mixed.id()), &owner.chain, &mixed),
-    );
+    assert_refused(&scene, forged(&scene, &owner.chain, &mixed));
     // The other key written into the certificate.
     let at = position(&owner.chain.device.bytes, &owner.keys.public().session);
     let mut chain = owner.chain.clone();
     chain.device.bytes[at..at + 32].copy_from_slice(&evil.public().session);
-    assert_refused(&scene, forged(&scene, (scene.ann.id(), mixed.id()), &chain, &mixed));
+    assert_refused(&scene, forged(&scene, &chain, &mixed));
     scene.assert_untouched();
 }
 
@@ -234,11 +227,53 @@ pub(super) fn position(bytes: &[u8], part: &[u8]) -> usize {
 }
 
 #[test]
-fn a_session_of_a_device_that_is_no_controller_is_refused() {
+fn in_a_session_of_a_device_that_is_no_controller_nothing_is_told_and_no_file_is_opened() {
     let scene = Scene::new();
+    let (root, path) = (scene.root(), RootPath::new(DIARY).unwrap());
     for role in [Role::Source, Role::Copy] {
         let machine = scene.ann.device(21, |certificate| certificate.role = role);
-        assert_refused(&scene, first_message(&scene, &machine));
+        let mut session = Session::open(&scene, &machine);
+        let own_order = machine.sign(&scene.order(&machine, DIARY));
+        let honest = scene.owner.sign(&scene.order(&scene.owner, DIARY));
+        let transfer = honest.order.peek().unwrap().id;
+        let read = Ask::Read {
+            root,
+            path: path.clone(),
+            offset: 0,
+            len: 100,
+        };
+        let piece = Ask::Piece {
+            transfer,
+            path: path.clone(),
+            manifest: Hash([0; 32]),
+            stamp: SourceStamp {
+                size: 10,
+                mtime_ns: 0,
+                ctime_ns: 0,
+                file_id: 0,
+            },
+            offset: 0,
+            len: 10,
+        };
+        let asks = [
+            Ask::Roots,
+            read,
+            Ask::Stat {
+                root,
+                path: path.clone(),
+            },
+            Ask::Order(Box::new(own_order.clone())),
+            Ask::Present(Box::new(own_order)),
+            Ask::Present(Box::new(honest)),
+            piece,
+        ];
+        for ask in asks {
+            let refused = session.ask(ask.clone()).expect_err("it is refused");
+            assert!(
+                matches!(refused.code, ErrorCode::NotAllowed | ErrorCode::BadOrder),
+                "{ask:?}: {refused}"
+            );
+        }
     }
     let expired = scene
         .ann

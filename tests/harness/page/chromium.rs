@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, LazyLock, Mutex, Weak},
@@ -16,7 +17,7 @@ use thirtyfour::{
 };
 use tokio::runtime::Runtime;
 
-use crate::process::Process;
+use crate::{net::Host, process::Process};
 
 /// How many stories may have browsers at once: a Chromium keeps a core busy.
 const STORIES: usize = 2;
@@ -26,6 +27,9 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// So often is a chromedriver started that finds no port.
 const STARTS: usize = 5;
+
+/// Tells `chromium.sh` the namespace that Chromium is to run in.
+const NAMESPACE: &str = "BECKON_TEST_NAMESPACE";
 
 /// A phone's screen, in CSS pixels.
 const PHONE: (u32, u32) = (390, 844);
@@ -50,6 +54,10 @@ pub struct Options {
     pub(super) phone: bool,
     pub(super) dark: bool,
     languages: String,
+    /// The namespace that it runs in.
+    namespace: Option<String>,
+    args: Vec<String>,
+    env: Vec<(OsString, OsString)>,
 }
 
 impl Default for Options {
@@ -59,6 +67,9 @@ impl Default for Options {
             phone: false,
             dark: false,
             languages: "en-US,en".to_owned(),
+            namespace: None,
+            args: Vec::new(),
+            env: Vec::new(),
         }
     }
 }
@@ -79,6 +90,24 @@ impl Options {
     /// Whoever sits there likes it dark.
     pub fn dark(mut self) -> Self {
         self.dark = true;
+        self
+    }
+
+    /// On a computer of a network.
+    pub fn on(mut self, host: &Host) -> Self {
+        self.namespace = Some(host.namespace().to_owned());
+        self
+    }
+
+    /// Adds an argument for Chromium itself.
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Sets an environment variable of Chromium, for instance `HOME`.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
         self
     }
 
@@ -122,7 +151,7 @@ impl Chromium {
     }
 
     fn launch(options: &Options, folder: Arc<TempDir>, permit: Arc<Permit>) -> Self {
-        let (process, said) = driver(&folder.path().join("chromedriver.log"));
+        let (process, said) = driver(options, &folder.path().join("chromedriver.log"));
         let port: String = said.chars().take_while(char::is_ascii_digit).collect();
         let capabilities = capabilities(options, folder.path()).expect("capabilities");
         let started = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities).request_timeout(START_LIMIT);
@@ -145,10 +174,14 @@ impl Drop for Chromium {
 
 /// A running chromedriver, and what it says of its port. It looks for a free one and takes it a moment later, when somebody
 /// else may have it.
-fn driver(log: &Path) -> (Process, String) {
+fn driver(options: &Options, log: &Path) -> (Process, String) {
     let start = || {
         let process = Process::start_at(Path::new("chromedriver"), "chromedriver", log, |command| {
             command.arg("--port=0");
+            command.envs(options.env.iter().map(|(name, value)| (name, value)));
+            if let Some(namespace) = &options.namespace {
+                command.env(NAMESPACE, namespace);
+            }
         });
         let said = process.find_line("ChromeDriver was started successfully on port ", START_LIMIT)?;
         Some((process, said))
@@ -178,6 +211,13 @@ fn capabilities(options: &Options, folder: &Path) -> WebDriverResult<ChromeCapab
     }
     if rustix::process::geteuid().is_root() {
         wanted.add_arg("--no-sandbox")?;
+    }
+    if options.namespace.is_some() {
+        // Chromedriver stays outside, where the story is, and a port would be inside.
+        wanted.add_arg("--remote-debugging-pipe")?;
+    }
+    for arg in &options.args {
+        wanted.add_arg(arg)?;
     }
     if options.phone {
         let screen = json!({ "width": width, "height": height, "pixelRatio": 1.0, "touch": true, "mobile": true });

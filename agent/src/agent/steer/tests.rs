@@ -190,7 +190,9 @@ async fn until_it_asks(socket: &mut FakeSocket) {
 
 /// Lets the machine believe that it stored a file that is not there any more.
 fn remember_a_file(scene: &Scene, order: &Order, head: ChainHead) {
-    let OrderBody::Upload(upload) = &order.body;
+    let OrderBody::Upload(upload) = &order.body else {
+        unreachable!("an upload");
+    };
     let source = scene.agent.index.source(upload.space, ROOT, 1, head).unwrap();
     let row = Row {
         kind: EntryKind::File,
@@ -209,7 +211,9 @@ fn remember_a_file(scene: &Scene, order: &Order, head: ChainHead) {
 }
 
 fn grant(order: &Order, head: ChainHead) -> Reply {
-    let OrderBody::Upload(upload) = &order.body;
+    let OrderBody::Upload(upload) = &order.body else {
+        unreachable!("an upload");
+    };
     Reply::Grant(Box::new(UploadGrant {
         ticket: [0; 32],
         space: upload.space,

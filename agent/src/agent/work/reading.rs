@@ -5,7 +5,7 @@ use std::sync::Arc;
 use beckon_shared::{
     error::{ErrorCode, Refusal},
     id::TransferId,
-    order::{Selection, UploadOrder},
+    order::{OrderBody, Selection, UploadOrder},
     path::RootPath,
 };
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ impl Agent {
         path: &RootPath,
     ) -> Result<(Arc<Root>, CancellationToken), Refusal> {
         let (upload, end) = self.work.standing(transfer).ok_or_else(not_under_way)?;
-        let root = self.root_of(&upload)?;
+        let root = self.root_named(&upload.root, &upload.root_name)?;
         let holds = |paths: &[RootPath]| paths.iter().any(|one| one.holds(path));
         let is_selected = match &upload.selection {
             Selection::Inline(paths) => holds(paths),
@@ -42,7 +42,10 @@ impl Work {
     fn standing(&self, id: &TransferId) -> Option<(UploadOrder, CancellationToken)> {
         let orders = self.open();
         let open = orders.get(id).filter(|open| open.verdict.is_none() && !open.is_over)?;
-        Some((open.upload.clone(), open.stops.cancel.clone()))
+        match &open.body {
+            OrderBody::Upload(upload) => Some((upload.clone(), open.stops.cancel.clone())),
+            _ => None,
+        }
     }
 }
 

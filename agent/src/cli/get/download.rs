@@ -8,7 +8,10 @@ use reqwest::{
     header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_RANGE, RANGE},
 };
 
-use crate::{http::Api, output::Failure};
+use crate::{
+    http::Api,
+    output::{Failure, moved},
+};
 
 /// Tries without a single new byte before it is given up.
 const TRIES: u32 = 5;
@@ -68,6 +71,7 @@ pub(super) async fn download(
     mut told: impl FnMut(&HeaderValue) -> io::Result<()>,
 ) -> Result<u64, Broken> {
     let (mut tries, mut pause) = (TRIES, SHORTEST_PAUSE);
+    moved(sink.len());
     loop {
         let before = sink.len();
         let failure = match once(api, source, sink, &mut told).await {
@@ -149,7 +153,10 @@ pub(super) async fn pour(api: &Api, mut response: Response, sink: &mut impl Sink
             .await
             .map_err(|_| api.silent())?;
         match piece.map_err(|error| api.transport(&error))? {
-            Some(piece) => sink.write(&piece).await?,
+            Some(piece) => {
+                sink.write(&piece).await?;
+                moved(piece.len() as u64);
+            }
             None => return Ok(()),
         }
     }

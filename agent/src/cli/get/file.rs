@@ -1,7 +1,7 @@
 //! One file, to a place on the disk or to standard output.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::Path,
     sync::Arc,
 };
@@ -29,18 +29,21 @@ use super::{
 use crate::{
     cli::Here,
     http::Api,
-    output::{Exit, Failure, remark, size, visible},
+    output::{Bar, Exit, Failure, remark, size, visible},
 };
 
 /// Fetches a file, or a range of it.
 pub(super) async fn get(here: &Here, api: &Api, wanted: &Wanted, args: &Args) -> Result<Exit, Failure> {
     let (output, range) = (args.output.as_deref(), args.range);
     let to_stdout = output.map_or(range.is_some(), |output| output.as_os_str() == "-");
+    let bar = bar(here, to_stdout);
+    bar.total(range.map_or(Some(wanted.size), |range| range.len_of(wanted.size)));
     let done = match (range, to_stdout) {
         (Some(range), true) => copy_range(api, wanted, range, &mut Stdout::default()).await,
         (None, true) => to_standard_output(api, wanted).await,
         (_, false) => to_disk(here, api, wanted, place(wanted, output)?, args).await,
     };
+    drop(bar);
     done.map_err(|failure| with_name(failure, wanted))?;
     if wanted.torn {
         let name = wanted
@@ -51,6 +54,14 @@ pub(super) async fn get(here: &Here, api: &Api, wanted: &Wanted, args: &Args) ->
         remark(here.out, &format!("beckon: {name}: {TORN}"));
     }
     Ok(Exit::Done)
+}
+
+/// Shows how far it is, unless the content itself goes to a terminal.
+pub(super) fn bar(here: &Here, to_stdout: bool) -> Bar {
+    match to_stdout && std::io::stdout().is_terminal() {
+        true => Bar::hidden(),
+        false => Bar::new(here.out),
+    }
 }
 
 /// What is said of a torn version beside its name.
@@ -134,8 +145,9 @@ pub(super) async fn fetch(
     local::may_take(&folder, name, clash)?;
     let finish = Finish {
         mode: wanted.mode,
-        mtime: Some(wanted.mtime),
+        mtime: Some(local::system_time(wanted.mtime)),
         sync,
+        clash,
     };
     let mut leftover = Leftover::Keep;
     loop {
@@ -240,7 +252,7 @@ async fn range_to_place(
 ) -> Result<Fetched, Failure> {
     let at = |error: io::Error| Failure::file(&place.path, &error);
     local::may_take(&place.folder, &place.name, clash).map_err(at)?;
-    let mut part = Part::open(Arc::new(place.folder), &place.name, Leftover::Forget)
+    let mut part = Part::open_range(Arc::new(place.folder), &place.name)
         .await
         .map_err(at)?;
     if let Err(failure) = copy_range(api, wanted, range, &mut part).await {
@@ -251,6 +263,7 @@ async fn range_to_place(
         mode: wanted.mode,
         mtime: None,
         sync: Sync::Each,
+        clash,
     };
     part.finish(finish).await.map_err(at)?;
     Ok(Fetched::New)

@@ -92,6 +92,7 @@ impl Source {
             mode: 0,
             mtime: None,
             sync: Sync::Each,
+            clash,
         };
         part.finish(finish).await?;
         Ok(len)

@@ -128,8 +128,11 @@ impl Place {
     }
 }
 
-/// A name as this platform writes it, if that is harmless here.
+/// A name as this platform writes it, if that is harmless here: one of a temporary file would be taken for that.
 pub(super) fn os_name(name: &Name) -> Option<OsString> {
+    if is_temporary(name.as_bytes()) {
+        return None;
+    }
     #[cfg(unix)]
     {
         use std::os::unix::ffi::OsStringExt;
@@ -175,7 +178,7 @@ pub(super) fn folder_below(top: &Dir, path: &RootPath) -> io::Result<Dir> {
 pub(super) fn unusable() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidFilename,
-        "this name cannot be used on this system; fetch the folder with --zip FILE",
+        "this name cannot be used here; fetch the folder with --zip FILE",
     )
 }
 
@@ -214,8 +217,14 @@ pub(super) fn system_time(at: Timestamp) -> SystemTime {
     if at.0 < 0 { UNIX_EPOCH - span } else { UNIX_EPOCH + span }
 }
 
+/// A time in nanoseconds since 1970 as file systems take it.
+pub(super) fn system_time_of_nanos(at: i64) -> SystemTime {
+    let span = Duration::from_nanos(at.unsigned_abs());
+    if at < 0 { UNIX_EPOCH - span } else { UNIX_EPOCH + span }
+}
+
 /// Gives a folder its time and permissions, once all that goes into it is there.
-pub(super) fn finish_folder(top: &Dir, path: &RootPath, mtime: Timestamp, mode: u32) -> io::Result<()> {
+pub(super) fn finish_folder(top: &Dir, path: &RootPath, mtime: SystemTime, mode: u32) -> io::Result<()> {
     let Some((above, name)) = path.split_last() else {
         return Ok(());
     };
@@ -224,7 +233,7 @@ pub(super) fn finish_folder(top: &Dir, path: &RootPath, mtime: Timestamp, mode: 
     let folder = above.open_dir_nofollow(&name)?;
     // The handle of a `Dir` may be one that only names the folder (O_PATH); changing it takes one that reads it.
     let folder = folder.open(".")?.into_std();
-    folder.set_modified(system_time(mtime))?;
+    folder.set_modified(mtime)?;
     permissions(mode).map_or(Ok(()), |permissions| folder.set_permissions(permissions))
 }
 
@@ -253,17 +262,48 @@ pub(super) fn make_symlink(_: &Dir, _: &OsStr, _: &[u8], _: Clash) -> io::Result
     ))
 }
 
-/// The temporary name beside a file; a hash stands for a name that would get too long by it.
+/// What a file is called while it comes.
+const PART: &str = ".beckon-part";
+/// What the note of its pieces is called.
+const NOTE: &str = ".beckon-pieces";
+/// What a range of it is called while it comes.
+const RANGE: &str = ".beckon-range";
+
+/// The temporary name beside a file.
 pub(super) fn part_name(name: &OsStr) -> OsString {
+    beside(name, PART)
+}
+
+/// The name of the note of its pieces beside a file.
+pub(super) fn note_name(name: &OsStr) -> OsString {
+    beside(name, NOTE)
+}
+
+/// The temporary name beside a file of which a range comes.
+pub(super) fn range_name(name: &OsStr) -> OsString {
+    beside(name, RANGE)
+}
+
+/// A hash stands for a name that would get too long.
+fn beside(name: &OsStr, suffix: &str) -> OsString {
     const NAME_MAX: usize = 255;
-    let mut part = OsString::from(".");
-    part.push(name);
-    part.push(".beckon-part");
-    if part.len() <= NAME_MAX {
-        return part;
+    let mut full = OsString::from(".");
+    full.push(name);
+    full.push(suffix);
+    if full.len() <= NAME_MAX {
+        return full;
     }
     let hash = blake3::hash(name.as_encoded_bytes()).to_hex();
-    OsString::from(format!(".{}.beckon-part", &hash[..32]))
+    OsString::from(format!(".{}{suffix}", &hash[..32]))
+}
+
+/// Whether a name could be one that a download has beside another file; some systems take no notice of case.
+fn is_temporary(name: &[u8]) -> bool {
+    name.starts_with(b".")
+        && [PART, NOTE, RANGE].into_iter().any(|suffix| {
+            let end = name.len().checked_sub(suffix.len()).and_then(|at| name.get(at..));
+            end.is_some_and(|end| end.eq_ignore_ascii_case(suffix.as_bytes()))
+        })
 }
 
 #[cfg(test)]
@@ -279,6 +319,26 @@ mod tests {
             part_name(OsStr::new(&long)),
             part_name(OsStr::new(&format!("y{}", &long[1..])))
         );
+    }
+
+    #[test]
+    fn no_file_has_the_temporary_name_of_another() {
+        let names = ["x", "x.pieces", "x.beckon-part", "x.beckon-pieces"].map(OsStr::new);
+        let all = names
+            .iter()
+            .flat_map(|name| [part_name(name), note_name(name), range_name(name)]);
+        let all: std::collections::HashSet<_> = all.collect();
+        assert_eq!(all.len(), 3 * names.len());
+        for name in all {
+            let name = Name::new(name.as_encoded_bytes()).unwrap();
+            assert_eq!(os_name(&name), None);
+        }
+        for name in [".X.Beckon-Part", ".beckon-pieces"] {
+            assert_eq!(os_name(&Name::new(name).unwrap()), None, "{name}");
+        }
+        for name in ["x.beckon-part", ".beckon", ".x.pieces"] {
+            assert!(os_name(&Name::new(name).unwrap()).is_some(), "{name}");
+        }
     }
 
     #[test]
@@ -319,7 +379,7 @@ mod tests {
         let path = |text: &str| RootPath::new(text).unwrap();
         assert!(folder_below(&top, &path("out")).is_err());
         assert!(folder_below(&top, &path("out/deep")).is_err());
-        assert!(finish_folder(&top, &path("out/deep"), Timestamp(0), 0o777).is_err());
+        assert!(finish_folder(&top, &path("out/deep"), UNIX_EPOCH, 0o777).is_err());
         assert_eq!(open_folder(outside.path()).unwrap().entries().unwrap().count(), 0);
         folder_below(&top, &path("in/deep")).unwrap();
     }
@@ -373,7 +433,7 @@ mod tests {
         let top = open_folder(folder.path()).unwrap();
         let path = RootPath::new("a/b").unwrap();
         folder_below(&top, &path).unwrap();
-        finish_folder(&top, &path, Timestamp(1_577_836_800_000), 0o750).unwrap();
+        finish_folder(&top, &path, system_time(Timestamp(1_577_836_800_000)), 0o750).unwrap();
         let finished = top.metadata("a/b").unwrap();
         assert_eq!((finished.mtime(), finished.mode() & 0o7777), (1_577_836_800, 0o750));
     }

@@ -4,14 +4,15 @@ use std::{
     ffi::{OsStr, OsString},
     io::{self, Read, Seek, SeekFrom, Write},
     sync::Arc,
+    time::SystemTime,
 };
 
-use beckon_shared::{id::Hash, time::Timestamp};
+use beckon_shared::id::Hash;
 use cap_std::fs::Dir;
 
 use super::{
     download::Sink,
-    local::{self, part_name},
+    local::{self, Clash, part_name, range_name},
 };
 
 /// Bytes gathered before they are written: fewer, larger writes.
@@ -23,9 +24,11 @@ pub(super) struct Finish {
     /// Permission bits, 0 for the default.
     pub(super) mode: u32,
     /// Modification time, unless it is new.
-    pub(super) mtime: Option<Timestamp>,
+    pub(super) mtime: Option<SystemTime>,
     /// Whether it must be on the disk before it takes its name, or whoever made it sees to that for many at once.
     pub(super) sync: Sync,
+    /// What is done if something else has the name by then.
+    pub(super) clash: Clash,
 }
 
 /// When a file is brought to the disk.
@@ -33,6 +36,8 @@ pub(super) struct Finish {
 pub(super) enum Sync {
     /// Each by itself.
     Each,
+    /// Its content at once; whoever made it sees to the names of many together.
+    Content,
     /// All together, later.
     Later,
 }
@@ -42,6 +47,8 @@ pub(super) enum Sync {
 pub(super) struct Part {
     folder: Arc<Dir>,
     name: OsString,
+    /// Its name until it is whole.
+    temporary: OsString,
     file: Option<std::fs::File>,
     buffer: Vec<u8>,
     hasher: blake3::Hasher,
@@ -60,26 +67,18 @@ pub(super) enum Leftover {
 impl Part {
     /// Opens the temporary file of `name`. Only one program at a time may have it.
     pub(super) async fn open(folder: Arc<Dir>, name: &OsStr, leftover: Leftover) -> io::Result<Self> {
-        let name = name.to_owned();
-        blocking(move || Self::open_now(folder, name, leftover)).await
+        let (name, temporary) = (name.to_owned(), part_name(name));
+        blocking(move || Self::open_now(folder, (name, temporary), leftover)).await
     }
 
-    fn open_now(folder: Arc<Dir>, name: OsString, leftover: Leftover) -> io::Result<Self> {
-        let options = &mut local::no_follow();
-        let options = options.read(true).write(true).create(true);
-        let mut file = folder.open_with(part_name(&name), options)?.into_std();
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                "something else has the temporary file's name",
-            ));
-        }
-        file.try_lock().map_err(|_| {
-            io::Error::new(
-                io::ErrorKind::ResourceBusy,
-                "another beckon get writes this file; wait for it to end",
-            )
-        })?;
+    /// Opens the temporary file of a range of `name`, empty. What an earlier try left of the whole file stays.
+    pub(super) async fn open_range(folder: Arc<Dir>, name: &OsStr) -> io::Result<Self> {
+        let (name, temporary) = (name.to_owned(), range_name(name));
+        blocking(move || Self::open_now(folder, (name, temporary), Leftover::Forget)).await
+    }
+
+    fn open_now(folder: Arc<Dir>, (name, temporary): (OsString, OsString), leftover: Leftover) -> io::Result<Self> {
+        let mut file = open_temporary(&folder, &temporary)?;
         let mut hasher = blake3::Hasher::new();
         let len = match leftover {
             Leftover::Keep => hash_all(&mut file, &mut hasher)?,
@@ -91,6 +90,7 @@ impl Part {
         Ok(Self {
             folder,
             name,
+            temporary,
             file: Some(file),
             buffer: Vec::new(),
             hasher,
@@ -113,26 +113,24 @@ impl Part {
         let Some(file) = &self.file else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        if let Some(permissions) = local::permissions(finish.mode) {
-            file.set_permissions(permissions)?;
-        }
-        if let Some(mtime) = finish.mtime {
-            file.set_modified(local::system_time(mtime))?;
-        }
-        if finish.sync == Sync::Each {
-            file.sync_all()?;
-        }
-        self.folder.rename(part_name(&self.name), &self.folder, &self.name)?;
-        if finish.sync == Sync::Each {
-            sync_folder(&self.folder)?;
-        }
-        Ok(())
+        give_name(file, &self.folder, (&self.temporary, &self.name), finish)
     }
 
     /// Removes the temporary file.
     pub(super) fn discard(self) {
         // What cannot be removed is found and cut off by the next try.
-        let _ = self.folder.remove_file(part_name(&self.name));
+        let _ = self.folder.remove_file(&self.temporary);
+    }
+
+    /// Takes back what stands behind `len`. What is left has no hash any more.
+    pub(super) async fn cut(&mut self, len: u64) -> io::Result<()> {
+        self.flush().await?;
+        let Some(file) = &mut self.file else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        file.set_len(len)?;
+        self.len = len;
+        file.seek(SeekFrom::Start(len)).map(drop)
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -184,6 +182,100 @@ impl Sink for Part {
     }
 }
 
+/// Opens the temporary file `name`, with what an earlier try left in it. Only one program at a time may have it.
+pub(super) fn open_temporary(folder: &Dir, name: &OsStr) -> io::Result<std::fs::File> {
+    loop {
+        let file = open_locked(folder, name)?;
+        // Whoever had it may have given it away before it was locked here; then the name leads elsewhere.
+        if still_leads_to(folder, name, &file)? {
+            return Ok(file);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn still_leads_to(folder: &Dir, name: &OsStr, file: &std::fs::File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let there = match folder.symlink_metadata(name) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
+        there => there?,
+    };
+    let here = file.metadata()?;
+    let there = (
+        cap_std::fs::MetadataExt::dev(&there),
+        cap_std::fs::MetadataExt::ino(&there),
+    );
+    Ok(there == (here.dev(), here.ino()))
+}
+
+/// Windows does not tell this in a way that is stable yet.
+#[cfg(not(unix))]
+fn still_leads_to(_: &Dir, _: &OsStr, _: &std::fs::File) -> io::Result<bool> {
+    Ok(true)
+}
+
+fn open_locked(folder: &Dir, name: &OsStr) -> io::Result<std::fs::File> {
+    let options = &mut local::no_follow();
+    let options = options.read(true).write(true).create(true);
+    let file = folder.open_with(name, options)?.into_std();
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "something else has the temporary file's name",
+        ));
+    }
+    file.try_lock().map_err(|_| {
+        io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            "another beckon get writes this file; wait for it to end",
+        )
+    })?;
+    Ok(file)
+}
+
+/// Gives a temporary file that is whole its attributes and its name.
+pub(super) fn give_name(
+    file: &std::fs::File,
+    folder: &Dir,
+    (temporary, name): (&OsStr, &OsStr),
+    finish: Finish,
+) -> io::Result<()> {
+    if let Some(permissions) = local::permissions(finish.mode) {
+        file.set_permissions(permissions)?;
+    }
+    if let Some(mtime) = finish.mtime {
+        file.set_modified(mtime)?;
+    }
+    if finish.sync != Sync::Later
+        && let Err(cause) = file.sync_all()
+    {
+        // What can still be read of it may never have reached the disk, and no later try would find that out.
+        let _ = folder.remove_file(temporary);
+        return Err(cause);
+    }
+    rename(folder, (temporary, name), finish.clash)?;
+    if finish.sync == Sync::Each {
+        sync_folder(folder)?;
+    }
+    Ok(())
+}
+
+/// Takes the place of what stands there only if that is wanted.
+fn rename(folder: &Dir, (from, to): (&OsStr, &OsStr), clash: Clash) -> io::Result<()> {
+    // Something may have come there since the download began.
+    local::may_take(folder, to, clash)?;
+    #[cfg(target_os = "linux")]
+    if clash == Clash::Refuse {
+        use rustix::{fs::RenameFlags, io::Errno};
+        match rustix::fs::renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
+            // Not every file system can do it.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            done => return Ok(done?),
+        }
+    }
+    folder.rename(from, folder, to)
+}
+
 /// Brings new names in a folder to the disk.
 #[cfg(unix)]
 fn sync_folder(folder: &Dir) -> io::Result<()> {
@@ -229,3 +321,6 @@ pub(super) async fn blocking<T: Send + 'static>(
         .await
         .unwrap_or_else(|_| Err(io::Error::other("the work was stopped")))
 }
+
+#[cfg(test)]
+mod tests;

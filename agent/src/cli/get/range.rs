@@ -14,14 +14,19 @@ pub(crate) enum ByteRange {
 }
 
 impl ByteRange {
-    /// How many bytes these are of a file of `size` bytes; none if they lie behind its end.
-    pub(super) fn len_of(self, size: u64) -> Option<u64> {
+    /// Which bytes these are of a file of `size` bytes; none if they lie behind its end.
+    pub(super) fn within(self, size: u64) -> Option<std::ops::Range<u64>> {
         match self {
-            Self::Between(first, last) if first < size => Some(last.min(size - 1) - first + 1),
-            Self::From(first) if first < size => Some(size - first),
-            Self::Last(count) if size > 0 => Some(count.min(size)),
+            Self::Between(first, last) if first < size => Some(first..last.min(size - 1) + 1),
+            Self::From(first) if first < size => Some(first..size),
+            Self::Last(count) if size > 0 => Some(size - count.min(size)..size),
             _ => None,
         }
+    }
+
+    /// How many bytes these are of a file of `size` bytes; none if they lie behind its end.
+    pub(super) fn len_of(self, size: u64) -> Option<u64> {
+        self.within(size).map(|range| range.end - range.start)
     }
 }
 

@@ -30,9 +30,9 @@ use super::{
     part::Sync,
 };
 use crate::{
-    cli::{Here, place::DrivePlace},
+    cli::Here,
     http::Api,
-    output::{Exit, Failure, base64, count, remark, size, visible},
+    output::{Bar, Exit, Failure, base64, count, remark, size, visible},
 };
 
 /// Files under way at the same time.
@@ -51,13 +51,31 @@ struct Report {
     problems: Vec<ProblemJson>,
 }
 
+/// One that failed, for programs.
 #[derive(Debug, Serialize)]
-struct ProblemJson {
+pub(super) struct ProblemJson {
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     path_bytes: Option<String>,
     code: &'static str,
     message: String,
+}
+
+impl ProblemJson {
+    /// Names it to people, and gives it for programs.
+    pub(super) fn told(here: &Here, path: &RootPath, failure: Failure) -> Self {
+        remark(
+            here.out,
+            &format!("beckon: {}: {}", visible(path.as_bytes()), failure.message),
+        );
+        let is_text = std::str::from_utf8(path.as_bytes()).is_ok();
+        Self {
+            path: path.display(),
+            path_bytes: (!is_text).then(|| base64(path.as_bytes())),
+            code: failure.code,
+            message: failure.message,
+        }
+    }
 }
 
 /// A download of a tree under way.
@@ -68,6 +86,7 @@ struct Fetch<'a> {
     top: Dir,
     clash: Clash,
     report: Mutex<Report>,
+    bar: Bar,
 }
 
 /// A folder that gets its time and permissions when all is in it.
@@ -77,14 +96,8 @@ struct FolderEnd {
     mode: u32,
 }
 
-/// Fetches all that lies below `place` into the folder `target`.
-pub(super) async fn get(
-    here: &Here,
-    api: &Api,
-    place: &DrivePlace,
-    target: &Path,
-    clash: Clash,
-) -> Result<Exit, Failure> {
+/// Fetches all that lies below a place, as a query names it, into the folder `target`.
+pub(super) async fn get(here: &Here, api: &Api, place: &str, target: &Path, clash: Clash) -> Result<Exit, Failure> {
     let at = |error: io::Error| Failure::file(target, &error);
     let top = local::make_folder(target).map_err(at)?;
     let report = Mutex::new(Report {
@@ -98,6 +111,7 @@ pub(super) async fn get(
         top,
         clash,
         report,
+        bar: Bar::new(here.out),
     };
     let folders = fetch.all(place).await?;
     sync(&fetch.top).map_err(at)?;
@@ -132,9 +146,9 @@ fn text(report: &Report) -> String {
 
 impl Fetch<'_> {
     /// Folders are made in the order in which they come, before what is in them; files in parallel.
-    async fn all(&self, place: &DrivePlace) -> Result<Vec<FolderEnd>, Failure> {
+    async fn all(&self, place: &str) -> Result<Vec<FolderEnd>, Failure> {
         let mut folders = Vec::new();
-        let base = format!("/api/drive/tree?{}&limit={PAGE}", place.query());
+        let base = format!("/api/drive/tree?{place}&limit={PAGE}");
         let mut url = base.clone();
         loop {
             let page: Tree = self.api.get(&url).await?;
@@ -142,6 +156,7 @@ impl Fetch<'_> {
                 .rows
                 .into_iter()
                 .partition(|row| row.node.kind == EntryKind::Folder);
+            self.bar.expect(leaves.iter().map(|row| row.node.size).sum());
             for row in inner {
                 folders.extend(self.folder(row)?);
             }
@@ -195,6 +210,10 @@ impl Fetch<'_> {
             Fetched::New => report.files += 1,
             Fetched::Same => report.skipped += 1,
         }
+        if fetched == Fetched::Same {
+            self.bar.add(row.node.size);
+        }
+        self.bar.note(&count(report.files + report.skipped, "file"));
         report.torn += u64::from(row.node.torn);
         report.bytes += if fetched == Fetched::New { row.node.size } else { 0 };
     }
@@ -228,19 +247,7 @@ impl Fetch<'_> {
         if ends_all {
             return Err(failure);
         }
-        remark(
-            self.here.out,
-            &format!("beckon: {}: {}", visible(path.as_bytes()), failure.message),
-        );
-        let path_bytes = std::str::from_utf8(path.as_bytes())
-            .is_err()
-            .then(|| base64(path.as_bytes()));
-        let problem = ProblemJson {
-            path: path.display(),
-            path_bytes,
-            code: failure.code,
-            message: failure.message,
-        };
+        let problem = ProblemJson::told(self.here, path, failure);
         self.report
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -256,7 +263,9 @@ impl Fetch<'_> {
     /// The deepest first, because finishing one changes the time of the one above.
     fn finish_folders(&self, folders: Vec<FolderEnd>) {
         for folder in folders.into_iter().rev() {
-            if let Err(cause) = local::finish_folder(&self.top, &folder.path, folder.mtime, folder.mode) {
+            if let Err(cause) =
+                local::finish_folder(&self.top, &folder.path, local::system_time(folder.mtime), folder.mode)
+            {
                 tracing::debug!(%cause, "a folder keeps its own time and permissions");
             }
         }

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use beckon_shared::time::Timestamp;
 use cap_std::fs::Dir;
 use reqwest::header::HeaderValue;
 
@@ -17,9 +18,9 @@ use super::{
     part::{Finish, Leftover, Part, Sync},
 };
 use crate::{
-    cli::{Here, place::DrivePlace},
+    cli::{Here, drive::at_query, place::DrivePlace},
     http::Api,
-    output::{Exit, Failure, size, visible},
+    output::{Bar, Exit, Failure, size, visible},
 };
 
 /// No entity tag is longer. Bytes.
@@ -29,19 +30,21 @@ const ETAG_MAX: usize = 256;
 pub(super) async fn get(
     here: &Here,
     api: &Api,
-    place: &DrivePlace,
+    (place, at): (&DrivePlace, Option<Timestamp>),
     path: &Path,
     clash: Clash,
 ) -> Result<Exit, Failure> {
     let url = match place {
-        DrivePlace::Node(node) => format!("/api/drive/zip/{node}"),
-        DrivePlace::Path(_) => format!("/api/drive/zip?{}", place.query()),
+        DrivePlace::Node(node) => format!("/api/drive/zip/{node}?{}", at_query(place, at)),
+        DrivePlace::Path(_) => format!("/api/drive/zip?{}", at_query(place, at)),
     };
     let target = Place::of(Some(path), None).map_err(|error| Failure::file(path, &error))?;
     local::may_take(&target.folder, &target.name, clash).map_err(|error| Failure::file(path, &error))?;
-    let len = fetch(api, url, Arc::new(target.folder), &target.name)
+    let bar = Bar::new(here.out);
+    let len = fetch(api, url, Arc::new(target.folder), &target.name, clash)
         .await
         .map_err(|broken| failure(broken, path))?;
+    drop(bar);
     let result = serde_json::json!({ "path": path.to_string_lossy(), "size": len });
     here.out.one(&result, || {
         format!("{}: {}", visible(path.as_os_str().as_encoded_bytes()), size(len))
@@ -49,7 +52,7 @@ pub(super) async fn get(
     Ok(Exit::Done)
 }
 
-async fn fetch(api: &Api, url: String, folder: Arc<Dir>, name: &OsStr) -> Result<u64, Broken> {
+async fn fetch(api: &Api, url: String, folder: Arc<Dir>, name: &OsStr, clash: Clash) -> Result<u64, Broken> {
     let tag = Tag {
         folder: Arc::clone(&folder),
         name: tag_name(name),
@@ -68,6 +71,7 @@ async fn fetch(api: &Api, url: String, folder: Arc<Dir>, name: &OsStr) -> Result
         mode: 0,
         mtime: None,
         sync: Sync::Each,
+        clash,
     })
     .await?;
     tag.forget();

@@ -135,6 +135,7 @@ fn before() -> Before {
         roots: Vec::new(),
         closed: Vec::new(),
         has_journal: true,
+        lan: Default::default(),
     };
     state.save_machine(&machine).unwrap();
     let here = Here {
@@ -142,6 +143,7 @@ fn before() -> Before {
         out: Output { format: Format::Json },
         ca: None,
         timeout: None,
+        is_relay_only: false,
         awaited: std::sync::Mutex::default(),
     };
     Before {
@@ -160,6 +162,7 @@ async fn join(before: &Before, url: Origin) -> Result<Machine, Failure> {
             code,
             name: None,
             roots: Vec::new(),
+            no_lan: true,
         },
     )
     .await?;
@@ -219,6 +222,7 @@ async fn a_machine_that_joins_again_cannot_take_another_name_in_passing() {
         code: code.clone(),
         name,
         roots: Vec::new(),
+        no_lan: true,
     };
     let failure = run(&before.here, args(name("office"))).await.unwrap_err();
     assert!(

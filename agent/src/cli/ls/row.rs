@@ -87,6 +87,7 @@ fn word(state: InDrive) -> &'static str {
         InDrive::No => "no",
         InDrive::Unknown => "unknown",
         InDrive::Never => "never",
+        InDrive::Ignored => "ignored",
     }
 }
 

@@ -8,16 +8,16 @@ use beckon_shared::{
     error::ErrorCode,
     id::{NodeId, TransferId},
     time::Timestamp,
-    transfer::{Hold, Problem, TransferView},
+    transfer::{Hold, Problem, TransferState, TransferView},
 };
 use serde::Serialize;
 
 use super::{
     TransferJson,
-    words::{priority, reason, state, subject},
+    words::{priority, reason, state, subject, task},
 };
 use crate::{
-    cli::{Here, control::not_found},
+    cli::{Here, control::not_found, word::word},
     clock,
     http::Api,
     output::{Exit, Failure, base64, count, size, time, visible, visible_text},
@@ -32,6 +32,7 @@ struct DetailJson<'a> {
     #[serde(flatten)]
     transfer: TransferJson<'a>,
     ordered_by: &'a str,
+    given_directly: bool,
     selected: Vec<String>,
     selected_total: Option<u64>,
     node: Option<NodeId>,
@@ -61,7 +62,7 @@ impl<'a> From<&'a Problem> for ProblemJson<'a> {
     }
 }
 
-/// Shows a transfer, on demand with the files that could not be stored.
+/// Shows a transfer, on demand with the files that could not be stored or written.
 pub(super) async fn show(here: &Here, api: &Api, id: TransferId, files: bool) -> Result<Exit, Failure> {
     let detail = read_detail(api, id).await?;
     let last_seen = last_seen(api, &detail.transfer).await?;
@@ -72,6 +73,7 @@ pub(super) async fn show(here: &Here, api: &Api, id: TransferId, files: bool) ->
     let result = DetailJson {
         transfer: TransferJson::seen(&detail.transfer, last_seen),
         ordered_by: &detail.ordered_by,
+        given_directly: detail.given_directly,
         selected: detail.selected.iter().map(|path| path.display()).collect(),
         selected_total: detail.selected_total,
         node: detail.node,
@@ -85,7 +87,7 @@ pub(super) async fn show(here: &Here, api: &Api, id: TransferId, files: bool) ->
 }
 
 /// How a transfer stands.
-pub(super) async fn read(api: &Api, id: TransferId) -> Result<TransferView, Failure> {
+pub(crate) async fn read(api: &Api, id: TransferId) -> Result<TransferView, Failure> {
     Ok(read_detail(api, id).await?.transfer)
 }
 
@@ -131,13 +133,22 @@ async fn read_problems(api: &Api, id: TransferId) -> Result<Vec<Problem>, Failur
 fn text(detail: &TransferDetail, last_seen: Option<Timestamp>, problems: &[Problem]) -> String {
     let transfer = &detail.transfer;
     let mut lines = description(transfer, last_seen);
-    lines.push(format!("  by       {}", visible(detail.ordered_by.as_bytes())));
+    let directly = match detail.given_directly {
+        true => ", given to the machine directly",
+        false => "",
+    };
+    lines.push(format!(
+        "  by       {}{directly}",
+        visible(detail.ordered_by.as_bytes())
+    ));
     lines.extend(selected(detail));
     lines.extend(story::lines(detail, clock::now()));
     if transfer.progress.failed > 0 && problems.is_empty() {
         lines.push(format!(
-            "  {} could not be stored; see: beckon transfers show {} --files",
-            transfer.progress.failed, transfer.id
+            "  {} could not be {}; see: beckon transfers show {} --files",
+            transfer.progress.failed,
+            if transfer.task.writes() { "written" } else { "stored" },
+            transfer.id
         ));
     }
     for problem in problems {
@@ -174,6 +185,7 @@ pub(super) fn description(transfer: &TransferView, last_seen: Option<Timestamp>)
     let mut lines = vec![
         format!("{}: {}", subject(transfer), state(transfer)),
         format!("  id       {}", transfer.id),
+        format!("  task     {}", task(transfer.task)),
         format!(
             "  files    {} of {}{unchanged}",
             progress.files_done, progress.files_total
@@ -183,15 +195,18 @@ pub(super) fn description(transfer: &TransferView, last_seen: Option<Timestamp>)
             size(progress.bytes_done),
             size(progress.bytes_total)
         ),
-        format!("  sent     {}", size(progress.bytes_sent)),
-        format!("  there    {} were in the drive before", size(progress.bytes_present)),
+    ];
+    lines.extend(travelled(transfer));
+    lines.extend([
         format!("  priority {}", priority(transfer.priority)),
         format!("  ordered  {}", time(transfer.created)),
-    ];
-    lines.push(match transfer.ended {
-        Some(ended) => format!("  ended    {}", time(ended)),
-        None => format!("  lapses   {}", time(transfer.expires)),
-    });
+    ]);
+    match transfer.ended {
+        Some(ended) => lines.push(format!("  ended    {}", time(ended))),
+        // What goes on by itself lapses only before its machine took it on.
+        None if transfer.task.is_standing() && transfer.state != TransferState::Queued => {}
+        None => lines.push(format!("  lapses   {}", time(transfer.expires))),
+    }
     lines.extend(reason(transfer, last_seen, clock::now()).map(|reason| format!("  why      {reason}")));
     if progress.torn > 0 {
         let files = count(progress.torn, "file");
@@ -199,14 +214,38 @@ pub(super) fn description(transfer: &TransferView, last_seen: Option<Timestamp>)
             "  {files} changed while being read; upload again when they are at rest"
         ));
     }
+    if progress.conflicts > 0 {
+        let (files, machine) = (count(progress.conflicts, "file"), visible(transfer.machine.as_bytes()));
+        lines.push(format!(
+            "  {files} changed on {machine} itself; see: beckon conflicts {}",
+            word(&machine)
+        ));
+    }
     lines
+}
+
+/// Where its bytes went, or came from.
+fn travelled(transfer: &TransferView) -> Vec<String> {
+    let progress = &transfer.progress;
+    if transfer.task.writes() {
+        return vec![format!(
+            "  came     {} from the machine itself, {} straight from others, {} from the server",
+            size(progress.bytes_own),
+            size(progress.bytes_direct),
+            size(progress.bytes_server)
+        )];
+    }
+    vec![
+        format!("  sent     {}", size(progress.bytes_sent)),
+        format!("  there    {} were in the drive before", size(progress.bytes_present)),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use beckon_shared::{
         path::RootPath,
-        transfer::{Progress, TransferState},
+        transfer::{Progress, Task, TransferState},
     };
 
     use super::{super::tests::transfer, *};
@@ -220,6 +259,7 @@ mod tests {
             selected_total: Some(selected as u64),
             node: None,
             events: Vec::new(),
+            given_directly: false,
         }
     }
 
@@ -257,6 +297,33 @@ mod tests {
             "1 file changed while being read",
         ] {
             assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_copy_says_where_its_content_came_from_and_what_was_changed_where_it_is() {
+        let follow = TransferView {
+            task: Task::Follow,
+            hold: Hold::Current,
+            progress: Progress {
+                bytes_own: 1024,
+                bytes_direct: 2048,
+                bytes_server: 4096,
+                conflicts: 2,
+                ..Progress::default()
+            },
+            ..transfer(TransferState::Running)
+        };
+        let told = description(&follow, None).join("\n");
+        for part in [
+            "1.0 KiB from the machine itself, 2.0 KiB straight from others, 4.0 KiB from the server",
+            "2 files changed on laptop itself; see: beckon conflicts laptop",
+            "task     follow",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        for absent in ["lapses", "in the drive before"] {
+            assert!(!told.contains(absent), "{absent}: {told}");
         }
     }
 

@@ -81,6 +81,18 @@ pub(crate) async fn steer(here: &Here, steering: Steering) -> Result<Exit, Failu
     change(here, id, "steer", &Steer { act }).await
 }
 
+/// Ends what goes on by itself, and tells how it stands then.
+pub(crate) async fn stop(here: &Here, id: TransferId) -> Result<Exit, Failure> {
+    change(here, id, "steer", &Steer { act: Act::Cancel }).await
+}
+
+/// Ends what can never be done, without a word of it.
+pub(crate) async fn give_up(api: &Api, id: TransferId) -> Result<(), Failure> {
+    let cancel = Steer { act: Act::Cancel };
+    api.tell(Method::POST, &format!("/api/transfers/{id}/steer"), &cancel)
+        .await
+}
+
 /// Gives a transfer its place among the others of its machine, and tells how it stands then.
 pub(super) async fn prioritise(here: &Here, id: TransferId, priority: Priority) -> Result<Exit, Failure> {
     change(here, id, "priority", &Prioritise { priority }).await

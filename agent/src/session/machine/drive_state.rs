@@ -54,7 +54,7 @@ pub(super) fn states(
         until: Instant::now() + TIME_MAX,
     };
     let state = |place: &RootPath| match compared.place(place) {
-        settled @ (InDrive::Safe | InDrive::Never) => settled,
+        settled @ (InDrive::Safe | InDrive::Never | InDrive::Ignored) => settled,
         _ if agent.is_uploading(root, place) => InDrive::Uploading,
         other => other,
     };
@@ -85,6 +85,9 @@ impl Compared<'_> {
             .parent(path)
             .and_then(|(folder, name)| folder.stat(&name).map(|entry| (folder, entry)));
         found.map_or(InDrive::Unknown, |(folder, entry)| {
+            if self.root.ignore().covers(path, entry.kind) {
+                return InDrive::Ignored;
+            }
             let above = self.above(path).filter(|_| entry.kind != EntryKind::Other);
             above.unwrap_or_else(|| self.entry(&folder, &entry, path, 0))
         })
@@ -135,6 +138,7 @@ impl Compared<'_> {
             }
             let state = match (kind, path.join(&name), folder.stat(&name)) {
                 (EntryKind::Other, _, _) => continue,
+                (_, Ok(path), _) if self.root.ignore().skips(&path, kind) => continue,
                 (_, Ok(path), Ok(entry)) => self.entry(folder, &entry, &path, depth),
                 _ => InDrive::Unknown,
             };

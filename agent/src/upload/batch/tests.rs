@@ -50,6 +50,8 @@ fn finished(at: usize) -> Finished {
         size: 0,
         row,
         torn: false,
+        silent: false,
+        replaces: None,
     }
 }
 

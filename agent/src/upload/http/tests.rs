@@ -13,7 +13,10 @@ use crate::{
     index::Index,
     origin::Origin,
     state::StateDir,
-    upload::{encode::Compression, progress::Counters},
+    upload::{
+        encode::{Chunk, Compression},
+        progress::Counters,
+    },
 };
 
 /// Sends two chunks to a server that answers so; comes back with what it was sent.
@@ -26,9 +29,14 @@ async fn send_to(answer: &'static str) -> (Result<(), Failure>, Vec<u8>) {
     let index = Index::in_memory(&StateDir::open(folder.path()).unwrap()).unwrap();
     let tools = Tools::new(link, reqwest::Client::new(), origin, index);
     let http = Http::new(&tools, TransferId::from_slice(&[1; 16]).unwrap());
+    let chunk = |id: u8, content| Chunk {
+        id: ChunkId([id; 32]),
+        content,
+        recipe: None,
+    };
     let chunks = vec![
-        (ChunkId([1; 32]), Bytes::from_static(b"first")),
-        (ChunkId([2; 32]), Bytes::from(vec![b'x'; 5000])),
+        chunk(1, Bytes::from_static(b"first")),
+        chunk(2, Bytes::from(vec![b'x'; 5000])),
     ];
     let counters = Arc::new(Counters::default());
     let body = Body::new(chunks, Compression::Fast, Arc::clone(&counters));

@@ -53,6 +53,7 @@ fn bench() -> Bench {
         name: Label::new("root").unwrap(),
         path: "/nowhere".into(),
         writable: false,
+        ignore: String::new(),
     };
     let site = Site {
         root: Arc::new(Root::new(&root)),
@@ -61,6 +62,7 @@ fn bench() -> Bench {
         counters: Arc::default(),
         problems,
         stop: CancellationToken::new(),
+        keeps: false,
         again: Mutex::default(),
     };
     Bench {

@@ -6,9 +6,10 @@ use std::{
 };
 
 use beckon_shared::{
-    bulk::{Bitmap, CommitReply, CommitUpload, Encoding, UploadGrant},
-    chunk::ChunkKey,
+    bulk::{Bitmap, ChunkParts, CommitReply, CommitUpload, Encoding, Outline, UploadGrant},
+    chunk::{ChunkKey, ChunkRef},
     commit::{ChainHead, Change, commit_hash},
+    delta::{Recipe, parts},
     error::{ErrorCode, Refusal},
     id::{ChunkId, Hash, SpaceId},
     manifest::{Content, Manifest},
@@ -39,6 +40,11 @@ pub(super) struct Store {
     pub(super) key: PublicKey,
     pub(super) chunks: HashMap<ChunkId, Vec<u8>>,
     pub(super) heads: HashMap<RootPath, Manifest>,
+    /// Whether commits may take away and move, and how often they did.
+    pub(super) may_restructure: bool,
+    pub(super) removes: usize,
+    pub(super) moves: usize,
+    pub(super) puts: usize,
     pub(super) head: ChainHead,
     pub(super) epoch: u64,
     /// The number of a question, from 0, and how it goes wrong.
@@ -52,6 +58,14 @@ pub(super) struct Store {
     pub(super) commits: usize,
     pub(super) sent: Vec<ChunkId>,
     pub(super) sent_again: usize,
+    /// Stored bytes of chunks that came.
+    pub(super) wire: usize,
+    /// Outlines that were asked for, and chunks whose parts were.
+    pub(super) outlines: usize,
+    pub(super) parts_asked: usize,
+    /// Whether recipes are followed.
+    pub(super) follows_recipes: bool,
+    pub(super) refused_recipes: usize,
     pub(super) problems: Vec<Problem>,
     pub(super) holds: HashSet<Hold>,
     pub(super) begins: usize,
@@ -68,6 +82,10 @@ impl Fake {
             key,
             chunks: HashMap::new(),
             heads: HashMap::new(),
+            may_restructure: false,
+            removes: 0,
+            moves: 0,
+            puts: 0,
             head: ChainHead::EMPTY,
             epoch: 1,
             faults: HashMap::new(),
@@ -78,6 +96,11 @@ impl Fake {
             commits: 0,
             sent: Vec::new(),
             sent_again: 0,
+            wire: 0,
+            outlines: 0,
+            parts_asked: 0,
+            follows_recipes: true,
+            refused_recipes: 0,
             problems: Vec::new(),
             holds: HashSet::new(),
             begins: 0,
@@ -126,12 +149,47 @@ impl Store {
         content
     }
 
-    fn take(&mut self, body: Body, half: bool) {
+    /// The chunks of the newest version of a file.
+    pub(super) fn chunks_of(&self, path: &RootPath) -> Vec<ChunkRef> {
+        match self.heads.get(path).map(|head| &head.content) {
+            Some(Content::File(file)) => file.chunks.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn parts(&self, path: &RootPath, chunks: &[u32]) -> Vec<ChunkParts> {
+        let of = self.chunks_of(path);
+        let ids = chunks.iter().filter_map(|at| Some(of.get(*at as usize)?.id));
+        let parts = |id: ChunkId| ChunkParts {
+            id,
+            parts: parts(&KEY, &self.chunks[&id]),
+        };
+        ids.map(parts).collect()
+    }
+
+    /// Whether all recipes of a body can be followed; a fake that follows none refuses all of them.
+    fn follows(&self, all: &[Encoded]) -> bool {
+        let recipes = all.iter().filter(|chunk| chunk.header.encoding == Encoding::Recipe);
+        recipes
+            .clone()
+            .all(|chunk| self.follows_recipes && self.assembled(chunk).is_some())
+    }
+
+    fn assembled(&self, chunk: &Encoded) -> Option<Vec<u8>> {
+        Recipe::parse(&chunk.stored)?.assemble(chunk.header.len as usize, |id| self.chunks.get(id))
+    }
+
+    fn take(&mut self, body: Body, half: bool) -> Result<(), Failure> {
         let all: Vec<_> = body.into_encoded().collect();
+        if !self.follows(&all) {
+            self.refused_recipes += 1;
+            return Err(Failure::Refused(Refusal::new(ErrorCode::Conflict, "no such recipe")));
+        }
         let count = if half { all.len() / 2 } else { all.len() };
         for chunk in all.iter().take(count) {
             self.take_one(chunk);
         }
+        Ok(())
     }
 
     /// Stores a chunk that arrived.
@@ -140,7 +198,9 @@ impl Store {
         let bytes = match chunk.header.encoding {
             Encoding::Plain => chunk.stored.to_vec(),
             Encoding::Zstd => zstd::bulk::decompress(&chunk.stored, chunk.header.len as usize).unwrap(),
+            Encoding::Recipe => self.assembled(chunk).unwrap(),
         };
+        self.wire += chunk.stored.len();
         assert_eq!(KEY.id(&bytes), id);
         assert_eq!(chunk.header.stored_len as usize, chunk.stored.len());
         self.sent.push(id);
@@ -172,17 +232,65 @@ impl Store {
         if !missing.is_empty() {
             return CommitReply::Missing(missing);
         }
-        for change in wire::decode::<Vec<Change>>(&upload.changes).unwrap() {
-            let Change::Put { path, manifest } = change else {
-                panic!("an upload removes nothing")
-            };
-            self.heads.insert(path, manifests[&manifest].clone());
+        let changes = wire::decode::<Vec<Change>>(&upload.changes).unwrap();
+        let structural = changes.iter().filter(|change| change.is_structural()).count();
+        assert!(
+            structural == 0 || structural == changes.len(),
+            "a commit is of one sort"
+        );
+        assert!(structural == 0 || self.may_restructure, "an upload removes nothing");
+        for change in changes {
+            self.apply(change, &manifests);
         }
         self.head = ChainHead {
             number: commit.number,
             hash: commit_hash(&upload.commit),
         };
         CommitReply::Committed(self.head)
+    }
+
+    fn apply(&mut self, change: Change, manifests: &HashMap<Hash, Manifest>) {
+        match change {
+            Change::Put { path, manifest } => {
+                let manifest = manifests[&manifest].clone();
+                if manifest.content != Content::Folder {
+                    self.heads.retain(|one, _| *one == path || !path.holds(one));
+                }
+                let above = std::iter::successors(path.split_last(), |(above, _)| above.split_last());
+                for (above, _) in above {
+                    let is_other = |manifest: &Manifest| manifest.content != Content::Folder;
+                    assert!(
+                        !self.heads.get(&above).is_some_and(is_other),
+                        "{path:?} is put below a file"
+                    );
+                }
+                self.puts += 1;
+                self.heads.insert(path, manifest);
+            }
+            Change::Remove { path } => {
+                assert!(!path.is_root());
+                self.removes += 1;
+                self.heads.retain(|one, _| !path.holds(one));
+            }
+            Change::Move { from, to } => {
+                assert!(!from.holds(&to) && !to.holds(&from), "{from:?} to {to:?}");
+                assert!(!self.heads.contains_key(&to), "something is at {to:?}");
+                assert!(self.heads.contains_key(&from), "nothing is at {from:?}");
+                let (above, _) = to.split_last().unwrap();
+                assert!(
+                    above.is_root() || self.heads.contains_key(&above),
+                    "nothing is above {to:?}"
+                );
+                self.moves += 1;
+                let moved: Vec<_> = self.heads.keys().filter(|one| from.holds(one)).cloned().collect();
+                for one in moved {
+                    let rest = &one.as_bytes()[from.as_bytes().len()..];
+                    let new = RootPath::new([to.as_bytes(), rest].concat()).unwrap();
+                    let manifest = self.heads.remove(&one).unwrap();
+                    self.heads.insert(new, manifest);
+                }
+            }
+        }
     }
 
     fn missing(&self, manifests: &HashMap<Hash, Manifest>) -> Vec<ChunkId> {
@@ -225,6 +333,10 @@ impl Remote for Fake {
         self.question(|store, _| store.selection.clone())
     }
 
+    async fn keep_selection(&self, selection: &[u8]) -> Result<(), Failure> {
+        self.question(|store, _| store.selection = selection.to_vec())
+    }
+
     async fn have(&self, chunks: Vec<ChunkId>) -> Result<Bitmap, Failure> {
         self.question(|store, _| {
             store.asked += chunks.len();
@@ -233,7 +345,24 @@ impl Remote for Fake {
     }
 
     async fn send(&self, body: Body) -> Result<(), Failure> {
-        self.question(|store, half| store.take(body, half))
+        self.question(|store, half| store.take(body, half))?
+    }
+
+    async fn outline(&self, path: RootPath) -> Result<Outline, Failure> {
+        self.question(|store, _| {
+            store.outlines += 1;
+            let hint = |id: &ChunkId| *id.0.first_chunk().unwrap();
+            let chunks = store.chunks_of(&path);
+            let chunks = chunks.iter().map(|chunk| (hint(&chunk.id), chunk.len)).collect();
+            Outline { chunks }
+        })
+    }
+
+    async fn parts(&self, path: RootPath, chunks: Vec<u32>) -> Result<Vec<ChunkParts>, Failure> {
+        self.question(|store, _| {
+            store.parts_asked += chunks.len();
+            store.parts(&path, &chunks)
+        })
     }
 
     async fn commit(&self, upload: &CommitUpload) -> Result<CommitReply, Failure> {

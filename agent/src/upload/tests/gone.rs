@@ -74,6 +74,25 @@ async fn when_many_are_gone_nothing_goes_on_before_a_person_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_root_leaves_out_since_it_was_stored_is_not_gone() {
+    let bench = stored(120).await;
+    let job = bench.job(&[""]);
+    let config = RootConfig {
+        id: job.root.id,
+        name: job.root.name.clone(),
+        path: job.root.path().to_owned(),
+        writable: false,
+        ignore: "file *".to_owned(),
+    };
+    let root = Arc::new(Root::new(&config));
+    assert!(is_done(&bench.outcome(Job { root, ..job }).await));
+    let asked = |bench: &Bench| bench.server.with(|store| store.asked);
+    let before = asked(&bench);
+    bench.done(&[""]).await;
+    assert_eq!(asked(&bench), before, "it is known still when it is left out no more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_root_that_is_gone_is_asked_about_and_goes_on_when_it_is_back() {
     let bench = stored(3).await;
     let (root, aside) = (

@@ -17,7 +17,7 @@ use std::{
 };
 
 use beckon_shared::{
-    bulk::{Bitmap, CommitReply, CommitUpload},
+    bulk::{Bitmap, ChunkParts, CommitReply, CommitUpload, Outline},
     id::ChunkId,
 };
 use tokio::{sync::Notify, time::Instant};
@@ -294,8 +294,20 @@ impl Remote for Weather {
         self.server.selection().await
     }
 
+    async fn keep_selection(&self, selection: &[u8]) -> Result<(), Failure> {
+        self.server.keep_selection(selection).await
+    }
+
     async fn have(&self, chunks: Vec<ChunkId>) -> Result<Bitmap, Failure> {
         self.waited(soon(self.asked_have(chunks))).await
+    }
+
+    async fn outline(&self, path: RootPath) -> Result<Outline, Failure> {
+        self.server.outline(path).await
+    }
+
+    async fn parts(&self, path: RootPath, chunks: Vec<u32>) -> Result<Vec<ChunkParts>, Failure> {
+        self.server.parts(path, chunks).await
     }
 
     async fn send(&self, body: Body) -> Result<(), Failure> {

@@ -13,6 +13,7 @@ use actix_web::{
 };
 use beckon_shared::{
     api::drive::Contents,
+    disposition::attachment,
     error::{ErrorCode, Refusal},
     id::VersionId,
     manifest::Content,
@@ -28,7 +29,6 @@ use crate::{
     drive::{
         archive,
         body::{self, Body},
-        disposition::attachment,
         range::{Conditions, Wanted},
         view::version_id,
     },
@@ -36,7 +36,7 @@ use crate::{
     http::guard::SignedIn,
     store::{
         Error, Store,
-        meta::drive::{Place, Row, find},
+        meta::drive::{Place, Row},
         read::VersionContent,
     },
 };
@@ -57,6 +57,7 @@ const HEADERS: [(&str, &str); 6] = [
     params(
         ("node" = String, Path, description = "The file"),
         ("version" = Option<String>, Query, description = "An older version; absent means the newest"),
+        ("at" = Option<String>, Query, description = "As it stood at this time (RFC 3339)"),
     ),
     responses(
         (status = 200, content_type = "application/octet-stream"),
@@ -68,7 +69,10 @@ const HEADERS: [(&str, &str); 6] = [
 pub(crate) async fn file(signed_in: SignedIn, app: web::Data<App>, request: HttpRequest) -> Answer {
     let query = Query::of(&request);
     let space = signed_in.access.own_space(Right::Read)?;
-    let row = find(app.meta().read(), &space, &place(&request, &query)?).await?;
+    let row = query
+        .when()?
+        .find(app.meta().read(), &space, &place(&request, &query)?)
+        .await?;
     let content = opened(&app.store, &space, &row, query.get("version")?).await?;
     let Content::File(file) = &content.manifest.content else {
         return Err(not_a_file(&row));
@@ -92,6 +96,7 @@ pub(crate) async fn file(signed_in: SignedIn, app: web::Data<App>, request: Http
     params(
         ("path" = String, Query, description = "Names from the top, joined by `/`, any bytes percent-encoded"),
         ("version" = Option<String>, Query, description = "An older version; absent means the newest"),
+        ("at" = Option<String>, Query, description = "As it stood at this time (RFC 3339)"),
     ),
     responses(
         (status = 200, content_type = "application/octet-stream"),
@@ -109,6 +114,7 @@ pub(crate) async fn file_by_path(signed_in: SignedIn, app: web::Data<App>, reque
     get, path = "/api/drive/zip/{node}", tag = "drive",
     params(
         ("node" = String, Path, description = "The folder"),
+        ("at" = Option<String>, Query, description = "As it stood at this time (RFC 3339)"),
     ),
     responses(
         (status = 200, content_type = "application/octet-stream"),
@@ -118,8 +124,10 @@ pub(crate) async fn file_by_path(signed_in: SignedIn, app: web::Data<App>, reque
 )]
 pub(crate) async fn zip(signed_in: SignedIn, app: web::Data<App>, request: HttpRequest) -> Answer {
     let space = signed_in.access.own_space(Right::Read)?;
-    let folder = find(app.meta().read(), &space, &place(&request, &Query::of(&request))?).await?;
-    let archive = archive::of_folder(app.meta(), folder).await?;
+    let query = Query::of(&request);
+    let when = query.when()?;
+    let folder = when.find(app.meta().read(), &space, &place(&request, &query)?).await?;
+    let archive = archive::of_folder(app.meta(), folder, when).await?;
     let layout = Arc::new(archive.layout);
     let download = Download {
         name: archive.name,
@@ -145,7 +153,10 @@ pub(crate) async fn zip(signed_in: SignedIn, app: web::Data<App>, request: HttpR
 /// All that is in a folder that is named by its path, as one ZIP file.
 #[utoipa::path(
     get, path = "/api/drive/zip", tag = "drive",
-    params(("path" = Option<String>, Query, description = "Names from the top, joined by `/`, any bytes percent-encoded; absent means the top")),
+    params(
+        ("path" = Option<String>, Query, description = "Names from the top, joined by `/`, any bytes percent-encoded; absent means the top"),
+        ("at" = Option<String>, Query, description = "As it stood at this time (RFC 3339)"),
+    ),
     responses(
         (status = 200, content_type = "application/octet-stream"),
         (status = 206, content_type = "application/octet-stream"),

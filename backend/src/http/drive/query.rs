@@ -11,7 +11,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer, value::Error as ValueError};
 
 use crate::{
     error::{Answer, Failure},
-    store::meta::drive::Place,
+    store::meta::drive::{Place, past::When},
 };
 
 /// Rows of a page, where the request does not say.
@@ -49,6 +49,11 @@ impl Query {
         names
             .map(Place::Path)
             .map_err(|bad| Failure::new(ErrorCode::BadRequest, bad.to_string()))
+    }
+
+    /// `at`: the moment of which the drive is asked for; the present one where it says nothing.
+    pub(super) fn when(&self) -> Answer<When> {
+        Ok(self.get("at")?.map_or(When::Now, When::At))
     }
 
     /// `path` below a root: names joined by `/`.

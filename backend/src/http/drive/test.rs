@@ -2,3 +2,4 @@
 
 mod download;
 mod handler;
+mod past;

@@ -29,24 +29,6 @@ const HEALTH: &str = "/healthz";
 const BODY_TIME: Duration = Duration::from_secs(30);
 const SELECTION_TIME: Duration = Duration::from_secs(300);
 
-/// No page of ours runs anything but our own files; nobody may frame it; it sends nothing elsewhere. Previews are blobs that
-/// the page makes with a type of its own choice, in frames those of PDF alone.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
-    img-src 'self' blob:; media-src 'self' blob:; frame-src blob:; font-src 'self'; connect-src 'self'; \
-    worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// Set on every answer that does not say otherwise.
-const HEADERS: [(&str, &str); 5] = [
-    ("content-security-policy", CONTENT_SECURITY_POLICY),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
-    (
-        "permissions-policy",
-        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    ),
-    ("cross-origin-resource-policy", "same-origin"),
-];
-
 /// Refuses what is sent to another host or from another origin, and sets the headers of every answer.
 pub(crate) async fn front(
     mut request: ServiceRequest,
@@ -67,7 +49,7 @@ pub(crate) async fn front(
         Err(failure) => request.into_response(HttpResponse::from_error(failure)),
     };
     let headers = response.headers_mut();
-    for (name, value) in HEADERS {
+    for (name, value) in beckon_assets::HEADERS {
         set(headers, name, value);
     }
     if is_private {

@@ -1,6 +1,6 @@
 //! What a machine may say of a transfer, and when that is told and stored.
 
-use beckon_shared::wire;
+use beckon_shared::{id::RootId, transfer::Task, wire};
 
 use super::*;
 
@@ -23,6 +23,10 @@ fn view() -> TransferView {
         ended: None,
         revision: 1,
         priority: beckon_shared::transfer::Priority::default(),
+        task: Task::Upload,
+        from: None,
+        root_id: RootId([3; 16]),
+        origin: None,
     }
 }
 

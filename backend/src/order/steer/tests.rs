@@ -1,6 +1,6 @@
 //! What fits how a transfer stands.
 
-use beckon_shared::id::DeviceId;
+use beckon_shared::id::{DeviceId, RootId};
 
 use super::*;
 
@@ -28,6 +28,10 @@ fn view(state: TransferState, hold: Hold) -> TransferView {
         ended: state.is_over().then_some(NOW),
         revision: 1,
         priority: beckon_shared::transfer::Priority::default(),
+        task: Task::Upload,
+        from: None,
+        root_id: RootId([3; 16]),
+        origin: None,
     }
 }
 
@@ -112,6 +116,6 @@ fn an_order_that_has_expired_neither_goes_on_nor_runs_again() {
     ] {
         let refused = next(&view(state, hold), act, Hold::None, late).unwrap_err();
         assert_eq!(refused.code, ErrorCode::Conflict);
-        assert!(refused.message.contains("upload again"), "{}", refused.message);
+        assert!(refused.message.contains("give it again"), "{}", refused.message);
     }
 }

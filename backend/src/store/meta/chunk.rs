@@ -243,6 +243,19 @@ async fn pin_all(txn: &Txn, space: SpaceId, transfer: TransferId, ids: &[ChunkId
     Ok(())
 }
 
+/// Ends the pins of chunks that a transfer needs no more, since versions use them.
+pub(crate) async fn unpin_some(txn: &Txn, transfer: TransferId, chunks: &[Durable]) -> Result<(), Error> {
+    for chunks in chunks.chunks(BATCH) {
+        let text = format!(
+            "DELETE FROM pin WHERE transfer = $1 AND chunk IN ({})",
+            places(2, chunks.len())
+        );
+        let values = std::iter::once(transfer.as_bytes().into()).chain(chunks.iter().map(|chunk| chunk.no.into()));
+        txn.execute_raw(sql(&text, txn, values)).await?;
+    }
+    Ok(())
+}
+
 /// Takes collection's mark off chunks.
 async fn unmark_all(txn: &Txn, space: SpaceId, ids: &[ChunkId]) -> Result<(), Error> {
     let text = format!(

@@ -105,7 +105,8 @@ pub(crate) async fn delete(meta: &Meta, nos: &[i64], marked_before: i64) -> Resu
     Ok(deleted)
 }
 
-/// Ends the pins of transfers that are over or gone.
+/// Ends the pins of transfers that are over or gone, and of watches that have committed all that they found: what is left
+/// of them are chunks of files that changed again before their commit.
 pub(crate) async fn release_stale_pins(meta: &Meta) -> Result<u64, Error> {
     let txn = meta.write().await?;
     let text = format!("DELETE FROM pin WHERE {}", stale());
@@ -117,7 +118,7 @@ pub(crate) async fn release_stale_pins(meta: &Meta) -> Result<u64, Error> {
 /// That nobody needs a pin.
 fn stale() -> &'static str {
     sabotage!(CollectAlways => return "1 = 1");
-    "transfer NOT IN (SELECT id FROM transfer WHERE ended IS NULL)"
+    "transfer NOT IN (SELECT id FROM transfer WHERE ended IS NULL AND (task <> 'watch' OR hold <> 'current'))"
 }
 
 /// All packs, with what of each is needed.

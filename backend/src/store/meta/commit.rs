@@ -14,14 +14,16 @@ use super::{
     BATCH, Error, Meta, Txn,
     chunk::{self, Durable},
     entity::{Kind, commit_change, node, root_commit, source},
-    numbers, source as sources,
+    numbers,
+    shift::{self, Shifts},
+    source as sources,
     space::{self, RECORD},
     sql,
     tree::{Binding, Tree, with_folders},
     version::{Fresh, Head, Written, heads, kind_of},
 };
 use crate::{
-    access::TransferAccess,
+    access::{Opens, TransferAccess},
     clock::Clock,
     fault,
     store::{
@@ -69,22 +71,30 @@ pub(crate) async fn apply(
         Ok(chunks) => chunks,
         Err(missing) => return Ok(Outcome::Missing(missing)),
     };
-    let source = live_source(&txn, clock, access, source).await?;
-    let added = Application {
+    let is_shift = !checked.shifts.is_empty();
+    let source = match is_shift {
+        true => source,
+        false => live_source(&txn, clock, access, source).await?,
+    };
+    let application = Application {
         txn: &txn,
         clock,
         access,
         checked,
         source: &source,
         chunks,
-    }
-    .run()
-    .await?;
+    };
+    let added = match is_shift {
+        true => application.shift().await?,
+        false => application.put().await?,
+    };
     if !advance(&txn, &source, &head, &next).await? {
         return Ok(Outcome::Behind(head));
     }
     space::record(&txn, space.column(), added).await?;
-    space::check_quota(&txn, access.space).await?;
+    if !is_shift {
+        space::check_quota(&txn, access.space).await?;
+    }
     fault::point("commit-applied");
     txn.commit().await?;
     fault::point("commit-committed");
@@ -195,8 +205,31 @@ struct Application<'a> {
 }
 
 impl Application<'_> {
-    /// Writes it; by how many bytes the database grows, as quotas count.
-    async fn run(&self) -> Result<i64, Error> {
+    /// Removes and moves; by how many bytes the database grows, as quotas count.
+    async fn shift(&self) -> Result<i64, Error> {
+        if Binding::of(self.source)? != Binding::Entry {
+            return Err(not_begun());
+        }
+        let shifts = &self.checked.shifts;
+        let commit = numbers(self.txn, 1 + shift::folders_of(shifts)).await?;
+        self.record(commit).await?;
+        self.record_changes(commit, shifts.iter().map(|shift| (&shift.bytes, None)).collect())
+            .await?;
+        // Where a person deleted the root's folder, nothing is there.
+        let made = match sources::is_reached(self.txn, self.source, self.source.folder).await? {
+            true => {
+                Shifts::new(self.txn, self.clock, self.source, commit + 1)
+                    .apply(shifts)
+                    .await?
+            }
+            false => 0,
+        };
+        let bytes = shifts.iter().map(|shift| shift.bytes.len()).sum();
+        Ok(RECORD * count(made)? + count(bytes)?)
+    }
+
+    /// Writes what it puts; by how many bytes the database grows, as quotas count.
+    async fn put(&self) -> Result<i64, Error> {
         let puts = || {
             self.checked
                 .changes
@@ -238,7 +271,13 @@ impl Application<'_> {
         }
         let chunks: Vec<Durable> = self.chunks.values().copied().collect();
         chunk::unmark(self.txn, &chunks).await?;
-        self.record_changes(commit, &written).await?;
+        if self.access.opens == Opens::Watch {
+            // It has no end at which its pins would go; what versions use needs none.
+            chunk::unpin_some(self.txn, self.access.transfer, &chunks).await?;
+        }
+        let changes = self.checked.changes.iter().enumerate();
+        let changes = changes.map(|(seq, change)| (&change.bytes, written.version_of(seq)));
+        self.record_changes(commit, changes.collect()).await?;
         let changes = self.checked.changes.iter().map(|change| change.bytes.len()).sum();
         Ok(RECORD * count(made)? + written.record_len()? + count(changes)?)
     }
@@ -294,17 +333,18 @@ impl Application<'_> {
         Ok(())
     }
 
-    async fn record_changes(&self, commit: i64, written: &Written<'_>) -> Result<(), Error> {
-        for (batch, changes) in self.checked.changes.chunks(BATCH).enumerate() {
-            let rows = changes.iter().enumerate().map(|(at, change)| {
-                let seq = batch * BATCH + at;
-                commit_change::ActiveModel {
+    /// The changes as they came, each with the version that it made or confirmed.
+    async fn record_changes(&self, commit: i64, changes: Vec<(&Vec<u8>, Option<i64>)>) -> Result<(), Error> {
+        for (batch, changes) in changes.chunks(BATCH).enumerate() {
+            let rows = changes
+                .iter()
+                .enumerate()
+                .map(|(at, (bytes, version))| commit_change::ActiveModel {
                     root_commit: Set(commit),
-                    seq: Set(seq as i64),
-                    bytes: Set(change.bytes.clone()),
-                    version: Set(written.version_of(seq)),
-                }
-            });
+                    seq: Set((batch * BATCH + at) as i64),
+                    bytes: Set((*bytes).clone()),
+                    version: Set(*version),
+                });
             commit_change::Entity::insert_many(rows)
                 .exec_without_returning(self.txn)
                 .await?;

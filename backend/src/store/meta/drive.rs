@@ -5,8 +5,12 @@ pub(crate) mod current;
 pub(crate) mod deleted;
 pub(crate) mod folder;
 pub(crate) mod head;
+pub(crate) mod named;
+pub(crate) mod origin;
 pub(crate) mod outdated;
+pub(crate) mod past;
 pub(crate) mod path;
+pub(crate) mod rewind;
 pub(crate) mod search;
 #[cfg(test)]
 mod test;

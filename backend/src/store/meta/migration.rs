@@ -8,6 +8,10 @@ mod m0005_search;
 mod m0006_accounting;
 mod m0007_marked;
 mod m0008_steering;
+mod m0009_direct;
+mod m0010_tasks;
+mod m0011_manifest_hash;
+mod m0012_past;
 #[cfg(test)]
 pub(super) mod testing;
 
@@ -28,6 +32,10 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_accounting::Migration),
             Box::new(m0007_marked::Migration),
             Box::new(m0008_steering::Migration),
+            Box::new(m0009_direct::Migration),
+            Box::new(m0010_tasks::Migration),
+            Box::new(m0011_manifest_hash::Migration),
+            Box::new(m0012_past::Migration),
         ]
     }
 }

@@ -5,6 +5,7 @@ use sea_orm::ConnectionTrait;
 use super::{
     BATCH, Error, Meta, Txn,
     collect::{mark_unused, nos},
+    drive::past::REMEMBERED,
     places, source,
     space::{Growth, RECORD, record},
     sql,
@@ -82,6 +83,7 @@ async fn remove(txn: &Txn, nodes: &[i64], now: i64) -> Result<(), Error> {
     let statements = [
         format!("DELETE FROM chunk_use WHERE version IN ({versions})"),
         format!("DELETE FROM manifest WHERE version IN ({versions})"),
+        format!("DELETE FROM node_past WHERE node IN ({list})"),
         format!("DELETE FROM version WHERE node IN ({list})"),
         // What was moved out of a folder lives on, bound to nothing.
         format!(
@@ -105,7 +107,8 @@ async fn counted(txn: &Txn, nodes: &[i64], list: &str) -> Result<Growth, Error> 
         "SELECT space, CAST(SUM(bytes) AS BIGINT) AS bytes FROM (\
          SELECT space, {RECORD} AS bytes FROM node WHERE no IN ({list}) UNION ALL \
          SELECT n.space, {RECORD} + LENGTH(m.bytes) AS bytes FROM node n JOIN version v ON v.node = n.no \
-         JOIN manifest m ON m.version = v.no WHERE n.no IN ({list})) AS gone GROUP BY space"
+         JOIN manifest m ON m.version = v.no WHERE n.no IN ({list}) UNION ALL \
+         SELECT n.space, {REMEMBERED} AS bytes FROM node n JOIN node_past p ON p.node = n.no WHERE n.no IN ({list})) AS gone GROUP BY space"
     );
     let values = nodes.iter().map(|no| (*no).into());
     let rows = txn.query_all_raw(sql(&text, txn, values)).await?;

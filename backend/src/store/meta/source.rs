@@ -33,6 +33,9 @@ pub(crate) const FIRST_EPOCH: u64 = 1;
 /// The epoch of a source once a new era begins (`bulk::ERA`).
 pub(crate) const NEXT_ERA: &str = "(epoch / 4294967296 + 1) * 4294967296";
 
+/// That a deleted node was not deleted by its own machine.
+pub(crate) const NOT_BY_ITSELF: &str = "(removed_at IS NULL OR removed_at <> deleted_at)";
+
 /// The row of a root, if it ever began an upload to this space.
 pub(crate) async fn find(
     on: &impl ConnectionTrait,
@@ -45,6 +48,20 @@ pub(crate) async fn find(
         .filter(source::Column::Device.eq(device.as_bytes()))
         .filter(source::Column::Root.eq(root.as_bytes()));
     Ok(found.one(on).await?)
+}
+
+/// What the folder of a root is called, if the root ever began an upload to this space.
+pub(crate) async fn folder_name(
+    on: &impl ConnectionTrait,
+    space: &GrantedSpace,
+    device: DeviceId,
+    root: RootId,
+) -> Result<Option<String>, Error> {
+    let Some(source) = find(on, space, device, root).await? else {
+        return Ok(None);
+    };
+    let folder = node::Entity::find_by_id(source.folder).one(on).await?;
+    Ok(folder.map(|folder| String::from_utf8_lossy(&folder.name).into_owned()))
 }
 
 /// The head of a root's commits.
@@ -76,11 +93,11 @@ pub(crate) async fn outdate(txn: &Txn, nodes: &[i64]) -> Result<(), Error> {
 }
 
 /// Tells the machines that these nodes are bound to that they are removed for good: nobody can tell later that they were
-/// there, so that nothing that a machine remembers from before counts.
+/// there, so that nothing that a machine remembers from before counts. Of what it removed itself it remembers nothing.
 pub(crate) async fn begin_era(txn: &Txn, nodes: &[i64]) -> Result<(), Error> {
     for nodes in nodes.chunks(BATCH) {
         let text = format!(
-            "UPDATE source SET epoch = {NEXT_ERA} WHERE no IN (SELECT source FROM node WHERE source IS NOT NULL AND no IN ({}))",
+            "UPDATE source SET epoch = {NEXT_ERA} WHERE no IN (SELECT source FROM node WHERE source IS NOT NULL AND {NOT_BY_ITSELF} AND no IN ({}))",
             places(1, nodes.len())
         );
         txn.execute_raw(sql(&text, txn, nodes.iter().map(|no| (*no).into())))

@@ -6,17 +6,20 @@ use beckon_shared::{
     id::{AccountId, DeviceId, Hash, RootId, SpaceId, TransferId},
     time::Timestamp,
 };
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::{
     Txn, sql,
     word::{array, from_word, word},
 };
-use crate::{access::TransferAccess, store::Error};
+use crate::{
+    access::{Opens, Origin, TransferAccess},
+    store::Error,
+};
 
 /// How long the proof of a password counts.
 pub(crate) const PROOF_LIFE: Duration = Duration::from_secs(5 * 60);
-/// How long a machine may send bulk requests before it asks for the next ticket.
+/// How long a device may send bulk requests before it asks for the next ticket.
 const BULK_LIFE: Duration = Duration::from_secs(10 * 60);
 
 /// What was proved.
@@ -27,6 +30,18 @@ pub(crate) enum Proven {
     Password,
     /// The recovery words.
     Recovery,
+}
+
+/// What a bulk ticket is for, as it is stored.
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Purpose {
+    #[serde(rename = "bulk")]
+    Upload,
+    Watch,
+    Send,
+    Copy,
+    Receive,
 }
 
 /// Lets whoever proved something go on, once.
@@ -74,21 +89,31 @@ pub(crate) async fn end_proofs(txn: &Txn, account: &AccountId) -> Result<(), Err
     Ok(())
 }
 
-/// Lets a machine send the bulk requests of a transfer.
+/// Lets a device send the bulk requests of a transfer, as far as it may.
 pub(crate) async fn add_bulk(
     txn: &Txn,
     ticket: &[u8; 32],
     access: &TransferAccess,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let text =
-        "INSERT INTO ticket (hash, purpose, account, device, transfer, expires) VALUES ($1, 'bulk', $2, $3, $4, $5)";
+    let text = "INSERT INTO ticket (hash, purpose, account, device, transfer, expires, origin_device, origin_root) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let (purpose, origin) = match access.opens {
+        Opens::Upload => (Purpose::Upload, None),
+        Opens::Watch => (Purpose::Watch, None),
+        Opens::Send => (Purpose::Send, None),
+        Opens::Copy(origin) => (Purpose::Copy, Some(origin)),
+        Opens::Receive => (Purpose::Receive, None),
+    };
     let values = [
         hash(ticket).into(),
+        word(purpose).into(),
         access.account.as_bytes().to_vec().into(),
         access.device.as_bytes().to_vec().into(),
         access.transfer.as_bytes().to_vec().into(),
         (now + BULK_LIFE).0.into(),
+        origin.map(|origin| origin.device.as_bytes().to_vec()).into(),
+        origin.map(|origin| origin.root.as_bytes().to_vec()).into(),
     ];
     txn.execute_raw(sql(text, txn, values)).await?;
     Ok(())
@@ -100,7 +125,7 @@ pub(crate) async fn bulk(
     ticket: &[u8; 32],
     now: Timestamp,
 ) -> Result<Option<TransferAccess>, Error> {
-    let text = "SELECT t.account, t.device, t.transfer, f.space, f.root
+    let text = "SELECT t.account, t.device, t.transfer, t.purpose, t.origin_device, t.origin_root, f.space, f.root
         FROM ticket t
         JOIN transfer f ON f.id = t.transfer
         JOIN device d ON d.account = t.account AND d.id = t.device
@@ -121,7 +146,25 @@ pub(crate) async fn bulk(
         transfer: TransferId::from_slice(&uuid("transfer")?).map_err(|_| Error::bad_row("transfer id"))?,
         space: SpaceId::from_slice(&uuid("space")?).map_err(|_| Error::bad_row("space id"))?,
         root: RootId(array(row.try_get("", "root")?)?),
+        opens: opens(&row)?,
     }))
+}
+
+fn opens(row: &QueryResult) -> Result<Opens, Error> {
+    let part = |column: &str| -> Result<Vec<u8>, Error> {
+        let bytes: Option<Vec<u8>> = row.try_get("", column)?;
+        bytes.ok_or_else(|| Error::bad_row("ticket"))
+    };
+    Ok(match from_word(row.try_get("", "purpose")?)? {
+        Purpose::Upload => Opens::Upload,
+        Purpose::Watch => Opens::Watch,
+        Purpose::Send => Opens::Send,
+        Purpose::Receive => Opens::Receive,
+        Purpose::Copy => Opens::Copy(Origin {
+            device: DeviceId(array(part("origin_device")?)?),
+            root: RootId(array(part("origin_root")?)?),
+        }),
+    })
 }
 
 /// Ends all tickets of an account.

@@ -9,9 +9,9 @@ use std::collections::HashSet;
 use beckon_shared::{
     error::{ErrorCode, Refusal},
     id::{AccountId, DeviceId, Hash, NodeId, RootId, SpaceId, TransferId},
-    order::SignedOrder,
+    order::{Order, OrderBody, SignedOrder},
     time::Timestamp,
-    transfer::{Hold, Progress, TransferState, TransferView},
+    transfer::{Hold, Progress, Task, TransferState, TransferView},
     wire,
 };
 use sea_orm::{
@@ -26,7 +26,11 @@ use super::{
     source, sql,
     word::{array, column, from_word, number, word},
 };
-use crate::{access::GrantedSpace, error::not_found, store::Error};
+use crate::{
+    access::{GrantedSpace, Origin},
+    error::not_found,
+    store::Error,
+};
 
 /// So many transfers are listed.
 const LISTED: u64 = 500;
@@ -69,6 +73,15 @@ pub(crate) struct Model {
     priority: String,
     files_unchanged: i64,
     bytes_present: i64,
+    given_directly: bool,
+    task: String,
+    origin: Option<String>,
+    origin_device: Option<Vec<u8>>,
+    origin_root: Option<Vec<u8>>,
+    bytes_own: i64,
+    bytes_direct: i64,
+    bytes_server: i64,
+    conflicts: i64,
 }
 
 /// None.
@@ -83,16 +96,20 @@ pub(crate) struct Transfer {
     pub(crate) account: AccountId,
     /// The order as it was signed.
     pub(crate) order: SignedOrder,
-    /// Where the content goes.
+    /// Where the content is.
     pub(crate) space: SpaceId,
-    /// What is uploaded.
+    /// The root of the machine that it is about.
     pub(crate) root: RootId,
+    /// Of a copy: whose commits it is made of.
+    pub(crate) origin: Option<Origin>,
     /// Hash of the selection, where that travels beside the order.
     pub(crate) selection: Option<Hash>,
     /// The controller that ordered it.
     pub(crate) signer: DeviceId,
     /// Whether it was cancelled, or queued again after it failed, and its machine does not know yet.
     pub(crate) unheard: bool,
+    /// Whether the controller gave the order to the machine, which showed it here.
+    pub(crate) given_directly: bool,
     /// As terminals see it.
     pub(crate) view: TransferView,
 }
@@ -106,6 +123,17 @@ impl Transfer {
     /// Whether the device that ordered it does the work itself, as a browser does that uploads.
     pub(crate) fn is_own_work(&self) -> bool {
         self.signer == self.view.device
+    }
+
+    /// Whether it is a copy that ends when the device that it is of is revoked.
+    pub(crate) fn trusts_origin(&self) -> bool {
+        match self.order.order.peek() {
+            Ok(Order {
+                body: OrderBody::Follow(follow),
+                ..
+            }) => follow.trusts_origin(),
+            _ => false,
+        }
     }
 }
 
@@ -179,6 +207,58 @@ pub(crate) async fn open_of(
     rows.into_iter().map(parse).collect()
 }
 
+/// The open watches of a machine's root.
+pub(crate) async fn watches_of(on: &impl ConnectionTrait, of: &Transfer) -> Result<Vec<Transfer>, Error> {
+    let rows = Entity::find()
+        .filter(Column::Account.eq(of.account.as_bytes()))
+        .filter(Column::Device.eq(of.view.device.as_bytes()))
+        .filter(Column::Root.eq(of.root.as_bytes()))
+        .filter(Column::Space.eq(of.space.as_bytes()))
+        .filter(Column::Task.eq(word(Task::Watch)))
+        .filter(Column::Ended.is_null())
+        .all(on)
+        .await?;
+    rows.into_iter().map(parse).collect()
+}
+
+/// The open transfers that copy what a device committed of any of its roots, or of this one.
+pub(crate) async fn copies_of(
+    on: &impl ConnectionTrait,
+    account: &AccountId,
+    device: &DeviceId,
+    root: Option<&RootId>,
+) -> Result<Vec<Transfer>, Error> {
+    let mut query = Entity::find()
+        .filter(Column::Account.eq(account.as_bytes()))
+        .filter(Column::OriginDevice.eq(device.as_bytes()))
+        .filter(Column::Ended.is_null());
+    if let Some(root) = root {
+        query = query.filter(Column::OriginRoot.eq(root.as_bytes()));
+    }
+    let rows = query.order_by_asc(Column::Created).all(on).await?;
+    rows.into_iter().map(parse).collect()
+}
+
+/// The machines that copy what a device committed of a root, with their transfers: of those that are open.
+pub(crate) async fn copiers_of(
+    on: &impl ConnectionTrait,
+    account: &AccountId,
+    origin: &Origin,
+) -> Result<Vec<(DeviceId, TransferId)>, Error> {
+    let text = "SELECT device, id FROM transfer WHERE account = $1 AND origin_device = $2 AND origin_root = $3 AND ended IS NULL";
+    let values = [account.as_bytes(), origin.device.as_bytes(), origin.root.as_bytes()].map(|id| id.to_vec().into());
+    let rows = on.query_all_raw(sql(text, on, values)).await?;
+    rows.iter()
+        .map(|row| {
+            let id: Vec<u8> = row.try_get("", "id")?;
+            Ok((
+                DeviceId(array(row.try_get("", "device")?)?),
+                TransferId::from_slice(&id).map_err(|_| Error::bad_row("transfer id"))?,
+            ))
+        })
+        .collect()
+}
+
 /// What was cancelled while its machine was not here to hear it.
 pub(crate) async fn cancelled_unheard_of(
     on: &impl ConnectionTrait,
@@ -243,13 +323,20 @@ pub(crate) async fn check_room(txn: &Txn, account: &AccountId) -> Result<(), Err
     ))
 }
 
-/// Where in the drive the root of a transfer lies, if anything of it was ever begun there and it is not deleted.
+/// Where in the drive the root lies that a transfer stores or copies, if anything of it was ever begun there and it is not
+/// deleted.
 pub(crate) async fn node_of(
     on: &impl ConnectionTrait,
     space: &GrantedSpace,
     transfer: &Transfer,
 ) -> Result<Option<NodeId>, Error> {
-    let Some(root) = source::find(on, space, transfer.view.device, transfer.root).await? else {
+    let (device, root) = match transfer.origin {
+        Some(origin) => (origin.device, origin.root),
+        // Nothing of it enters the drive.
+        None if transfer.view.task.writes() => return Ok(None),
+        None => (transfer.view.device, transfer.root),
+    };
+    let Some(root) = source::find(on, space, device, root).await? else {
         return Ok(None);
     };
     if !source::is_live(on, root.folder).await? {
@@ -293,6 +380,10 @@ async fn set(txn: &Txn, view: &TransferView, now: Timestamp, which: UpdateMany<E
         walked: Set(progress.walked),
         files_unchanged: Set(column(progress.files_unchanged)),
         bytes_present: Set(column(progress.bytes_present)),
+        bytes_own: Set(column(progress.bytes_own)),
+        bytes_direct: Set(column(progress.bytes_direct)),
+        bytes_server: Set(column(progress.bytes_server)),
+        conflicts: Set(column(progress.conflicts)),
         priority: Set(word(view.priority)),
         error: Set(view.error.clone()),
         ended: Set(view.ended.map(|at| at.0)),
@@ -370,6 +461,15 @@ fn model(transfer: &Transfer) -> Model {
         priority: word(view.priority),
         files_unchanged: column(progress.files_unchanged),
         bytes_present: column(progress.bytes_present),
+        given_directly: transfer.given_directly,
+        task: word(view.task),
+        origin: view.from.clone(),
+        origin_device: transfer.origin.map(|origin| origin.device.as_bytes().to_vec()),
+        origin_root: transfer.origin.map(|origin| origin.root.as_bytes().to_vec()),
+        bytes_own: column(progress.bytes_own),
+        bytes_direct: column(progress.bytes_direct),
+        bytes_server: column(progress.bytes_server),
+        conflicts: column(progress.conflicts),
     }
 }
 
@@ -385,7 +485,12 @@ fn parse(row: Model) -> Result<Transfer, Error> {
         walked: row.walked,
         files_unchanged: number(row.files_unchanged)?,
         bytes_present: number(row.bytes_present)?,
+        bytes_own: number(row.bytes_own)?,
+        bytes_direct: number(row.bytes_direct)?,
+        bytes_server: number(row.bytes_server)?,
+        conflicts: number(row.conflicts)?,
     };
+    let order: SignedOrder = wire::decode(&row.signed_order).map_err(|_| Error::bad_row("order"))?;
     let view = TransferView {
         id: TransferId::from_slice(&row.id).map_err(|_| Error::bad_row("transfer id"))?,
         device: DeviceId(array(row.device)?),
@@ -401,15 +506,31 @@ fn parse(row: Model) -> Result<Transfer, Error> {
         ended: row.ended.map(Timestamp),
         revision: number(row.revision)?,
         priority: from_word(row.priority)?,
+        task: from_word(row.task)?,
+        from: row.origin,
+        root_id: RootId(array(row.root)?),
+        // Only copies have one, and there are many others.
+        origin: row
+            .origin_device
+            .as_ref()
+            .and_then(|_| order.order.peek().ok()?.body.followed().cloned()),
     };
+    let origin = row.origin_device.zip(row.origin_root).map(|(device, root)| {
+        Ok::<_, Error>(Origin {
+            device: DeviceId(array(device)?),
+            root: RootId(array(root)?),
+        })
+    });
     Ok(Transfer {
         account: AccountId(array(row.account)?),
-        order: wire::decode(&row.signed_order).map_err(|_| Error::bad_row("order"))?,
+        order,
         space: SpaceId::from_slice(&row.space).map_err(|_| Error::bad_row("space id"))?,
-        root: RootId(array(row.root)?),
+        root: view.root_id,
+        origin: origin.transpose()?,
         selection: row.selection.map(|hash| array(hash).map(Hash)).transpose()?,
         signer: DeviceId(array(row.signer)?),
         unheard: row.unheard,
+        given_directly: row.given_directly,
         view,
     })
 }

@@ -13,10 +13,12 @@ use sea_orm::{ConnectionTrait, EntityTrait, QueryResult, TryGetable, Value};
 
 use super::{
     BATCH, Error, Txn,
-    drive::{change::mark_deleted, search::folded},
+    drive::{past::remember, search::folded},
     entity::{Kind, node, source},
     name::first_free,
-    places, source as sources, sql,
+    places,
+    shift::remove_node,
+    source as sources, sql,
 };
 use crate::clock::{Clock, random};
 
@@ -325,13 +327,14 @@ impl<'a> Tree<'a> {
 
     /// Writes what was made, unbound and replaced.
     pub(crate) async fn write(&mut self) -> Result<(), Error> {
+        remember(self.txn, &self.unbound, self.now).await?;
         self.update(
             "UPDATE node SET source_parent = NULL, source_name = NULL WHERE no IN",
             &self.unbound,
         )
         .await?;
         for replaced in &self.replaced {
-            mark_deleted(self.txn, *replaced, self.now).await?;
+            remove_node(self.txn, self.source, *replaced, self.now).await?;
         }
         let new = std::mem::take(&mut self.new);
         for new in new.chunks(BATCH) {

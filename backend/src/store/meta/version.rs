@@ -181,10 +181,11 @@ impl<'a> Written<'a> {
         // A person chose this head: it stays until something changes at the machine. What is put in by hand was chosen later.
         if head.root_commit.is_none() && self.binding == Binding::Entry {
             let last = last_from(txn, fresh.node, self.device).await?;
-            if let Some(last) = last
-                && !matches!(verdict(txn, fresh, &last).await?, Verdict::New)
-            {
-                return Ok((Verdict::Nothing, last.no));
+            if let Some(last) = last {
+                let by_last = verdict(txn, fresh, &last).await?;
+                if !matches!(by_last, Verdict::New) {
+                    return Ok((by_last, last.no));
+                }
             }
         }
         Ok((Verdict::New, fresh.no))

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc, time::Durat
 
 use beckon_shared::{
     bulk::{CommitReply, CommitUpload},
-    commit::ChainHead,
+    commit::{ChainHead, Change},
     id::{ChunkId, Hash, TransferId},
     time::Timestamp,
     wire,
@@ -25,14 +25,14 @@ use super::{
     workload::content,
 };
 use crate::{
-    access::{Access, Right, TransferAccess},
+    access::{Access, Opens, Right, TransferAccess},
     clock::{Clock, fake::FakeClock},
     store::{
         Store,
         meta::{check::keys, collect, replay},
         pack::{PackId, salvage::salvage},
         read,
-        testing::{Machine, file, pieces},
+        testing::{Machine, file, gone, moved, pieces},
     },
     worker,
 };
@@ -57,13 +57,21 @@ struct Game {
     transfers: u64,
 }
 
-/// A commit of one file that somebody sends.
+/// A commit that somebody sends.
 #[derive(Clone)]
 struct Sent {
     access: TransferAccess,
     upload: CommitUpload,
-    path: String,
-    manifest: Hash,
+    what: What,
+}
+
+/// What it changes.
+#[derive(Clone)]
+enum What {
+    /// One file.
+    Put { path: String, manifest: Hash },
+    /// What is removed and moved.
+    Shift(Vec<Change>),
 }
 
 /// Plays one game; the step that went wrong, if one did.
@@ -119,6 +127,8 @@ impl Game {
             transfer: TransferId::new(Timestamp(0), [0; 10]),
             space: access.own_space(Right::Write).unwrap().id(),
             root: beckon_shared::id::RootId([machine; 16]),
+            // The first machine watches, the other one uploads.
+            opens: if machine == 1 { Opens::Watch } else { Opens::Upload },
         };
         Machine {
             store: self.store.clone(),
@@ -145,7 +155,8 @@ impl Game {
             }
             7..10 => self.have(player).await.map(|()| "a have-query"),
             10..13 => self.send(player).await.map(|()| "chunks"),
-            13..16 => self.commit(player).await.map(|()| "a commit"),
+            13..15 => self.commit(player).await.map(|()| "a commit"),
+            15 => self.shift().await.map(|()| "a commit that removes and moves"),
             16 => self.fork(player).await.map(|()| "a fork"),
             17 => self.race().await.map(|()| "a race of two commits"),
             18 => self.same_twice().await.map(|()| "one commit sent twice at once"),
@@ -231,8 +242,39 @@ impl Game {
             true => content(1 + self.chance.below(CONTENTS) as u64),
             false => self.reference.any_stored(&mut self.chance),
         };
-        let path = format!("d/f{}", self.chance.below(5));
+        let path = self.any_path();
         self.sign(player, &content, path)
+    }
+
+    fn any_path(&mut self) -> String {
+        format!("{}/f{}", ["d", "e"][self.chance.below(2)], self.chance.below(4))
+    }
+
+    /// Something is removed or moved: files, or folders with all below.
+    fn any_shift(&mut self) -> Change {
+        let (one, other) = (self.any_path(), self.any_path());
+        match self.chance.below(6) {
+            0 => moved("d", "e"),
+            1 => moved("e", "d"),
+            2 => gone("e"),
+            3 | 4 if one != other => moved(&one, &other),
+            _ => gone(&one),
+        }
+    }
+
+    async fn shift(&mut self) -> Result<(), String> {
+        self.refresh(0).await?;
+        let count = 1 + self.chance.below(3);
+        let changes: Vec<Change> = (0..count).map(|_| self.any_shift()).collect();
+        let machine = &self.players[0];
+        let sent = Sent {
+            access: machine.access,
+            upload: machine.sign_all(&changes, Vec::new()),
+            what: What::Shift(changes),
+        };
+        let said = self.players[0].commit(sent.upload.clone()).await.map_err(text)?;
+        self.agree(&said, &sent)?;
+        self.refresh(0).await
     }
 
     fn sign(&mut self, player: usize, content: &[u8], path: String) -> Sent {
@@ -243,8 +285,7 @@ impl Game {
         Sent {
             access: machine.access,
             upload: machine.sign(&[(&path, Some(manifest))]),
-            path,
-            manifest: hash,
+            what: What::Put { path, manifest: hash },
         }
     }
 
@@ -257,7 +298,7 @@ impl Game {
 
     /// The reference is told of a commit, and must answer as the store did.
     fn agree(&mut self, said: &CommitReply, sent: &Sent) -> Result<(), String> {
-        let wanted = self.reference.commit(sent);
+        let wanted = self.reference.commit(sent, self.at.clock.now());
         let fits = match (said, &wanted) {
             (CommitReply::Committed(head), Answer::Committed(wanted)) => head == wanted,
             (CommitReply::Behind(head), Answer::Behind(wanted)) => head == wanted,

@@ -22,11 +22,11 @@ use super::{
     trace::{Files, Ledger, Told},
 };
 use crate::{
-    access::{Access, Right, TransferAccess},
+    access::{Access, Opens, Right, TransferAccess},
     store::{
         Error, Store,
         meta::{self, replay},
-        testing::{Machine, chunk, file, noise, pieces},
+        testing::{Machine, chunk, file, gone, moved, noise, pieces},
         writer::VerifiedChunk,
     },
     worker::{self, collect::GRACE},
@@ -156,6 +156,7 @@ impl Uploader {
             transfer: TransferId::new(beckon_shared::time::Timestamp(0), [0; 10]),
             space: world.access.own_space(Right::Write).unwrap().id(),
             root: RootId([seed; 16]),
+            opens: Opens::Upload,
         };
         let machine = Machine {
             store: world.store.clone(),
@@ -183,6 +184,7 @@ impl Uploader {
             1 => self.lie(world).await,
             2 => self.end(world).await,
             3 => self.look(world).await,
+            4 => self.shift(world).await,
             _ => self.upload(world).await,
         }
     }
@@ -197,19 +199,22 @@ impl Uploader {
         self.refresh(world).await;
     }
 
-    /// Asks what the newest commit is.
-    async fn refresh(&mut self, world: &World) {
+    /// Asks what the newest commit is; whether there was an answer.
+    async fn refresh(&mut self, world: &World) -> bool {
         if let Err(error) = self.machine.try_begin().await {
-            return world.excuse("an upload could not begin", &error);
+            world.excuse("an upload could not begin", &error);
+            return false;
         }
         let head = self.machine.head;
         if head == ChainHead::EMPTY {
-            return self.files.clear();
+            self.files.clear();
+            return true;
         }
         match world.ledger().commits.get(&head.hash) {
             Some(files) => self.files = files.clone(),
             None => world.complain(format!("the head is a commit that nobody made: {head:?}")),
         }
+        true
     }
 
     /// Uploads some files, with what may happen on the way.
@@ -305,7 +310,7 @@ impl Uploader {
                 world.at.disk.tell(Told::Committed(source, head));
                 self.files = world.ledger().commits[&head.hash].clone();
             }
-            Ok(CommitReply::Behind(_)) => self.refresh(world).await,
+            Ok(CommitReply::Behind(_)) => _ = self.refresh(world).await,
             Ok(CommitReply::Missing(_)) if !all_sent => {}
             Ok(CommitReply::Missing(chunks)) => {
                 world.complain(format!(
@@ -337,6 +342,40 @@ impl Uploader {
         }
         ledger.commits.insert(commit_hash(&upload.commit), holds);
         upload
+    }
+
+    /// Removes a file and moves another one, as a machine does that is watched.
+    async fn shift(&mut self, world: &World) {
+        let paths: Vec<String> = self.files.keys().cloned().collect();
+        if paths.is_empty() {
+            return;
+        }
+        let (removed, from) = (self.chance.pick(&paths).clone(), self.chance.pick(&paths).clone());
+        let to = format!("moved/f{}", self.chance.below(PATHS));
+        if from == to {
+            return;
+        }
+        let changes = [gone(&removed), moved(&from, &to)];
+        let mut holds = self.files.clone();
+        holds.remove(&removed);
+        if let Some(manifest) = holds.remove(&from) {
+            holds.insert(to, manifest);
+        }
+        let upload = self.machine.sign_all(&changes, Vec::new());
+        world.ledger().commits.insert(commit_hash(&upload.commit), holds);
+        let source = (self.machine.access.device, self.machine.access.root);
+        self.machine.access.opens = Opens::Watch;
+        let said = self.machine.commit(upload).await;
+        self.machine.access.opens = Opens::Upload;
+        match said {
+            Ok(CommitReply::Committed(head)) => {
+                world.at.disk.tell(Told::Committed(source, head));
+                self.files = world.ledger().commits[&head.hash].clone();
+            }
+            Ok(CommitReply::Behind(_)) => _ = self.refresh(world).await,
+            Ok(CommitReply::Missing(_)) => world.complain("chunks are missing where nothing is put"),
+            Err(error) => world.excuse("what was moved was refused", &error),
+        }
     }
 
     /// A commit on top of one that is not the newest, as of a machine that was put back to an older day: it must not be taken.
@@ -374,6 +413,10 @@ impl Uploader {
 
     /// Reads a file of its root as it is in the drive.
     async fn look(&mut self, world: &World) {
+        // A commit that failed may have been made: what it removed or moved is not there then.
+        if !self.refresh(world).await {
+            return;
+        }
         let paths: Vec<&String> = self.files.keys().collect();
         if paths.is_empty() {
             return;

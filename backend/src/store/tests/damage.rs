@@ -15,7 +15,7 @@ use crate::{
     worker::collect,
 };
 
-fn packs(fixture: &Fixture) -> Vec<PathBuf> {
+pub(super) fn packs(fixture: &Fixture) -> Vec<PathBuf> {
     let folders = fs::read_dir(fixture.folder.path().join("packs"))
         .unwrap()
         .map(|entry| entry.unwrap().path());

@@ -74,7 +74,9 @@ async fn rename(machine: &Machine, node: NodeId, name: &str) {
         parent: None,
         name: Some(Name::new(name).unwrap()),
     };
-    move_node(&machine.store.meta, &machine.space(), &asked).await.unwrap();
+    move_node(&machine.store.meta, &machine.space(), &asked, machine.store.clock.now())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -284,7 +286,9 @@ async fn into_files(machine: &Machine, path: &str) {
         parent: Some(at(machine, "Files").await.id().unwrap()),
         name: None,
     };
-    move_node(&machine.store.meta, &machine.space(), &asked).await.unwrap();
+    move_node(&machine.store.meta, &machine.space(), &asked, machine.store.clock.now())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -86,7 +86,10 @@ async fn what_was_deleted_is_told_until_it_is_restored_or_uploaded_again() {
     assert_eq!(places(&machine, "").await, one("many/a", InDrive::No));
     assert_eq!(places(&machine, "many/a").await, one("many/a", InDrive::No));
     assert_eq!(places(&machine, "other").await, []);
-    restore(&machine.store.meta, &machine.space(), &[first]).await.unwrap();
+    let now = fixture.clock.now();
+    restore(&machine.store.meta, &machine.space(), &[first], now)
+        .await
+        .unwrap();
     assert_eq!(places(&machine, "").await, []);
     gone(&fixture, &machine, "many/a").await;
     machine.upload(&[("many/a", b"a")]).await;

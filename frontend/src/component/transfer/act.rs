@@ -24,7 +24,9 @@ pub(super) struct Row {
 impl Row {
     /// Cancels it; much of it only after a question.
     pub(super) fn cancel(self) {
-        if self.view.with_untracked(|view| view.progress.bytes_done > ASK_ABOVE) {
+        // What is kept current loses nothing when it ends.
+        let is_much = |view: &TransferView| view.progress.bytes_done > ASK_ABOVE && !view.task.is_standing();
+        if self.view.with_untracked(is_much) {
             let act = move || self.steer(Act::Cancel);
             self.asked.set(Some(Asked::cancel(self.view.get_untracked(), act)));
         } else {

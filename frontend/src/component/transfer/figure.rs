@@ -1,12 +1,12 @@
 //! Figures of transfers: of one, and of all that are open.
 
-use beckon_shared::transfer::{Progress, TransferState, TransferView};
+use beckon_shared::transfer::{Hold, Progress, Task, TransferState, TransferView};
 
-use super::stand::{Group, group};
+use super::stand::{self, Group, group};
 use crate::{
     format,
     store::Stores,
-    text::{self, transfer as words},
+    text::{self, sync, transfer as words},
 };
 
 /// How far it is in percent, once there is something to measure by.
@@ -19,9 +19,54 @@ pub(super) fn percent(progress: &Progress) -> Option<f64> {
     }
 }
 
-/// What moves: what was selected, or the whole root by its name.
+/// What moves: what was selected, or the whole root by its name; of a copy the folder that it is a copy of.
 pub(crate) fn what(view: &TransferView) -> String {
-    format::name(if view.what.is_empty() { &view.root } else { &view.what })
+    let copied = view
+        .from
+        .as_deref()
+        .filter(|_| matches!(view.task, Task::Follow | Task::Copy));
+    let copied = copied
+        .and_then(|from| from.rsplit('/').next())
+        .filter(|name| !name.is_empty());
+    let own = if view.what.is_empty() { &view.root } else { &view.what };
+    format::name(copied.unwrap_or(own))
+}
+
+/// Where it comes from: the machine that works, or of what is written who has it.
+pub(crate) fn from(stores: Stores, view: &TransferView) -> String {
+    match &view.from {
+        Some(from) if view.task.writes() => format::name(&origin(stores, view).unwrap_or_else(|| from.clone())),
+        _ => stand::worker(stores, view),
+    }
+}
+
+/// What a copy is of, `MACHINE/ROOT/PATH` by the names of today, while the machine has the root open.
+fn origin(stores: Stores, view: &TransferView) -> Option<String> {
+    let origin = view.origin.as_ref()?;
+    let device = stores.devices.get(origin.device)?;
+    let root = device.roots.iter().find(|root| root.id == origin.root)?;
+    let names = [device.name.to_string(), root.name.to_string(), origin.path.display()];
+    let names = names.iter().map(String::as_str).filter(|name| !name.is_empty());
+    Some(names.collect::<Vec<_>>().join("/"))
+}
+
+/// The device that a copy is of, as it is called today.
+pub(crate) fn source(stores: Stores, view: &TransferView) -> Option<String> {
+    let device = stores.devices.get(view.origin.as_ref()?.device)?;
+    Some(format::name(device.name.as_str()))
+}
+
+/// Where it goes.
+pub(crate) fn to(stores: Stores, view: &TransferView) -> String {
+    if !view.task.writes() {
+        return words::drive().to_owned();
+    }
+    let mut place = format!("{}/{}", stand::worker(stores, view), format::name(&view.root));
+    if view.task != Task::Send && !view.what.is_empty() {
+        place.push('/');
+        place.push_str(&format::name(&view.what));
+    }
+    place
 }
 
 /// `214 files`.
@@ -34,7 +79,14 @@ pub(super) fn amount(view: &TransferView) -> String {
     let progress = &view.progress;
     let total = format::bytes(progress.bytes_total);
     let done = same_unit(&format::bytes(progress.bytes_done), &total);
+    let holds = |say: fn(&dyn std::fmt::Display, &dyn std::fmt::Display) -> String| {
+        say(&files(progress.files_done), &format::bytes(progress.bytes_done))
+    };
     match view.state {
+        TransferState::Done if progress.files_done == 0 && view.task.writes() => sync::nothing_new().to_owned(),
+        TransferState::Done if view.task.writes() => holds(sync::written),
+        TransferState::Cancelled if view.task.is_standing() => sync::stays().to_owned(),
+        TransferState::Running if view.hold == Hold::Current => holds(sync::holds),
         TransferState::Done if progress.files_done == 0 => words::nothing_new().to_owned(),
         TransferState::Done => words::safe(&files(progress.files_done), &format::bytes(progress.bytes_done)),
         TransferState::Cancelled => words::cancelled(&format::bytes(progress.bytes_done)),
@@ -72,6 +124,9 @@ pub(super) fn speed(stores: Stores, view: &TransferView) -> String {
     let Some(rate) = stores.transfers.rate(view.id) else {
         return words::starting().to_owned();
     };
+    if let (Task::Send, Some(from), true) = (view.task, &view.from, rate < 1.0) {
+        return sync::waits_for_sender(&format::name(from));
+    }
     match seconds_left(&view.progress, rate) {
         Some(left) => words::rate_left(&format::rate(rate), &format::left(left)),
         None => format::rate(rate),
@@ -107,7 +162,7 @@ impl Totals {
         stores.transfers.each(|view| match group(stores, view) {
             Group::NeedsYou => totals.needy += 1,
             Group::Waiting => totals.waiting += 1,
-            Group::Done => {}
+            Group::Kept | Group::Done => {}
             Group::Running => {
                 totals.running += 1;
                 let rate = stores.transfers.rate(view.id).filter(|_| !is_cut_off);
@@ -130,10 +185,52 @@ impl Totals {
 
 #[cfg(test)]
 mod tests {
-    use beckon_shared::transfer::Progress;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    use super::{percent, same_unit, seconds_left};
+    use super::*;
+    use crate::component::transfer::sample;
+
+    #[wasm_bindgen_test]
+    fn a_copy_is_called_by_what_it_is_a_copy_of() {
+        let view = TransferView {
+            task: Task::Follow,
+            from: Some("desk/Documents/Kestrel".to_owned()),
+            what: "from desk".to_owned(),
+            ..sample::view()
+        };
+        assert_eq!(what(&view), "Kestrel");
+        let sent = TransferView {
+            task: Task::Send,
+            from: Some("Chrome".to_owned()),
+            what: "a.txt".to_owned(),
+            ..view
+        };
+        assert_eq!(what(&sent), "a.txt");
+    }
+
+    #[wasm_bindgen_test]
+    fn what_is_up_to_date_says_what_it_holds_and_what_was_stopped_that_it_stays() {
+        let current = TransferView {
+            task: Task::Watch,
+            state: TransferState::Running,
+            hold: Hold::Current,
+            progress: Progress {
+                files_done: 2,
+                files_total: 2,
+                bytes_done: 8_400_000,
+                bytes_total: 8_400_000,
+                walked: true,
+                ..Progress::default()
+            },
+            ..sample::view()
+        };
+        assert_eq!(amount(&current), "2 files · 8.4 MB");
+        let stopped = TransferView {
+            state: TransferState::Cancelled,
+            ..current
+        };
+        assert_eq!(amount(&stopped), "What is there stays");
+    }
 
     #[wasm_bindgen_test]
     fn a_transfer_of_empty_files_is_measured_by_their_number() {

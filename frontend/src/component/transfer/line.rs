@@ -16,7 +16,7 @@ pub(super) fn WhyLine(
     row: Row,
     /// What the page has without a button.
     #[prop(optional)]
-    without: Option<Remedy>,
+    without: &'static [Remedy],
 ) -> impl IntoView {
     let go = StoredValue::new_local(use_navigate());
     let shown = Memo::new(move |_| {
@@ -26,7 +26,7 @@ pub(super) fn WhyLine(
             remedies: Vec::new(),
         });
         let mut why = refused.or_else(|| row.view.with(|view| why::why(row.stores, view)))?;
-        why.remedies.retain(|remedy| Some(*remedy) != without);
+        why.remedies.retain(|remedy| !without.contains(remedy));
         Some(why)
     });
     let to = move |href: &str| go.with_value(|go| go(href, NavigateOptions::default()));
@@ -37,6 +37,7 @@ pub(super) fn WhyLine(
         Remedy::Problems => row.asked.set(Some(Asked::Problems(row.view.get_untracked()))),
         Remedy::Drive => to(route::DRIVE),
         Remedy::Machine => to(&route::machine(device())),
+        Remedy::Conflicts => to(&route::transfer(row.id)),
         Remedy::Limits => to(&route::limits(device())),
         Remedy::Wake => wake::begin(row.stores, device()),
         // Its own component has the button.

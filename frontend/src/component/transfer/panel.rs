@@ -3,7 +3,7 @@
 use beckon_shared::{
     api::transfer::Act,
     id::TransferId,
-    transfer::{Hold, TransferState, TransferView},
+    transfer::{Hold, Task, TransferState, TransferView},
 };
 use leptos::prelude::*;
 
@@ -12,11 +12,15 @@ use super::{
     ask::CancelDialog,
     figure,
     line::WhyLine,
-    row::{RowProgress, when},
+    row::{RowProgress, TaskWord, when},
     stand,
     why::Remedy,
 };
-use crate::{component::icon::Icon, store::stores, text::transfer as words};
+use crate::{
+    component::icon::Icon,
+    store::stores,
+    text::{sync, transfer as words},
+};
 
 /// The panel.
 #[component]
@@ -37,17 +41,24 @@ pub(crate) fn TransferPanel(
         asked,
     };
     let state = Memo::new(move |_| view.with(stand::state));
+    let has_bar = Memo::new(move |_| view.with(stand::has_bar));
     let can = Memo::new(move |_| view.with(Can::of));
+    let task = view.with_untracked(|view| view.task);
+    // That it is up to date stands at its head; since when is news.
+    let says_it_twice = move || {
+        let is_new = view.with(stand::state) == "current" && stores.transfers.current_since(id).is_some();
+        view.with(|view| view.hold == Hold::Current) && !is_new
+    };
     view! {
         <section class="card transfer-panel" data-state=move || state.get() data-transfer=id.to_string()>
             <div class="row top">
-                <Icon name=Signal::derive(move || stand::icon(state.get()))/>
-                <b class="grow" role="status">{move || view.with(stand::now)}</b>
-                <div class="acts">{move || acts(row, can.get())}{children()}</div>
+                <Icon name=Signal::derive(move || stand::icon(state.get(), task))/>
+                <b class="grow" role="status">{move || view.with(stand::now)}<TaskWord view/></b>
+                <div class="acts">{move || acts(row, task, can.get())}{children()}</div>
             </div>
-            {move || (!matches!(state.get(), "done" | "cancelled")).then(|| view! { <RowProgress row/> })}
-            <div class="figures"><span>{move || view.with(figure::amount)}</span><span>{move || when(row)}</span></div>
-            <WhyLine row without=Remedy::Problems/>
+            {move || has_bar.get().then(|| view! { <RowProgress row/> })}
+            <div class="figures"><span>{move || view.with(figure::amount)}</span><span>{move || (!says_it_twice()).then(|| when(row))}</span></div>
+            <WhyLine row without=&[Remedy::Problems, Remedy::Conflicts]/>
         </section>
         <CancelDialog asked/>
     }
@@ -77,8 +88,8 @@ impl Can {
     }
 }
 
-fn acts(row: Row, can: Can) -> AnyView {
-    let cancel = view! { <WordButton icon="x" label=words::cancel() act=move || row.cancel()/> };
+fn acts(row: Row, task: Task, can: Can) -> AnyView {
+    let cancel = view! { <WordButton icon="x" label=sync::stop(task) act=move || row.cancel()/> };
     let first = match can {
         Can::Pause => Some(("pause", words::pause(), Act::Pause)),
         Can::Resume => Some(("play", words::resume(), Act::Resume)),

@@ -1,5 +1,6 @@
-//! Where in the drive lies what a transfer stored.
+//! Where in the drive lies what a transfer stored, and on a machine what it wrote.
 
+use crate::{api, page::drive, route, store::Stores};
 use beckon_shared::{
     api::{
         drive::{Listing, NodeView},
@@ -7,9 +8,8 @@ use beckon_shared::{
     },
     id::{NodeId, TransferId},
     path::{Name, RootPath},
+    transfer::TransferView,
 };
-
-use crate::{api, page::drive, route};
 
 /// No drive is deeper: a path of one-letter names has so many.
 const DEEPEST: usize = 2048;
@@ -18,6 +18,15 @@ const DEEPEST: usize = 2048;
 pub(crate) async fn find(id: TransferId) -> Option<String> {
     let detail: TransferDetail = api::get(&format!("/api/transfers/{id}")).await.ok()?;
     of(&detail).await
+}
+
+/// The address of the folder that a transfer writes in; nothing of one that stores. `below` is the place below its root,
+/// where that is known.
+pub(crate) fn written(stores: Stores, view: &TransferView, below: Option<&RootPath>) -> Option<String> {
+    let device = stores.devices.peek(view.device).filter(|_| view.task.writes())?;
+    let root = device.roots.iter().find(|root| root.id == view.root_id)?;
+    let place = below.cloned().unwrap_or_else(RootPath::root);
+    Some(route::folder(view.device, root.id, &place))
 }
 
 /// The same, where its story is known.

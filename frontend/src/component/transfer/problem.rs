@@ -14,8 +14,7 @@ use crate::{
     component::{dialog::Dialog, dialog::ProblemLine, skeleton::LineBones},
     format,
     store::stores,
-    text,
-    text::transfer as words,
+    text::{self, sync, transfer as words},
 };
 
 #[component]
@@ -26,10 +25,19 @@ pub(super) fn ProblemDialog(asked: RwSignal<Option<Asked>>) -> impl IntoView {
         Some(Asked::Problems(view)) => Some(view.clone()),
         _ => None,
     };
+    let title = move || transfer().map(|view| heading(&view)).unwrap_or_default().to_owned();
     view! {
-        <Dialog open title=words::problems().to_owned()>
+        <Dialog open title=Signal::derive(title)>
             <div class="body">{move || transfer().map(|view| view! { <ProblemList view/> })}</div>
         </Dialog>
+    }
+}
+
+/// What stands above the list.
+pub(crate) fn heading(view: &TransferView) -> &'static str {
+    match view.task.writes() {
+        true => sync::problems(),
+        false => words::problems(),
     }
 }
 

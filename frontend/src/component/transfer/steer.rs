@@ -13,7 +13,7 @@ use super::dismissed;
 use crate::{api, dom, store::Stores};
 
 /// Does it.
-pub(super) async fn steer(stores: Stores, id: TransferId, act: Act) -> Result<(), Refusal> {
+pub(crate) async fn steer(stores: Stores, id: TransferId, act: Act) -> Result<(), Refusal> {
     dismissed::take_out(stores, id);
     let expected = |view: &TransferView| expected(view, act);
     change(stores, id, expected, "steer", &Steer { act }).await

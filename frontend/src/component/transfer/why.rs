@@ -5,7 +5,7 @@ use beckon_shared::{
     device::DeviceKind,
     order::CLOCK_GRACE,
     time::Timestamp,
-    transfer::{Hold, TransferState, TransferView},
+    transfer::{Hold, Task, TransferState, TransferView},
 };
 use leptos::prelude::*;
 
@@ -13,8 +13,8 @@ use super::{figure, stand};
 use crate::{
     dom, format,
     store::Stores,
-    text::{self, Lang, transfer as words},
-    wake,
+    text::{self, Lang, sync, transfer as words},
+    upload, wake,
 };
 
 /// What helps.
@@ -34,8 +34,10 @@ pub(super) enum Remedy {
     Limits,
     /// Calls the machine.
     Wake,
-    /// Files chosen once more, in the browser that uploads them.
+    /// Files chosen once more, in the browser that uploads or sends them.
     Choose,
+    /// Opens the list of what was changed where a copy is.
+    Conflicts,
 }
 
 /// The line below a row.
@@ -58,19 +60,73 @@ pub(super) fn why(stores: Stores, view: &TransferView) -> Option<Why> {
         (_, Hold::NoRoom) => Some(Why {
             kind: "bad",
             says: no_room(stores, view),
-            remedies: vec![Remedy::Drive],
+            remedies: if view.task.writes() {
+                vec![]
+            } else {
+                vec![Remedy::Drive]
+            },
         }),
         (_, Hold::Question) => Some(question(stores, view)),
         (_, Hold::Away) => Some(away(stores, view)),
         (_, Hold::Schedule) => Some(out_of_hours(stores, view)),
-        (_, Hold::User | Hold::None) => None,
+        (_, Hold::User) => None,
+        _ if stand::has_conflicts(view) => Some(conflicts(stores, view)),
+        _ if stand::is_short(view) => Some(short(view)),
+        (_, Hold::None | Hold::Current) => sending(view),
     }
+}
+
+/// Files of a copy were changed where it is.
+fn conflicts(stores: Stores, view: &TransferView) -> Why {
+    let count = view.progress.conflicts;
+    let word = text::plural(count, "file was", "files were");
+    Why {
+        kind: "warn",
+        says: sync::why_conflicts(&stand::worker(stores, view), &format::count(count), &word),
+        remedies: vec![Remedy::Conflicts],
+    }
+}
+
+/// It is up to date but for some files.
+fn short(view: &TransferView) -> Why {
+    Why {
+        kind: "warn",
+        says: left_out(view),
+        remedies: vec![Remedy::Problems],
+    }
+}
+
+/// What could not be stored or written.
+fn left_out(view: &TransferView) -> String {
+    let says = match view.task.writes() {
+        true => sync::why_partly,
+        false => words::why_partly,
+    };
+    let failed = view.progress.failed;
+    says(&format::count(failed), &text::plural(failed, "file", "files"))
+}
+
+/// How much of it this page has sent, which the machine that writes cannot tell.
+fn sending(view: &TransferView) -> Option<Why> {
+    let sent = upload::sent_so_far(view.id)?;
+    let (done, total) = (format::bytes(sent.done), format::bytes(sent.total));
+    Some(match sent.is_full {
+        true => Why {
+            kind: "bad",
+            says: sync::sent_full(&done, &total),
+            remedies: vec![Remedy::Drive],
+        },
+        false => quiet(vec![sync::sent_from_here(&done, &total)], Vec::new()),
+    })
 }
 
 /// What fills the drive, and how much room the rest needs as far as that can be told: what is stored may be smaller.
 fn no_room(stores: Stores, view: &TransferView) -> String {
     let progress = &view.progress;
     let kept = format::bytes(progress.bytes_done);
+    if view.task.writes() {
+        return sync::why_disk_full(&stand::worker(stores, view));
+    }
     let Some(usage) = stores.usage.get() else {
         return words::why_no_room(&kept);
     };
@@ -91,13 +147,19 @@ fn no_room(stores: Stores, view: &TransferView) -> String {
 fn away(stores: Stores, view: &TransferView) -> Why {
     let now = stores.now.get();
     let Some(device) = stores.devices.get(view.device).filter(|device| !device.online) else {
-        return quiet(vec![words::why_gone().to_owned()], Vec::new());
+        let gone = match view.task {
+            Task::Upload => words::why_gone(),
+            _ => sync::why_gone(),
+        };
+        return quiet(vec![gone.to_owned()], Vec::new());
     };
     let seen = words::seen(&format::name(device.name.as_str()), &seen(device.last_seen, now));
     // What has begun goes on whenever the machine is back.
-    let goes_on = match view.state {
-        TransferState::Queued => words::starts_until(&format::moment(view.expires, now)),
-        _ => words::goes_on_back().to_owned(),
+    let goes_on = match (view.task, view.state) {
+        (Task::Upload, TransferState::Queued) => words::starts_until(&format::moment(view.expires, now)),
+        (Task::Upload, _) => words::goes_on_back().to_owned(),
+        (_, TransferState::Queued) => sync::starts_until(&format::moment(view.expires, now)),
+        _ => sync::goes_on_back().to_owned(),
     };
     let (called, can_wake) = wake::said(stores, view.device);
     let remedies = if can_wake { vec![Remedy::Wake] } else { Vec::new() };
@@ -140,15 +202,19 @@ fn out_of_hours(stores: Stores, view: &TransferView) -> Why {
     quiet(vec![says], vec![Remedy::Limits])
 }
 
-/// What a person is asked: of a browser's own uploads for their files, of a machine whether so much is to be gone.
+/// What a person is asked: of what this browser uploads or sends for its files, of a machine whether so much is to be gone.
 fn question(stores: Stores, view: &TransferView) -> Why {
-    let is_here = stores
-        .me
-        .with(|me| me.as_ref().is_some_and(|me| me.device == view.device));
+    let is_own = |id| stores.me.with(|me| me.as_ref().is_some_and(|me| me.device == id));
+    let is_here = is_own(view.device) || upload::lacks_files(view.id);
     let name = stand::worker(stores, view);
+    let missing = match view.task {
+        Task::Upload => words::why_missing,
+        Task::Watch => sync::why_missing_watched,
+        Task::Follow | Task::Copy | Task::Send => sync::why_missing_copied,
+    };
     let (says, remedies) = match () {
         () if is_here => (String::new(), vec![Remedy::Choose]),
-        () if is_of_machine(stores, view) => (words::why_missing(&name), vec![Remedy::Steer(Act::Resume)]),
+        () if is_of_machine(stores, view) => (missing(&name), vec![Remedy::Steer(Act::Resume)]),
         () => (words::why_question_there(&name), Vec::new()),
     };
     Why {
@@ -160,13 +226,11 @@ fn question(stores: Stores, view: &TransferView) -> Why {
 
 fn partly(view: &TransferView) -> Why {
     let progress = &view.progress;
-    let word = |count| text::plural(count, "file", "files");
     let torn = (progress.torn > 0).then(|| {
         let word = text::plural(progress.torn, "file was", "files were");
         words::why_torn(&format::count(progress.torn), &word)
     });
-    let failed = (progress.failed > 0 || torn.is_none())
-        .then(|| words::why_partly(&format::count(progress.failed), &word(progress.failed)));
+    let failed = (progress.failed > 0 || torn.is_none()).then(|| left_out(view));
     let retry = match again(view) {
         Remedy::Steer(Act::Retry) if progress.failed > 0 => Remedy::RetryFailed,
         other => other,
@@ -201,19 +265,22 @@ fn reason(stores: Stores, view: &TransferView) -> String {
     if let Some(while_what) = told.strip_prefix("the order has expired") {
         return lapsed(view, while_what);
     }
+    let is_upload = view.task == Task::Upload;
+    let either = |upload: &'static str, other: &'static str| if is_upload { upload } else { other };
+    let failed = either(words::why_failed(), sync::why_failed());
     if told.starts_with("the machine did not come back") {
-        return words::why_lost().to_owned();
+        return either(words::why_lost(), sync::why_lost()).to_owned();
     }
     if told.starts_with("the machine was revoked") {
-        return words::why_revoked().to_owned();
+        return either(words::why_revoked(), sync::why_revoked()).to_owned();
     }
     if told.is_empty() {
-        return words::why_failed().to_owned();
+        return failed.to_owned();
     }
     let told = by_whom(stores, view, &text::error::shown(told));
     match text::lang() {
         Lang::En => text::error::sentence(&told),
-        Lang::Zh => format!("{}{}", words::why_failed(), text::error::original(&told)),
+        Lang::Zh => format!("{failed}{}", text::error::original(&told)),
     }
 }
 
@@ -222,6 +289,7 @@ fn lapsed(view: &TransferView, while_what: &str) -> String {
     let span = format::span(view.expires.since(view.created).as_secs());
     let holds = |part: &str| while_what.contains(part);
     match () {
+        () if view.task != Task::Upload => sync::why_lapsed(&span),
         () if holds("while its machine was away") => words::why_lapsed_away(&span),
         () if holds("while it was paused") => words::why_lapsed_paused(&span),
         () if holds("while it waited for an answer") => words::why_lapsed_asked(&span),
@@ -254,6 +322,7 @@ pub(super) fn label(remedy: Remedy) -> &'static str {
         Remedy::Machine => words::again(),
         Remedy::Limits => words::show_limits(),
         Remedy::Wake => text::device::wake(),
+        Remedy::Conflicts => sync::show_conflicts(),
         Remedy::Choose => "",
     }
 }
@@ -270,7 +339,11 @@ pub(super) fn icon(remedy: Remedy) -> Option<&'static str> {
 
 /// What a person is asked before a transfer of that much is cancelled.
 pub(super) fn kept(view: &TransferView) -> String {
-    words::ask_cancel_says(&format::bytes(view.progress.bytes_done))
+    let kept = format::bytes(view.progress.bytes_done);
+    match view.task.writes() {
+        true => sync::ask_cancel_says(&kept),
+        false => words::ask_cancel_says(&kept),
+    }
 }
 
 /// Its files, for the row's head, once some were found.
@@ -280,32 +353,19 @@ pub(super) fn size(view: &TransferView) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use beckon_shared::{
-        id::{DeviceId, TransferId},
-        transfer::{Priority, Progress},
-    };
     use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;
+    use crate::component::transfer::sample;
 
     const HOUR: i64 = 3_600_000;
 
     fn lapsed_after(hours: i64) -> TransferView {
         TransferView {
-            id: TransferId::new(Timestamp(1), [1; 10]),
-            device: DeviceId([1; 32]),
-            machine: "desk".to_owned(),
-            root: "Documents".to_owned(),
-            what: String::new(),
             state: TransferState::Failed,
-            hold: Hold::None,
-            progress: Progress::default(),
-            error: None,
-            created: Timestamp(0),
             expires: Timestamp(hours * HOUR),
             ended: Some(Timestamp(hours * HOUR)),
-            revision: 1,
-            priority: Priority::default(),
+            ..sample::view()
         }
     }
 

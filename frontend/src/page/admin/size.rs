@@ -92,7 +92,7 @@ pub(super) fn SizeField(
         </label>
         <div class="field" hidden=move || !has_limit.get()>
             <label for=field.clone()>{words::size()}</label>
-            <div class="size">
+            <div class="size-field">
                 <input
                     id=field class="input" inputmode="decimal" autocomplete="off" autofocus=autofocus && begins_limited prop:value=move || figure.get() on:input=typed
                     aria-invalid=is_bad aria-describedby=below.clone()

@@ -46,6 +46,7 @@ fn name(name: &str) -> String {
     match name {
         "collect" => words::collect().to_owned(),
         "expiry" => words::expiry().to_owned(),
+        "retention" => crate::text::past::versions().to_owned(),
         "stats" => words::stats().to_owned(),
         other => format::name(other),
     }

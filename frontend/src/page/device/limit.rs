@@ -228,7 +228,7 @@ fn Rate(wanted: Wanted) -> impl IntoView {
     view! {
         <div class="field">
             <label for=field.clone()>{words::rate()}</label>
-            <div class="size">
+            <div class="size-field">
                 <input
                     id=field class="input" inputmode="decimal" autocomplete="off" prop:value=move || figure.get() on:input=typed
                     aria-invalid=is_bad aria-describedby=below.clone()

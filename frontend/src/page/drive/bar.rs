@@ -12,7 +12,7 @@ use super::{
 use crate::{
     component::{focus, icon::Icon, menu::MenuButton},
     format, route,
-    text::{common, drive as words, plural},
+    text::{common, drive as words, past, plural},
 };
 
 /// The bar over the list.
@@ -69,12 +69,13 @@ fn Toolbar(page: Page) -> impl IntoView {
     view! {
         <div class="toolbar" on:focusout=move |event| if focus::has_left(&event) { page.typing.set(false) }>
             <div class="segmented" role="group" aria-label=words::views()>
-                {view(Place::Folder(top), words::files(), route::DRIVE.to_owned())}
+                {view(Place::Folder(top.clone()), words::files(), page.address(&top, None))}
                 {view(Place::Recent, words::recent(), format!("{}?view=recent", route::DRIVE))}
                 {view(Place::Deleted, words::deleted(), format!("{}?view=deleted", route::DRIVE))}
             </div>
             <span class="grow"></span>
             {empty}
+            {page.path().is_some().then(|| icon_button("history", past::as_of(), "", move || page.past.choosing.update(|open| *open = !*open)))}
             {page.takes_files().then(|| icon_button("folder", words::new_folder(), "", move || page.naming_folder.set(true)))}
             {tail}
             <button type="button" class="button icon-only ghost sm not-phone" aria-label=words::details() title=words::details()

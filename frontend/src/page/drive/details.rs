@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use beckon_shared::{entry::EntryKind, error::Refusal, id::NodeId, order::LONGEST_WAIT};
+use beckon_shared::{entry::EntryKind, error::Refusal, order::LONGEST_WAIT};
 use futures_util::FutureExt;
 use leptos::prelude::*;
 
@@ -79,12 +79,12 @@ fn One(page: Page, item: Arc<Item>) -> impl IntoView {
     let is_file = item.node.kind == EntryKind::File;
     let id = item.node.id;
     let preview = (is_file && !page.is_deleted()).then(|| {
-        let source = source(&item);
+        let source = source(page, &item);
         view! { <section><Preview source about/></section> }
     });
     let versions = is_file.then(|| {
         let name = item.label.clone();
-        view! { <section><VersionList node=id name may_change=!page.is_deleted()/></section> }
+        view! { <section><VersionList node=id name may_change=!page.is_deleted() && !page.is_past()/></section> }
     });
     view! {
         {header(page, item.label.clone())}
@@ -156,19 +156,19 @@ fn exact_size(bytes: u64) -> String {
     }
 }
 
-fn source(item: &Item) -> Source {
-    let id = item.node.id;
+fn source(page: Page, item: &Item) -> Source {
+    let address = remote::download_at(&item.node, page.past.at);
     Source {
         name: item.node.name.clone(),
         size: item.node.size,
         by_itself: BY_ITSELF,
-        read: Rc::new(move |from, len| read(id, from, len).boxed_local()),
+        read: Rc::new(move |from, len| read(address.clone(), from, len).boxed_local()),
     }
 }
 
-async fn read(id: NodeId, from: u64, len: u32) -> Result<Vec<u8>, Refusal> {
+async fn read(address: String, from: u64, len: u32) -> Result<Vec<u8>, Refusal> {
     if len == 0 {
         return Ok(Vec::new());
     }
-    api::get_range(&remote::file(id), from, u64::from(len)).await
+    api::get_range(&address, from, u64::from(len)).await
 }

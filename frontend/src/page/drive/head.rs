@@ -4,7 +4,7 @@ use beckon_shared::{id::NodeId, path::RootPath};
 use leptos::prelude::*;
 use web_sys::DragEvent;
 
-use super::{Page, address, remote, shelf::Place};
+use super::{Page, remote, shelf::Place};
 use crate::{
     component::{
         breadcrumb::{Breadcrumb, Crumb, UpButton},
@@ -20,7 +20,7 @@ use crate::{
 #[component]
 pub(super) fn Head(page: Page) -> impl IntoView {
     let folders = folders_above(page);
-    let crumbs: Vec<_> = folders.iter().map(crumb).collect();
+    let crumbs: Vec<_> = folders.iter().map(|path| crumb(page, path)).collect();
     let back = crumbs.last().cloned().map(|up| view! { <UpButton up/> });
     let under = crumbs
         .iter()
@@ -64,10 +64,10 @@ fn folders_above(page: Page) -> Vec<RootPath> {
     all
 }
 
-fn crumb(path: &RootPath) -> Crumb {
+fn crumb(page: Page, path: &RootPath) -> Crumb {
     Crumb {
         label: title(path),
-        href: address(path, None),
+        href: page.address(path, None),
     }
 }
 
@@ -80,7 +80,9 @@ fn title(path: &RootPath) -> String {
 
 impl Page {
     fn dropped_on_crumb(self, event: &DragEvent, path: RootPath) {
-        let Some(data) = event.data_transfer() else { return };
+        let Some(data) = event.data_transfer().filter(|_| !self.is_past()) else {
+            return;
+        };
         if upload::has_files(&data) {
             let Some(folder) = Place::Folder(path).below_files() else {
                 self.stray.set(true);
@@ -93,7 +95,7 @@ impl Page {
         let title = title(&path);
         let items = self.targets();
         leptos::task::spawn_local(async move {
-            match remote::list(&path, None).await.map(|listing| listing.node) {
+            match remote::list(&path, None, None).await.map(|listing| listing.node) {
                 Ok(Some(node)) => self.move_into(&items, node.id, &title),
                 Ok(None) => self.move_into(&items, NodeId::TOP, &title),
                 Err(refusal) => self.refused(|| (), &refusal),
@@ -105,6 +107,9 @@ impl Page {
 /// Opens the browser's dialogs; where nothing can be put in, it says so and leads to where that can be done.
 #[component]
 fn PutButton(page: Page) -> impl IntoView {
+    if page.is_past() {
+        return ().into_any();
+    }
     if !page.takes_files() {
         let files = route::drive(&files());
         return view! {

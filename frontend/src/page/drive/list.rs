@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use beckon_shared::{entry::EntryKind, order::LONGEST_WAIT, time::Timestamp};
+use beckon_shared::{entry::EntryKind, error::ErrorCode, order::LONGEST_WAIT, time::Timestamp};
 use leptos::prelude::*;
 use web_sys::DragEvent;
 
@@ -25,7 +25,7 @@ use crate::{
         time::Ago,
     },
     format, route,
-    text::{self, common, drive as words},
+    text::{self, common, drive as words, past},
     upload,
 };
 
@@ -77,7 +77,7 @@ fn Grid(page: Page) -> impl IntoView {
         can: Callback::new(move |index| untrack(|| page.may_drop_on(index))),
         take: Callback::new(move |(index, event)| page.dropped_on_row(index, &event)),
     };
-    let place = page.path().map(|path| super::address(&path, None));
+    let place = page.path().map(|path| page.address(&path, None));
     view! {
         <FileList
             list=page.list rows columns=columns(page) label=page.name()
@@ -235,6 +235,7 @@ impl Page {
                 path.is_some_and(|path| Place::Folder(path).below_files().is_some())
             };
             self.path().is_some()
+                && !self.is_past()
                 && if has_files {
                     takes_files()
                 } else {
@@ -268,6 +269,9 @@ fn Empty(page: Page) -> impl IntoView {
         Place::Deleted => {
             view! { <EmptyState icon="trash" title=words::none_deleted() says=words::none_deleted_says()/> }.into_any()
         }
+        Place::Folder(_) if page.is_past() => {
+            view! { <EmptyState icon="history" title=past::empty() says=past::empty_says()/> }.into_any()
+        }
         Place::Folder(path) if path.is_root() => view! {
             <EmptyState icon="drive" title=words::nothing_yet() says=words::nothing_yet_says()>
                 <a class="button primary" href=route::MACHINES>{common::machines()}</a>
@@ -293,6 +297,13 @@ fn Empty(page: Page) -> impl IntoView {
 #[component]
 fn Failed(page: Page, says: String) -> impl IntoView {
     let is_top = page.path().is_some_and(|path| path.is_root());
+    let is_absent = page
+        .shelf
+        .reading
+        .with_untracked(|reading| matches!(reading, Reading::Failed(refusal) if refusal.code == ErrorCode::NotFound));
+    if page.is_past() && is_absent {
+        return view! { <EmptyState icon="history" title=past::not_there() says=past::not_there_says()/> }.into_any();
+    }
     view! {
         <EmptyState icon="stop" title=words::not_read() says class="error">
             <button type="button" class="button" on:click=move |_| page.shelf.read_again()>
@@ -301,4 +312,5 @@ fn Failed(page: Page, says: String) -> impl IntoView {
             {(!is_top).then(|| view! { <a class="button ghost" href=route::DRIVE>{words::to_top()}</a> })}
         </EmptyState>
     }
+    .into_any()
 }

@@ -115,7 +115,7 @@ fn Children(
 async fn read(path: &RootPath) -> Result<Vec<NodeView>, Refusal> {
     let (mut folders, mut after) = (Vec::new(), None);
     loop {
-        let page = remote::list(path, after.as_ref()).await?;
+        let page = remote::list(path, None, after.as_ref()).await?;
         folders.extend(page.children.into_iter().filter(|node| node.kind == EntryKind::Folder));
         after = page.next;
         if after.is_none() {

@@ -1,11 +1,15 @@
 //! What the drive's page asks of the server.
 
 use beckon_shared::{
-    api::drive::{Deleted, Listing, MakeCurrent, Move, NewFolder, NodeView, Nodes, Recent, VersionView},
+    api::drive::{
+        Deleted, Listing, MakeCurrent, Move, NewFolder, NodeView, Nodes, OriginView, Recent, Rewind, Rewound,
+        VersionView,
+    },
     entry::EntryKind,
     error::{ErrorCode, Refusal},
     id::{NodeId, VersionId},
     path::{Name, RootPath},
+    time::Timestamp,
 };
 
 use super::item;
@@ -26,23 +30,26 @@ pub(crate) const BETWEEN_DOWNLOADS: u32 = 250;
 /// The folder that files are put into by hand.
 pub(crate) const FILES: &[u8] = b"Files";
 
-/// A page of a folder.
-pub(crate) async fn list(path: &RootPath, after: Option<&Name>) -> Result<Listing, Refusal> {
+/// A page of a folder, as of a time or as it is.
+pub(crate) async fn list(path: &RootPath, at: Option<Timestamp>, after: Option<&Name>) -> Result<Listing, Refusal> {
     let limit = if after.is_none() { FIRST } else { LATER };
     let after = after
         .map(|after| format!("&after={}", json_text(after)))
         .unwrap_or_default();
     let address = format!(
-        "/api/drive/list?limit={limit}&path={}{after}",
-        route::percent_bytes(path.as_bytes())
+        "/api/drive/list?limit={limit}&path={}{after}{}",
+        route::percent_bytes(path.as_bytes()),
+        and_at(at)
     );
     match api::get(&address).await {
         // Where nobody put anything in yet the folder for it is empty.
-        Err(refusal) if refusal.code == ErrorCode::NotFound && path.as_bytes() == FILES => Ok(Listing {
-            node: None,
-            children: Vec::new(),
-            next: None,
-        }),
+        Err(refusal) if refusal.code == ErrorCode::NotFound && path.as_bytes() == FILES && at.is_none() => {
+            Ok(Listing {
+                node: None,
+                children: Vec::new(),
+                next: None,
+            })
+        }
         other => other,
     }
 }
@@ -144,6 +151,30 @@ async fn tell_all(address: &str, nodes: &[NodeId]) -> Result<(), Refusal> {
 /// Makes a folder; without a parent in `Files` itself.
 pub(super) async fn make_folder(parent: Option<NodeId>, name: Name) -> Result<NodeView, Refusal> {
     api::post("/api/drive/folders", &NewFolder { parent, name }).await
+}
+
+/// Which root something came from, and after which of its commits it was so.
+pub(super) async fn origin(node: NodeId, at: Option<Timestamp>) -> Result<OriginView, Refusal> {
+    api::get(&format!("/api/drive/origin?node={node}{}", and_at(at))).await
+}
+
+/// Puts back what something held at a time.
+pub(super) async fn rewind(node: NodeId, at: Timestamp) -> Result<Rewound, Refusal> {
+    let node = Some(node);
+    api::post("/api/drive/rewind", &Rewind { node, path: None, at }).await
+}
+
+/// Where the browser downloads a node from as it stood at a time.
+pub(super) fn download_at(node: &NodeView, at: Option<Timestamp>) -> String {
+    match (at, node.kind, node.head) {
+        (Some(_), EntryKind::Folder, _) => format!("{}?{}", download(node), and_at(at).trim_start_matches('&')),
+        (Some(_), _, Some(head)) => download_version(node.id, head),
+        _ => download(node),
+    }
+}
+
+fn and_at(at: Option<Timestamp>) -> String {
+    at.map(|at| format!("&at={at}")).unwrap_or_default()
 }
 
 /// Where the browser downloads a node from: a file as it is, a folder as a ZIP.

@@ -11,6 +11,7 @@ use beckon_shared::{
     error::Refusal,
     id::NodeId,
     path::{Name, RootPath},
+    time::Timestamp,
 };
 use leptos::prelude::*;
 
@@ -81,13 +82,15 @@ pub(super) struct Shelf {
     items: RwSignal<Items>,
     shown: Memo<Arc<Vec<u32>>>,
     place: StoredValue<Place>,
+    /// The time that is looked at; nothing for now.
+    at: Option<Timestamp>,
     busy: StoredValue<bool>,
     dirty: StoredValue<bool>,
 }
 
 impl Shelf {
     /// Begins to read, and reads again whenever the drive changes.
-    pub(super) fn new(stores: Stores, place: Place) -> Self {
+    pub(super) fn new(stores: Stores, place: Place, at: Option<Timestamp>) -> Self {
         let items = RwSignal::new(Items::default());
         let filter = RwSignal::new(String::new());
         let by_name = Sorted {
@@ -106,6 +109,7 @@ impl Shelf {
             items,
             shown,
             place: StoredValue::new(place),
+            at,
             busy: StoredValue::new(false),
             dirty: StoredValue::new(false),
         };
@@ -257,7 +261,7 @@ impl Shelf {
         let (mut items, mut after) = (Vec::new(), None);
         let mut shown = 0;
         loop {
-            let page = remote::list(path, after.as_ref()).await?;
+            let page = remote::list(path, self.at, after.as_ref()).await?;
             let Some(complete) = self.complete.try_get_untracked() else {
                 return Ok(());
             };

@@ -32,7 +32,7 @@ impl Page {
             }
             self.show_details(true);
         } else if let Some(path) = self.path_of(item) {
-            self.go(&address(&path, None));
+            self.go(&self.address(&path, None));
         }
     }
 
@@ -66,7 +66,7 @@ impl Page {
                     true => format!("{}.zip", item.label),
                     false => item.label.clone(),
                 };
-                dom::download(&remote::download(&item.node), &name);
+                dom::download(&remote::download_at(&item.node, self.past.at), &name);
                 dom::sleep(remote::BETWEEN_DOWNLOADS).await;
             }
         });
@@ -75,7 +75,7 @@ impl Page {
     /// Puts what is chosen to Deleted.
     pub(super) fn delete(self) {
         let targets = self.targets();
-        if self.is_deleted() || targets.is_empty() {
+        if self.is_deleted() || self.is_past() || targets.is_empty() {
             return;
         }
         let ids: Vec<_> = targets.iter().map(|item| item.node.id).collect();
@@ -203,7 +203,8 @@ impl Page {
     /// The folder `Files` keeps its name and place.
     pub(super) fn may_change(self, item: &Item) -> bool {
         let at_top = self.path().is_some_and(|path| path.is_root());
-        !(at_top && item.node.name.as_bytes() == remote::FILES)
+        let is_files = at_top && item.node.name.as_bytes() == remote::FILES;
+        !self.is_past() && !is_files
     }
 
     /// The menu of what is chosen.
@@ -233,6 +234,9 @@ impl Page {
             }
         }
         entries.push(Entry::new("download", download_label(&targets), act(Self::download)).key("D"));
+        if let [one] = targets.as_slice() {
+            entries.extend(self.past_entries(one));
+        }
         if targets.iter().all(|item| self.may_change(item)) {
             if targets.len() == 1 && self.path().is_some() {
                 entries.push(Entry::new("edit", text::common::rename(), act(Self::start_renaming)).key("F2"));

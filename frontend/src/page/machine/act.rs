@@ -23,9 +23,6 @@ use crate::{
     text::{self, common, machine as words},
 };
 
-/// Larger files are not gathered in the browser's memory. Bytes.
-pub(super) const DOWNLOAD_MAX: u64 = 256 << 20;
-
 impl Folder {
     /// The rows that a verb is about.
     pub(super) fn targets(self) -> Vec<Arc<Item>> {
@@ -83,50 +80,40 @@ impl Folder {
         });
     }
 
-    /// Whether a row can be downloaded: files come from the machine, folders from the drive if that holds all of them.
+    /// Whether a row can be downloaded by itself: from the machine, or while that is away from the drive if that holds all
+    /// of it.
     pub(super) fn can_download(self, item: &Item) -> bool {
-        item.is_file() || self.is_safe_folder(item)
+        let is_content = item.is_file() || item.is_folder();
+        is_content && (self.online.get() || self.is_safe(item))
     }
 
-    fn is_safe_folder(self, item: &Item) -> bool {
-        item.is_folder() && self.standing(item) == Some(Standing::Settled(InDrive::Safe))
+    fn is_safe(self, item: &Item) -> bool {
+        self.standing(item) == Some(Standing::Settled(InDrive::Safe))
     }
 
-    /// Downloads files straight from the machine, one after the other; of folders that are safe their ZIP from the drive.
+    /// Downloads rows: straight from the machine, or while that is away what is safe from the drive.
     pub(super) fn download(self, items: &[Arc<Item>]) {
         self.trouble.set(None);
-        let (files, others): (Vec<_>, Vec<_>) = items.iter().cloned().partition(|item| item.is_file());
-        let (zips, others): (Vec<_>, Vec<_>) = others
-            .into_iter()
-            .partition(|item| untrack(|| self.is_safe_folder(item)));
-        let large = files.iter().find(|item| item.entry.stamp.size > DOWNLOAD_MAX);
-        let to_upload = if let Some(large) = large {
-            let says = words::download_large(&large.label(), &format::bytes(DOWNLOAD_MAX));
-            Some((words::download_failed(&large.label()), says, vec![Arc::clone(large)]))
-        } else if others.is_empty() {
-            None
-        } else {
-            let name = others.first().map(|item| item.label()).unwrap_or_default();
-            Some((
-                words::download_failed(&name),
-                words::download_folders().to_owned(),
-                others,
-            ))
-        };
-        if let Some((title, says, items)) = to_upload {
+        if !untrack(|| items.iter().any(|item| item.is_file() || item.is_folder())) {
+            return;
+        }
+        if self.online.get_untracked() {
+            return download::start(self, items);
+        }
+        let (safe, others): (Vec<_>, Vec<_>) = items.iter().cloned().partition(|item| untrack(|| self.is_safe(item)));
+        download::from_drive(self, &safe);
+        if let Some(first) = others.first() {
+            let title = words::download_failed(&first.label());
             let help = Callback::new(move |()| {
                 self.trouble.set(None);
-                self.upload(&items);
+                self.upload(&others);
             });
             self.trouble.set(Some(Trouble {
                 title,
-                says,
+                says: text::download::away(&format::name(&self.machine_name())),
                 help: Some((words::upload(), help)),
             }));
-            return;
         }
-        download::start(self, files);
-        download::zip(self, zips);
     }
 
     /// The paths of these as arguments of the command line.
@@ -171,7 +158,7 @@ impl Folder {
     }
 
     /// The machine, and what a root of it is called.
-    fn names_of(self, root: RootId) -> Option<(DeviceView, Label)> {
+    pub(super) fn names_of(self, root: RootId) -> Option<(DeviceView, Label)> {
         let view = self.view.get_untracked()?;
         let name = view.roots.iter().find(|known| known.id == root)?.name.clone();
         Some((view, name))
@@ -203,6 +190,9 @@ impl Folder {
             entries.push(Entry::new("download", words::download(), move || self.download(&chosen)).key("D"));
         }
         entries.push(Entry::new("info", common::details(), move || self.habits.pane.show(true)).key("I"));
+        if let [one] = items.as_slice() {
+            entries.extend(self.row_entries(one));
+        }
         entries.push(Entry::new("copy", words::copy_path(), move || self.copy_path(&items)).apart());
         entries
     }

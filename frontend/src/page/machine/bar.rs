@@ -2,27 +2,42 @@
 
 use leptos::prelude::*;
 
-use super::folder::{Folder, Phase};
+use super::{
+    folder::{Folder, Phase},
+    sync,
+};
 use crate::{
     component::{
         focus,
         icon::Icon,
         menu::MenuButton,
+        reach::LanFound,
         selection::Key,
         wake::{WakeButton, WakeSaid},
     },
     dom, format,
-    text::{common, machine as words},
+    text::{common, machine as words, sync as words_of_sync},
 };
 
 /// The toolbar or the selection bar.
 #[component]
 pub(super) fn Bar(folder: Folder, on_menu: Callback<(), Vec<crate::component::menu::Entry>>) -> impl IntoView {
     let is_selecting = Memo::new(move |_| folder.list.selection.len() > 0 && !folder.filtering.get());
-    move || match is_selecting.get() {
-        true => view! { <SelectionBar folder on_menu/> }.into_any(),
-        false => view! { <Toolbar folder/> }.into_any(),
+    // Where nothing can be sent nothing is said of it before it is dropped.
+    let dragged = Memo::new(move |_| folder.sync.over.get().filter(|(_, name)| !name.is_empty()));
+    move || match (dragged.get(), is_selecting.get()) {
+        (Some((count, name)), _) => sending(count, &name).into_any(),
+        (None, true) => view! { <SelectionBar folder on_menu/> }.into_any(),
+        (None, false) => view! { <Toolbar folder/> }.into_any(),
     }
+}
+
+fn sending(count: u32, name: &str) -> impl IntoView {
+    let says = match count {
+        1 => words_of_sync::send_one_into(&name),
+        _ => words_of_sync::send_into(&format::count(u64::from(count)), &name),
+    };
+    view! { <div class="toolbar selection"><Icon name="send"/><span class="said" role="status">{says}</span></div> }
 }
 
 #[component]
@@ -54,6 +69,7 @@ fn Toolbar(folder: Folder) -> impl IntoView {
                     on:input=move |event| folder.filter.set(event_target_value(&event)) on:keydown=pressed/>
             </label>
             <span class="grow"></span>
+            <sync::SendButton folder/>
             <button type="button" class="button icon-only ghost sm" aria-label=words::refresh() title=refresh_says
                 prop:disabled=move || !folder.online.get() on:click=move |_| folder.read_again()><Icon name="retry"/></button>
             <button type="button" class="button icon-only ghost sm" aria-label=common::details() title=common::details()
@@ -138,7 +154,7 @@ pub(super) fn Banner(folder: Folder) -> impl IntoView {
             }.into_any())
         }
         (None, Phase::AsOf(_)) if !folder.online.get() => Some(away(folder)),
-        _ => None,
+        _ => Some(view! { <LanFound id=folder.machine()/> }.into_any()),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     format,
     page::drive,
     route,
-    text::{self, common, machine as words},
+    text::{self, common, machine as words, sync},
 };
 
 /// Over the relay a preview loads up to so much without being asked. Bytes.
@@ -106,7 +106,7 @@ fn in_the_drive(folder: Folder, item: Arc<Item>) -> impl IntoView {
     let can_upload = move || {
         let settled = matches!(
             standing.get(),
-            Some(Standing::Settled(InDrive::Safe | InDrive::Never)) | None
+            Some(Standing::Settled(InDrive::Safe | InDrive::Never | InDrive::Ignored)) | None
         );
         !settled && !matches!(standing.get(), Some(Standing::Uploading(_) | Standing::Waiting(_)))
     };
@@ -123,6 +123,14 @@ fn in_the_drive(folder: Folder, item: Arc<Item>) -> impl IntoView {
         })
     };
     let says = move || standing.get().map(|standing| explain(standing, is_folder));
+    let patterns = move || {
+        let root = item.with_value(|item| item.address(folder.spot().place.as_ref()))?.0;
+        let is_ignored = standing.get() == Some(Standing::Settled(InDrive::Ignored));
+        let open = move |_| folder.sync.ignoring.set(Some(root));
+        is_ignored.then(|| {
+            view! { <button type="button" class="button sm" on:click=open><Icon name="filter"/><span class="word">{sync::change_patterns()}</span></button> }
+        })
+    };
     view! {
         <section>
             <h3>{words::in_the_drive()}</h3>
@@ -132,7 +140,7 @@ fn in_the_drive(folder: Folder, item: Arc<Item>) -> impl IntoView {
                 <Show when=can_upload>
                     <button type="button" class="button sm" on:click=upload><Icon name="upload"/><span class="word">{word}</span></button>
                 </Show>
-                {versions}
+                {versions}{patterns}
             </div>
         </section>
     }
@@ -156,6 +164,7 @@ fn explain(standing: Standing, is_folder: bool) -> &'static str {
         Standing::Settled(InDrive::No) => words::absent_says(),
         Standing::Settled(InDrive::Unknown) => words::unknown_says(),
         Standing::Settled(InDrive::Never) => words::never_says(),
+        Standing::Settled(InDrive::Ignored) => sync::ignored_says(),
         Standing::Settled(InDrive::Uploading) | Standing::Uploading(_) => words::uploading_says(),
         Standing::Waiting(_) => words::waits_says(),
     }

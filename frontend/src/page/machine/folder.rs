@@ -12,7 +12,7 @@ use beckon_shared::{
 };
 use leptos::prelude::*;
 
-use super::{item::Item, slots::Slots, standings::Standings};
+use super::{item::Item, slots::Slots, standings::Standings, sync::Sync};
 use crate::{
     component::{
         file_list::{List, Row},
@@ -86,6 +86,7 @@ pub(super) struct Folder {
     /// The rows that exist.
     pub(super) visible: RwSignal<(usize, usize)>,
     pub(super) standings: Standings,
+    pub(super) sync: Sync,
     pub(super) trouble: RwSignal<Option<Trouble>>,
     /// The machine's row of the control list.
     pub(super) view: Memo<Option<DeviceView>>,
@@ -117,6 +118,7 @@ impl Folder {
             shown,
             visible: RwSignal::new((0, 0)),
             standings: Standings::new(stores, spot),
+            sync: Sync::new(),
             trouble: RwSignal::new(None),
             view,
             online: Memo::new(move |_| view.with(|view| view.as_ref().is_some_and(|view| view.online))),

@@ -11,9 +11,9 @@ use crate::{
         icon::Icon,
         menu::{Entry, MenuButton},
         presence::Dot,
+        reach::{self, ReachDialog},
     },
-    format, route,
-    session::reach,
+    format, route, session,
     store::stores,
     text::{common, device, machine as words},
     wake,
@@ -43,7 +43,7 @@ pub(super) fn Head(folder: Folder) -> impl IntoView {
                 <li class="not-phone"><a class="crumb" href=route::MACHINES>{common::machines()}</a></li>
                 {before}
             </Breadcrumb>
-            <ReachBadge folder/>
+            <Reached folder/>
             <MenuButton label=common::more() class="button icon-only ghost" items=menu(folder)/>
         </header>
     }
@@ -137,23 +137,26 @@ fn Switcher(folder: Folder) -> impl IntoView {
 
 /// How the machine is reached, and how fast while it is read; or since when it is away.
 #[component]
-fn ReachBadge(folder: Folder) -> impl IntoView {
-    let reach = reach::of(folder.machine());
-    let now = stores().now;
-    move || match (folder.online.get(), reach.get()) {
-        (false, _) => {
+fn Reached(folder: Folder) -> impl IntoView {
+    let (id, now) = (folder.machine(), stores().now);
+    let why = RwSignal::new(None);
+    let name = Signal::derive(move || format::name(&folder.machine_name()));
+    // Nothing is said of a way that is not gone yet.
+    let is_reached = Memo::new(move |_| session::reach::of(id).get().is_some());
+    let badge = move || match (folder.online.get(), is_reached.get()) {
+        (false, false) => {
             let seen = folder.view.with(|view| view.as_ref().map(|view| view.last_seen));
             let secs = seen.map(|seen| now.get().since(seen).as_secs());
             let span = secs.filter(|secs| *secs >= 60).map(format::left);
             let says = span.map_or_else(|| words::away().to_owned(), |span| words::away_since(&span));
             Some(view! { <span class="badge">{says}</span> }.into_any())
         }
-        (true, Some(reach)) => {
-            let rate = reach.rate.map(|rate| view! { " " <b>{format::rate(rate)}</b> });
-            let says = words::relay_says();
-            Some(view! { <span class="badge" title=says><Icon name="relay"/>{words::relay()} {rate}</span> }.into_any())
-        }
-        (true, None) => None,
+        (_, true) => Some(view! { <reach::ReachBadge id name why/> }.into_any()),
+        (true, false) => None,
+    };
+    view! {
+        {badge}
+        <ReachDialog why/>
     }
 }
 
@@ -171,6 +174,7 @@ fn menu(folder: Folder) -> impl Fn() -> Vec<Entry> + 'static {
             let call = move || wake::begin(folder.stores, folder.machine());
             entries.push(Entry::new("wake", device::wake(), call));
         }
+        entries.extend(folder.here_entries());
         entries.extend([
             Entry::new("info", common::details(), move || folder.habits.pane.toggle()).key("I"),
             Entry::new("machines", words::to_device(), move || {

@@ -24,7 +24,7 @@ use crate::{
         time::Ago,
         wake::{WakeButton, WakeSaid},
     },
-    dom, format, order, route,
+    dom, format, order, route, session,
     text::{self, common, machine as words},
 };
 
@@ -260,7 +260,8 @@ pub(super) fn Foot(folder: Folder) -> impl IntoView {
         }
     };
     let stores = folder.stores;
-    let is_cut_off = Memo::new(move |_| stores.is_cut_off());
+    // Who reaches the machine without the server sees it live all the same.
+    let is_cut_off = Memo::new(move |_| stores.is_cut_off() && !session::reach::is_direct(folder.machine()));
     let cut_off = Memo::new(move |_| is_cut_off.get().then(dom::now));
     let fresh = move || match (folder.phase.get(), cut_off.get()) {
         (Phase::AsOf(at), _) | (Phase::Live, Some(at)) => words::as_of(&format::moment(at, dom::now())),
@@ -280,16 +281,11 @@ pub(super) fn Foot(folder: Folder) -> impl IntoView {
             .filter(|size| *size > 0)
             .map(|size| words::in_files(&format::bytes(size)))
     };
-    let downloading = move || {
-        folder.stores.downloads.now.get().map(|now| {
-            view! { <span>"·"</span><span role="status">{words::downloading(&now.name, &now.percent())}</span> }
-        })
-    };
     let is_list = move || !matches!(folder.phase.get(), Phase::Reading | Phase::Failed(_) | Phase::Unseen);
     view! {
         <Show when=is_list>
             <div class="list-foot">
-                <span>{count}</span><span>"·"</span><span>{fresh}</span>{downloading}
+                <span>{count}</span><span>"·"</span><span>{fresh}</span>
                 <span class="grow"></span><span>{size}</span>
             </div>
         </Show>

@@ -50,7 +50,7 @@ struct Found {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct UnderWay {
     id: TransferId,
-    root: String,
+    root: RootId,
     percent: Option<u8>,
     waits: bool,
 }
@@ -62,7 +62,6 @@ pub(super) struct Standings {
     /// Grows when what was found may be old.
     epoch: RwSignal<u64>,
     under_way: Memo<Vec<UnderWay>>,
-    root_names: Memo<Vec<(RootId, String)>>,
     /// Whether rows are being compared.
     busy: StoredValue<bool>,
     /// Before this moment of the browser's clock nothing is compared again without being asked.
@@ -74,18 +73,15 @@ impl Standings {
         let machine = spot.machine;
         let under_way = Memo::new(move |_| {
             let mut all = stores.transfers.all();
-            all.retain(|view| view.device == machine && !view.state.is_over());
+            // What is written there, or up to date, is nothing on its way into the drive.
+            let is_moving = |view: &TransferView| !view.task.writes() && view.hold != Hold::Current;
+            all.retain(|view| view.device == machine && !view.state.is_over() && is_moving(view));
             all.iter().map(UnderWay::of).collect()
-        });
-        let root_names = Memo::new(move |_| {
-            let roots = stores.devices.get(machine).map(|view| view.roots).unwrap_or_default();
-            roots.into_iter().map(|root| (root.id, root.name.to_string())).collect()
         });
         Self {
             found: RwSignal::default(),
             epoch: RwSignal::new(0),
             under_way,
-            root_names,
             busy: StoredValue::new(false),
             rests_until: StoredValue::new(0.0),
         }
@@ -94,7 +90,7 @@ impl Standings {
     /// How a row stands; nothing while that is awaited. Tracked.
     pub(super) fn of(self, item: &Item, address: Option<&(RootId, RootPath)>) -> Option<Standing> {
         let state = self.found.with(|found| Some(found.get(&item.key)?.of(item)?.state));
-        if matches!(state, Some(InDrive::Safe | InDrive::Never)) {
+        if matches!(state, Some(InDrive::Safe | InDrive::Never | InDrive::Ignored)) {
             return state.map(Standing::Settled);
         }
         let is_told = state == Some(InDrive::Uploading);
@@ -106,26 +102,13 @@ impl Standings {
     fn covering(self, root: RootId, path: &RootPath, is_told: bool) -> Option<Standing> {
         self.under_way.with(|all| {
             let known = all.iter().find(|one| order::covers(one.id, root, path) == Some(true));
-            let name = self.root_name(root);
-            let mut others = all.iter().filter(|one| Some(&one.root) == name.as_ref());
+            let mut others = all.iter().filter(|one| one.root == root);
             let only = match (is_told, others.next(), others.next()) {
                 (true, Some(only), None) => Some(only),
                 _ => None,
             };
             known.or(only).map(UnderWay::standing)
         })
-    }
-
-    fn root_name(self, root: RootId) -> Option<String> {
-        self.root_names
-            .with(|names| names.iter().find(|(id, _)| *id == root).map(|(_, name)| name.clone()))
-    }
-
-    /// Whether a transfer of the root is under way, so that only the machine knows what it covers. Not tracked.
-    fn is_busy(self, root: RootId) -> bool {
-        let name = untrack(|| self.root_name(root));
-        self.under_way
-            .with_untracked(|all| all.iter().any(|one| Some(&one.root) == name.as_ref()))
     }
 
     /// What was known when the folder was last read here.
@@ -181,7 +164,7 @@ impl UnderWay {
             .then(|| (progress.bytes_done.min(progress.bytes_total) * 100 / progress.bytes_total).min(99) as u8);
         Self {
             id: view.id,
-            root: view.root.clone(),
+            root: view.root_id,
             percent,
             waits: view.hold != Hold::None,
         }
@@ -237,7 +220,7 @@ async fn compare(folder: Folder) {
             return;
         }
         let began = js_sys::Date::now();
-        let told = ask::ask(folder, &items, standings).await;
+        let told = ask::ask(folder, &items).await;
         if !folder.is_there() {
             return;
         }

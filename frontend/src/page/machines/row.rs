@@ -10,7 +10,7 @@ use beckon_shared::{
 use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
-use super::{reach::Reach, work::Work};
+use super::work::Work;
 use crate::{
     account,
     component::{
@@ -18,6 +18,7 @@ use crate::{
         icon::Icon,
         menu::{Entry, MenuButton},
         presence::{self, Dot, Presence},
+        reach::ReachBadge,
         time::Ago,
     },
     dom, format, route,
@@ -89,7 +90,7 @@ pub(super) fn DeviceRow(
             // Only machines are reached by a route; in the other rows the mark stands there and leaves the name its room.
             <div class="c-reach">
                 {(!is_machine).then(|| view! { <Marks row/> })}
-                {move || (is_machine && online.get()).then(|| view! { <Reach id name why/> })}
+                {move || (is_machine && online.get()).then(|| view! { <ReachBadge id name why/> })}
             </div>
             <div class="addr mono c-addr cut" title=move || address.get()>{move || address.get()}</div>
             <div class="c-seen quiet"><Seen row online/></div>

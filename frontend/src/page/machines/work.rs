@@ -27,7 +27,9 @@ pub(super) struct Work {
 impl Work {
     fn add(&mut self, view: &TransferView) {
         match (view.state, view.hold) {
-            (TransferState::Running, Hold::None) => {
+            // What stands until somebody ends it waits for nothing.
+            (TransferState::Queued, _) | (_, Hold::Away) if view.task.is_standing() => {}
+            (TransferState::Running, Hold::None) if !view.task.writes() => {
                 self.running += 1;
                 self.files += view.progress.files_total;
                 self.bytes_done += view.progress.bytes_done;

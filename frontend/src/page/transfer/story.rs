@@ -12,6 +12,7 @@ const KEPT: usize = 200;
 /// The table; there is none before the story was read.
 #[component]
 pub(super) fn Story(reading: Reading, view: Signal<TransferView>) -> impl IntoView {
+    let writes = view.with_untracked(|view| view.task.writes());
     let table = move || {
         let events = reading
             .detail
@@ -25,7 +26,7 @@ pub(super) fn Story(reading: Reading, view: Signal<TransferView>) -> impl IntoVi
                     <thead><tr>
                         <th scope="col">{words::story_when()}</th><th scope="col">{words::story_state()}</th>
                         <th scope="col" class="num">{words::story_lasted()}</th><th scope="col" class="num">{words::story_done()}</th>
-                        <th scope="col" class="num">{words::story_sent()}</th>
+                        {(!writes).then(|| view! { <th scope="col" class="num">{words::story_sent()}</th> })}
                     </tr></thead>
                     <tbody>{rows}</tbody>
                 </table>
@@ -38,6 +39,7 @@ pub(super) fn Story(reading: Reading, view: Signal<TransferView>) -> impl IntoVi
 
 fn row(view: Signal<TransferView>, event: TransferEvent, next: Option<TransferEvent>) -> impl IntoView {
     let stores = stores();
+    let (task, writes) = view.with_untracked(|view| (view.task, view.task.writes()));
     // The last row goes on.
     let next = move || next.or_else(|| view.with(|view| TransferEvent::still(view, stores.now.get())));
     let lasted = move || next().map(|next| format::span(next.at.since(event.at).as_secs()));
@@ -45,11 +47,11 @@ fn row(view: Signal<TransferView>, event: TransferEvent, next: Option<TransferEv
     let sent = move || next().and_then(|next| figure(event.sent_until(&next)));
     let at = event.at;
     let since = move || format::moment(at, stores.now.get());
-    let state = transfer::word(event.state, event.hold);
+    let state = transfer::word(task, event.state, event.hold);
     view! {
         <tr>
             <td><time title=format::exact(at) datetime=at.to_string()>{since}</time></td>
-            <td>{state}</td><td class="num">{lasted}</td><td class="num">{done}</td><td class="num">{sent}</td>
+            <td>{state}</td><td class="num">{lasted}</td><td class="num">{done}</td>{(!writes).then(|| view! { <td class="num">{sent}</td> })}
         </tr>
     }
 }

@@ -4,6 +4,7 @@ use std::{convert::Infallible, pin::pin, rc::Rc};
 
 use beckon_shared::{
     error::{ErrorCode, Refusal},
+    id::{DeviceId, RootId},
     transfer::{Problem, TransferState},
     wire::{self, PART_MAX},
 };
@@ -18,6 +19,7 @@ use super::{
     batch::Filler,
     chain::Chain,
     counters::Counters,
+    measure,
     page::{self, Page},
     pause::until_answered,
     read::Reader,
@@ -26,7 +28,7 @@ use super::{
 };
 use crate::{
     dom,
-    upload::message::{FromWorker, Job},
+    upload::message::{Errand, FromWorker, Job},
 };
 
 /// What the server lost is read again so often at the most.
@@ -34,13 +36,17 @@ const ROUNDS: u32 = 6;
 /// Progress is told four times a second. Milliseconds.
 const TELL: u32 = 250;
 
-/// Uploads everything and tells the page how it ended.
+/// Does with everything what is wanted, and tells the page how it ended.
 pub(super) async fn run(job: Job, items: Vec<Item>, page: Rc<Page>) {
     let sizes = items.iter().filter_map(|item| item.entry.file).map(|facts| facts.size);
     let (files, bytes) = sizes.fold((0, 0), |(files, bytes), size| (files + 1, bytes + size));
-    let counters = Counters::new(files, bytes, job.sent);
-    let remote = Remote::new(job.transfer, page, counters);
-    let ended = match select(pin!(upload(&job, &items, &remote)), pin!(tell_progress(&remote))).await {
+    let sent = match &job.errand {
+        Errand::Store { sent, .. } => *sent,
+        Errand::Measure { .. } | Errand::Send => 0,
+    };
+    let remote = Remote::new(job.transfer, page, Counters::new(files, bytes, sent));
+    let work = work(&job.errand, &items, &remote);
+    let ended = match select(pin!(work), pin!(tell_progress(&remote))).await {
         Either::Left((ended, _)) => ended,
         Either::Right((never, _)) => match never {},
     };
@@ -66,19 +72,38 @@ async fn tell_progress(remote: &Remote) -> Infallible {
     }
 }
 
+/// Does it; answers the first problem, if there was one.
+async fn work(errand: &Errand, items: &[Item], remote: &Remote) -> Result<Option<Problem>, Refusal> {
+    match errand {
+        Errand::Measure { key } => Ok(measure::measure(key, items, remote).await),
+        Errand::Send => {
+            let grant = until_answered(remote, async || remote.begin().await).await?;
+            measure::send(grant.chunk_key, items, remote).await
+        }
+        Errand::Store {
+            device, root, problems, ..
+        } => upload((*device, *root), problems, items, remote).await,
+    }
+}
+
 /// Uploads everything; answers the first problem, if there was one.
-async fn upload(job: &Job, items: &[Item], remote: &Remote) -> Result<Option<Problem>, Refusal> {
+async fn upload(
+    (device, root): (DeviceId, RootId),
+    planned: &[Problem],
+    items: &[Item],
+    remote: &Remote,
+) -> Result<Option<Problem>, Refusal> {
     let grant = until_answered(remote, async || remote.begin().await).await?;
     let (problems, reported) = mpsc::unbounded();
-    for problem in job.problems.iter().cloned() {
+    for problem in planned.iter().cloned() {
         remote.counters.failed();
         let _ = problems.unbounded_send(problem);
     }
     let mut chain = Chain {
         remote,
         space: grant.space,
-        root: job.root,
-        device: job.device,
+        root,
+        device,
         head: grant.head,
     };
     let rounds = async {

@@ -13,6 +13,7 @@ use tokio::{
 
 use super::*;
 use crate::{
+    cli::place::DrivePlace,
     origin::Origin,
     output::{Format, Output},
     server::Server,
@@ -136,6 +137,7 @@ fn temporary() -> Temporary {
         out: Output { format: Format::Json },
         ca: None,
         timeout: None,
+        is_relay_only: false,
         awaited: std::sync::Mutex::default(),
     };
     Temporary { here, root }
@@ -153,7 +155,7 @@ async fn fetch_with(temporary: &Temporary, api: &Api, clash: Clash) -> Result<Ex
     get(
         &temporary.here,
         api,
-        &DrivePlace::Node(id(99)),
+        &DrivePlace::Node(id(99)).query(),
         &temporary.root.path().join("target"),
         clash,
     )

@@ -17,7 +17,7 @@ use crate::{
         part::{Finish, Leftover, Part},
     },
     http::Api,
-    output::Failure,
+    output::{Failure, moved},
 };
 
 /// Content that is asked for at once. Bytes.
@@ -144,8 +144,9 @@ impl Answer<'_> {
         Ok(part
             .finish(Finish {
                 mode: wanted.mode,
-                mtime: Some(wanted.mtime),
+                mtime: Some(local::system_time(wanted.mtime)),
                 sync: WHEN,
+                clash: local::Clash::Refuse,
             })
             .await?)
     }
@@ -162,6 +163,7 @@ impl Answer<'_> {
             }
             let len = usize::try_from(left).unwrap_or(usize::MAX).min(self.rest.len());
             part.write(&self.rest.split_to(len)).await?;
+            moved(len as u64);
             left -= len as u64;
         }
         Ok(())

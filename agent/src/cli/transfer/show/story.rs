@@ -3,6 +3,7 @@
 use beckon_shared::{
     api::transfer::{TransferDetail, TransferEvent},
     time::Timestamp,
+    transfer::Task,
 };
 
 use crate::{
@@ -16,7 +17,7 @@ pub(super) fn lines(detail: &TransferDetail, now: Timestamp) -> Vec<String> {
     for (at, event) in detail.events.iter().enumerate() {
         let next = detail.events.get(at + 1).copied();
         let next = next.or_else(|| TransferEvent::still(&detail.transfer, now));
-        lines.push(line(event, next.as_ref()));
+        lines.push(line(detail.transfer.task, event, next.as_ref()));
     }
     if !lines.is_empty() {
         lines.insert(0, "  story".to_owned());
@@ -24,14 +25,16 @@ pub(super) fn lines(detail: &TransferDetail, now: Timestamp) -> Vec<String> {
     lines
 }
 
-fn line(event: &TransferEvent, next: Option<&TransferEvent>) -> String {
-    let stood = stand(event.state, event.hold);
+fn line(task: Task, event: &TransferEvent, next: Option<&TransferEvent>) -> String {
+    let stood = stand(task, event.state, event.hold);
     let Some(next) = next else {
         return format!("    {}  {stood}", time(event.at));
     };
     let (done, sent) = (event.done_until(next), event.sent_until(next));
     let meanwhile = match (done, sent) {
         (0, 0) => String::new(),
+        // What a machine fetches is not sent by it.
+        (done, _) if task.writes() => format!(", {} done", size(done)),
         _ => format!(", {} done, {} sent", size(done), size(sent)),
     };
     let lasted = about(next.at.since(event.at));
@@ -70,6 +73,7 @@ mod tests {
             selected_total: None,
             node: None,
             events,
+            given_directly: false,
         };
         let done = lines(&detail, Timestamp(99_000));
         let ends = ["  50 s", "  10 s, 4.0 KiB done, 2.0 KiB sent", "  done"];

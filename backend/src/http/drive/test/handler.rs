@@ -31,15 +31,15 @@ use crate::{
     store::testing::{Fixture, Machine, noise},
 };
 
-struct Site {
-    fixture: Fixture,
-    app: Data<App>,
-    access: Access,
-    machine: Machine,
+pub(super) struct Site {
+    pub(super) fixture: Fixture,
+    pub(super) app: Data<App>,
+    pub(super) access: Access,
+    pub(super) machine: Machine,
 }
 
 /// The machine has uploaded `laptop/home/docs/a.txt`, `docs/sub/big.bin` and `docs/link`.
-async fn site() -> Site {
+pub(super) async fn site() -> Site {
     let fixture = Fixture::new().await;
     let access = fixture.account(1).await;
     let machine = fixture.machine(&access, 1).await;
@@ -50,6 +50,7 @@ async fn site() -> Site {
         store: fixture.store.clone(),
         hub: Hub::default(),
         live: Live::default(),
+        news: crate::order::News::default(),
         relays: Relays::default(),
         reads: Reads::default(),
         limits: Limits::default(),
@@ -83,7 +84,7 @@ fn big() -> Vec<u8> {
 }
 
 impl Site {
-    async fn upload(&mut self, files: &[(&str, &[u8])]) {
+    pub(super) async fn upload(&mut self, files: &[(&str, &[u8])]) {
         let contents: Vec<&[u8]> = files.iter().map(|file| file.1).collect();
         self.machine.send(&contents).await.unwrap();
         let changes: Vec<_> = files
@@ -101,7 +102,7 @@ impl Site {
         manifest
     }
 
-    fn signed_in(&self) -> SignedIn {
+    pub(super) fn signed_in(&self) -> SignedIn {
         SignedIn {
             access: self.access.clone(),
             device: self.machine.access.device,
@@ -111,11 +112,11 @@ impl Site {
         }
     }
 
-    async fn list(&self, query: &str) -> Listing {
+    pub(super) async fn list(&self, query: &str) -> Listing {
         json(list_folder(self.signed_in(), self.app.clone(), request(query)).await).await
     }
 
-    async fn tree(&self, query: &str) -> Tree {
+    pub(super) async fn tree(&self, query: &str) -> Tree {
         json(list_tree(self.signed_in(), self.app.clone(), request(query)).await).await
     }
 
@@ -123,11 +124,11 @@ impl Site {
         json(list_deleted(self.signed_in(), self.app.clone(), request(query)).await).await
     }
 
-    async fn node(&self, path: &str) -> NodeId {
+    pub(super) async fn node(&self, path: &str) -> NodeId {
         self.list(&format!("path={path}")).await.node.unwrap().id
     }
 
-    async fn delete(&self, path: &str) -> NodeId {
+    pub(super) async fn delete(&self, path: &str) -> NodeId {
         let node = self.node(path).await;
         delete_nodes(self.signed_in(), self.app.clone(), Json(Nodes { nodes: vec![node] }))
             .await
@@ -135,11 +136,11 @@ impl Site {
         node
     }
 
-    async fn file(&self, query: &str) -> Answer {
+    pub(super) async fn file(&self, query: &str) -> Answer {
         download::file(self.signed_in(), self.app.clone(), request(query)).await
     }
 
-    async fn zip(&self, query: &str, range: Option<(&str, &str)>) -> HttpResponse {
+    pub(super) async fn zip(&self, query: &str, range: Option<(&str, &str)>) -> HttpResponse {
         let mut asked = TestRequest::with_uri(&format!("/?{query}"));
         if let Some((range, etag)) = range {
             asked = asked
@@ -152,15 +153,15 @@ impl Site {
     }
 }
 
-fn request(query: &str) -> HttpRequest {
+pub(super) fn request(query: &str) -> HttpRequest {
     TestRequest::with_uri(&format!("/?{query}")).to_http_request()
 }
 
-async fn json<T: DeserializeOwned>(answer: Answer) -> T {
+pub(super) async fn json<T: DeserializeOwned>(answer: Answer) -> T {
     serde_json::from_slice(&bytes(answer.unwrap()).await).unwrap()
 }
 
-async fn bytes(response: HttpResponse) -> Vec<u8> {
+pub(super) async fn bytes(response: HttpResponse) -> Vec<u8> {
     body::to_bytes(response.into_body()).await.unwrap().to_vec()
 }
 
@@ -174,11 +175,11 @@ fn etag(response: &HttpResponse) -> String {
         .to_owned()
 }
 
-fn code(answer: Answer) -> u16 {
+pub(super) fn code(answer: Answer) -> u16 {
     actix_web::ResponseError::status_code(&answer.unwrap_err()).as_u16()
 }
 
-fn names(listing: &Listing) -> Vec<&str> {
+pub(super) fn names(listing: &Listing) -> Vec<&str> {
     listing.children.iter().map(|child| child.name.as_str()).collect()
 }
 

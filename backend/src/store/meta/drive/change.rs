@@ -9,7 +9,7 @@ use beckon_shared::{
 };
 use sea_orm::{ConnectionTrait, Value};
 
-use super::{Place, Row, child, find, search::folded};
+use super::{Place, Row, child, find, past::remember, search::folded};
 use crate::{
     access::GrantedSpace,
     store::{
@@ -39,9 +39,13 @@ const SUBTREE: &str = "WITH RECURSIVE below (no) AS (\
     SELECT CAST($1 AS BIGINT) UNION ALL \
     SELECT n.no FROM below b JOIN node n ON n.parent = b.no WHERE n.deleted_at";
 
+/// Goes on behind [`SUBTREE`] with a mark of deletion. The sign keeps SQLite from looking each time through all that has the
+/// mark, by the index of marks: with a large folder it would never come to an end.
+const SAME_MARK: &str = "IS NOT NULL AND +n.deleted_at";
+
 /// Gives a node another name, another folder, or both. It stays bound to where it came from, unless it goes into `Files`:
 /// there no machine writes, so it uploads anew what it still has. Returns the new revision.
-pub(crate) async fn move_node(meta: &Meta, space: &GrantedSpace, asked: &Move) -> Result<u64, Error> {
+pub(crate) async fn move_node(meta: &Meta, space: &GrantedSpace, asked: &Move, now: Timestamp) -> Result<u64, Error> {
     space.writable()?;
     let (txn, revision) = locked(meta, space).await?;
     let row = movable(live(&txn, space, asked.node).await?)?;
@@ -80,6 +84,7 @@ pub(crate) async fn move_node(meta: &Meta, space: &GrantedSpace, asked: &Move) -
     if is_in_files(&txn, folder.node.no).await? {
         bump_epochs(&txn, space, &row).await?;
     }
+    remember(&txn, &[row.node.no], now).await?;
     let values = [
         folder.node.no.into(),
         name.to_vec().into(),
@@ -115,18 +120,18 @@ pub(crate) async fn mark_deleted(txn: &Txn, node: i64, now: Timestamp) -> Result
 /// Brings back what was deleted together with each node. Those that are live already stay so. Returns the new revision.
 ///
 /// Where the name is taken by now it gets another one; where the same file was uploaded anew, that one stays bound to it.
-pub(crate) async fn restore(meta: &Meta, space: &GrantedSpace, nodes: &[NodeId]) -> Result<u64, Error> {
+pub(crate) async fn restore(meta: &Meta, space: &GrantedSpace, nodes: &[NodeId], now: Timestamp) -> Result<u64, Error> {
     let (txn, revision) = begin(meta, space, nodes).await?;
     for id in nodes {
         let row = find(&txn, space, &Place::Node(*id)).await?;
         if let Some(mark) = row.node.deleted_at {
-            restore_one(&txn, space, &row, mark).await?;
+            restore_one(&txn, space, &row, mark, now).await?;
         }
     }
     done(txn, revision).await
 }
 
-async fn restore_one(txn: &Txn, space: &GrantedSpace, row: &Row, mark: i64) -> Result<(), Error> {
+async fn restore_one(txn: &Txn, space: &GrantedSpace, row: &Row, mark: i64, now: Timestamp) -> Result<(), Error> {
     let folder = parent_of(txn, space, row).await?;
     if folder.node.deleted_at.is_some() {
         let name = String::from_utf8_lossy(&folder.node.name).into_owned();
@@ -138,6 +143,7 @@ async fn restore_one(txn: &Txn, space: &GrantedSpace, row: &Row, mark: i64) -> R
     }
     check_depth(txn, &folder, height(txn, row).await?).await?;
     let name = free_name(txn, &folder, row).await?;
+    remember(txn, &[row.node.no], now).await?;
     let values = [
         name.as_bytes().to_vec().into(),
         folded(name.as_bytes()).into(),
@@ -147,17 +153,18 @@ async fn restore_one(txn: &Txn, space: &GrantedSpace, row: &Row, mark: i64) -> R
     txn.execute_raw(sql(text, txn, values)).await?;
     let values = || -> [Value; 2] { [row.node.no.into(), mark.into()] };
     let unbind = format!(
-        "{SUBTREE} = $2) UPDATE node SET source = NULL, source_parent = NULL, source_name = NULL WHERE no IN (SELECT no FROM below) \
+        "{SUBTREE} {SAME_MARK} = $2) UPDATE node SET source = NULL, source_parent = NULL, source_name = NULL WHERE no IN (SELECT no FROM below) \
          AND EXISTS (SELECT 1 FROM node o WHERE o.deleted_at IS NULL AND o.source_parent = node.source_parent AND o.source_name = node.source_name)"
     );
     txn.execute_raw(sql(&unbind, txn, values())).await?;
-    let unmark = format!("{SUBTREE} = $2) UPDATE node SET deleted_at = NULL WHERE no IN (SELECT no FROM below)");
+    let unmark =
+        format!("{SUBTREE} {SAME_MARK} = $2) UPDATE node SET deleted_at = NULL WHERE no IN (SELECT no FROM below)");
     txn.execute_raw(sql(&unmark, txn, values())).await?;
     bump_epochs(txn, space, row).await
 }
 
 /// Tells the machines whose live files lie in this subtree that what they remember as committed counts no more.
-async fn bump_epochs(txn: &Txn, space: &GrantedSpace, row: &Row) -> Result<(), Error> {
+pub(super) async fn bump_epochs(txn: &Txn, space: &GrantedSpace, row: &Row) -> Result<(), Error> {
     let text = format!(
         "{SUBTREE} IS NULL) UPDATE source SET epoch = epoch + 1 WHERE space = $2 AND \
          (folder IN (SELECT no FROM below) OR no IN (SELECT source FROM node WHERE source IS NOT NULL AND no IN (SELECT no FROM below)))"
@@ -258,7 +265,7 @@ pub(super) async fn is_at_or_below(txn: &Txn, folder: &Row, row: &Row) -> Result
 /// How many levels a node has with all below it that has the same mark of deletion, or more than there may be.
 async fn height(txn: &Txn, row: &Row) -> Result<i64, Error> {
     let mark = match row.node.deleted_at {
-        Some(mark) => format!("= {mark}"),
+        Some(mark) => format!("{SAME_MARK} = {mark}"),
         None => "IS NULL".to_owned(),
     };
     let text = format!(
@@ -289,7 +296,7 @@ async fn level(txn: &Txn, text: &str, of: &Row) -> Result<i64, Error> {
 }
 
 /// Its own name, or the first of `name (restored).txt`, `name (restored 2).txt`, ... that is free.
-async fn free_name(txn: &Txn, folder: &Row, row: &Row) -> Result<Name, Error> {
+pub(super) async fn free_name(txn: &Txn, folder: &Row, row: &Row) -> Result<Name, Error> {
     let mut name = parsed(&row.node.name)?;
     for attempt in 1..=RESTORED_MAX {
         if child(txn, folder, &name).await?.is_none() {
@@ -300,7 +307,7 @@ async fn free_name(txn: &Txn, folder: &Row, row: &Row) -> Result<Name, Error> {
     Err(name_taken())
 }
 
-fn restored_name(name: &[u8], kind: Kind, attempt: usize) -> Result<Name, Error> {
+pub(super) fn restored_name(name: &[u8], kind: Kind, attempt: usize) -> Result<Name, Error> {
     let suffix = if attempt == 1 {
         " (restored)".to_owned()
     } else {

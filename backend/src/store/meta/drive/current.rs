@@ -46,17 +46,28 @@ pub(crate) async fn make_current(
     if row.node.head == Some(old.no) {
         return Ok(None);
     }
-    let new = copy(&txn, clock, space, old).await?;
+    put(&txn, clock, space, &old, row.node.no).await?;
+    check_quota(&txn, space.id()).await?;
+    done(txn, revision).await.map(Some)
+}
+
+/// Has a node hold what a version holds, as a new version.
+pub(super) async fn put(
+    txn: &Txn,
+    clock: &dyn Clock,
+    space: &GrantedSpace,
+    old: &version::Model,
+    node: i64,
+) -> Result<(), Error> {
+    let new = copy(txn, clock, space, old.clone(), node).await?;
     let head = node::ActiveModel {
-        no: Set(row.node.no),
+        no: Set(node),
         kind: Set(new.kind),
         head: Set(Some(new.no)),
         ..Default::default()
     };
-    node::Entity::update(head).exec_without_returning(&txn).await?;
-    source::outdate(&txn, &[row.node.no]).await?;
-    check_quota(&txn, space.id()).await?;
-    done(txn, revision).await.map(Some)
+    node::Entity::update(head).exec_without_returning(txn).await?;
+    source::outdate(txn, &[node]).await
 }
 
 /// A version of the same content, of this moment; it belongs to no commit.
@@ -65,12 +76,14 @@ async fn copy(
     clock: &dyn Clock,
     space: &GrantedSpace,
     old: version::Model,
+    node: i64,
 ) -> Result<version::Model, Error> {
     let now = clock.now();
     let (from, to) = (old.no, numbers(txn, 1).await?);
     let new = version::Model {
         no: to,
         id: VersionId::new(now, random(clock)).as_bytes().to_vec(),
+        node,
         root_commit: None,
         created: now.0,
         ..old

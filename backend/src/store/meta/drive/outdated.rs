@@ -66,7 +66,8 @@ pub(crate) async fn outdated(
 async fn spots(on: &impl ConnectionTrait, source: &source::Model) -> Result<Vec<(Spot, InDrive)>, Error> {
     let text = format!(
         "SELECT n.source_parent, n.source_name, n.deleted_at FROM node n JOIN node p ON p.no = n.source_parent \
-         WHERE n.source = $1 AND n.deleted_at IS NOT NULL AND p.deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM node o \
+         WHERE n.source = $1 AND n.deleted_at IS NOT NULL AND (n.removed_at IS NULL OR n.removed_at <> n.deleted_at) \
+         AND p.deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM node o \
          WHERE o.source_parent = n.source_parent AND o.source_name = n.source_name AND o.deleted_at IS NULL) \
          UNION ALL SELECT n.source_parent, n.source_name, n.deleted_at FROM node n JOIN version v ON v.no = n.head \
          LEFT JOIN root_commit r ON r.no = v.root_commit WHERE n.source = $1 AND n.source_parent IS NOT NULL \

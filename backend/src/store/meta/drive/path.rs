@@ -12,7 +12,7 @@ use crate::store::meta::{Error, places, sql};
 const FOLDERS: usize = 100;
 
 /// A node with its place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Placed {
     /// Its path from the top, or the end of that, at most [`PATH_MAX`] bytes.
     pub(crate) path: Vec<u8>,

@@ -19,6 +19,7 @@ use super::{
     change::{delete, move_node, restore},
     deleted::deleted,
     head::{Origin, heads},
+    past::When,
     walk::Walk,
     *,
 };
@@ -245,6 +246,7 @@ impl Drive {
                 parent,
                 name: new.map(name),
             },
+            self.clock.now(),
         )
         .await
     }
@@ -257,7 +259,7 @@ impl Drive {
     }
 
     async fn tree(&self) -> Vec<String> {
-        let mut walk = Walk::below(self.at("").await);
+        let mut walk = Walk::below(self.at("").await, When::Now);
         let mut paths = Vec::new();
         while let Some(step) = walk.next(self.meta.read()).await.unwrap() {
             paths.push(String::from_utf8(step.path).unwrap());
@@ -361,7 +363,7 @@ async fn a_walk_gives_folders_before_what_is_in_them_and_goes_on_anywhere() {
     assert_eq!(all, expected);
     for (index, path) in all.iter().enumerate() {
         let after = RootPath::new(path.as_bytes()).unwrap();
-        let mut walk = Walk::resume(drive.meta.read(), drive.at("").await, &after)
+        let mut walk = Walk::resume(drive.meta.read(), drive.at("").await, When::Now, &after)
             .await
             .unwrap();
         let next = walk
@@ -377,7 +379,7 @@ async fn a_walk_gives_folders_before_what_is_in_them_and_goes_on_anywhere() {
 async fn a_walk_goes_on_behind_a_place_that_is_gone() {
     let drive = drive().await;
     let after = RootPath::new("Laptop/docs/lost/deeper").unwrap();
-    let mut walk = Walk::resume(drive.meta.read(), drive.at("").await, &after)
+    let mut walk = Walk::resume(drive.meta.read(), drive.at("").await, When::Now, &after)
         .await
         .unwrap();
     assert_eq!(
@@ -457,13 +459,14 @@ async fn a_machines_folder_that_was_moved_can_go_back_to_the_top_and_nothing_els
         &drive.meta,
         &drive.space,
         &to_top(machine.id().unwrap(), Some(name("Laptop"))),
+        drive.clock.now(),
     )
     .await
     .unwrap();
     assert!(drive.exists("Laptop/docs/a.txt").await && !drive.exists("Files/pc").await);
     let other = to_top(drive.id("Laptop/docs").await, None);
     assert_eq!(
-        code(move_node(&drive.meta, &drive.space, &other).await),
+        code(move_node(&drive.meta, &drive.space, &other, drive.clock.now()).await),
         ErrorCode::BadRequest
     );
 }
@@ -501,15 +504,22 @@ async fn what_is_deleted_is_gone_everywhere_and_comes_back_whole() {
     assert_eq!(drive.gone(None, 1).await, ["Laptop/docs"]);
     assert_eq!(drive.gone(Some(folder), 9).await, ["Laptop/docs/sub/b.txt"]);
 
-    let early = restore(&drive.meta, &drive.space, &[file]).await.unwrap_err().refusal();
+    let early = restore(&drive.meta, &drive.space, &[file], drive.clock.now())
+        .await
+        .unwrap_err()
+        .refusal();
     assert!(
         early.code == ErrorCode::Conflict && early.message.contains("\"sub\""),
         "{early:?}"
     );
-    restore(&drive.meta, &drive.space, &[folder]).await.unwrap();
+    restore(&drive.meta, &drive.space, &[folder], drive.clock.now())
+        .await
+        .unwrap();
     assert_eq!(drive.epoch().await, 3);
     assert!(!drive.exists("Laptop/docs/sub/b.txt").await, "it was deleted by itself");
-    restore(&drive.meta, &drive.space, &[file, folder]).await.unwrap();
+    restore(&drive.meta, &drive.space, &[file, folder], drive.clock.now())
+        .await
+        .unwrap();
     assert_eq!(drive.tree().await, before);
     assert_eq!(drive.heads("sub").await, ["b.txt"]);
 }
@@ -520,7 +530,9 @@ async fn restoring_beside_a_new_upload_takes_another_name_and_leaves_the_binding
     let old = drive.delete("Laptop/docs/a.txt").await;
     let new = drive.add("Laptop/docs", "a.txt", Kind::File).await;
     drive.bind(new.clone(), "a.txt").await;
-    restore(&drive.meta, &drive.space, &[old]).await.unwrap();
+    restore(&drive.meta, &drive.space, &[old], drive.clock.now())
+        .await
+        .unwrap();
     assert_eq!(drive.id("Laptop/docs/a (restored).txt").await, old);
     assert_eq!(drive.at("Laptop/docs/a.txt").await.node.no, new.node.no);
     assert_eq!(drive.heads("").await, ["a.txt", "link", "sub"]);
@@ -528,7 +540,9 @@ async fn restoring_beside_a_new_upload_takes_another_name_and_leaves_the_binding
     drive.add("Laptop/docs", "a (restored) 2.txt", Kind::File).await;
     let second = drive.delete("Laptop/docs/a.txt").await;
     drive.add("Laptop/docs", "a.txt", Kind::File).await;
-    restore(&drive.meta, &drive.space, &[second]).await.unwrap();
+    restore(&drive.meta, &drive.space, &[second], drive.clock.now())
+        .await
+        .unwrap();
     assert_eq!(drive.id("Laptop/docs/a (restored 2).txt").await, second);
 }
 
@@ -546,7 +560,10 @@ async fn who_may_only_read_changes_nothing() {
         code(delete(&drive.meta, &space, &[id], drive.clock.now()).await),
         ErrorCode::NotAllowed
     );
-    assert_eq!(code(restore(&drive.meta, &space, &[id]).await), ErrorCode::NotAllowed);
+    assert_eq!(
+        code(restore(&drive.meta, &space, &[id], drive.clock.now()).await),
+        ErrorCode::NotAllowed
+    );
     assert_eq!(
         code(
             move_node(
@@ -556,7 +573,8 @@ async fn who_may_only_read_changes_nothing() {
                     node: id,
                     parent: None,
                     name: Some(name("x"))
-                }
+                },
+                drive.clock.now(),
             )
             .await
         ),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use beckon_shared::path::RootPath;
 use sea_orm::ConnectionTrait;
 
-use super::{Row, child, children};
+use super::{Row, past::When};
 use crate::store::meta::Error;
 
 /// Rows read at once of a folder.
@@ -14,6 +14,8 @@ const PAGE: u64 = 500;
 /// A walk through what lies below a folder.
 #[derive(Debug)]
 pub(crate) struct Walk {
+    /// The moment whose tree it is.
+    when: When,
     /// The folders from the start down to where the walk is.
     open: Vec<Open>,
 }
@@ -42,30 +44,36 @@ pub(crate) struct Step {
 
 impl Walk {
     /// From the start; below a file there is nothing.
-    pub(crate) fn below(folder: Row) -> Self {
+    pub(crate) fn below(folder: Row, when: When) -> Self {
         Self {
+            when,
             open: vec![Open::new(folder, Vec::new(), None)],
         }
     }
 
     /// Goes on behind the path that an earlier walk came to, also if it was moved or deleted meanwhile.
-    pub(crate) async fn resume(on: &impl ConnectionTrait, folder: Row, after: &RootPath) -> Result<Self, Error> {
+    pub(crate) async fn resume(
+        on: &impl ConnectionTrait,
+        folder: Row,
+        when: When,
+        after: &RootPath,
+    ) -> Result<Self, Error> {
         let mut open = Vec::new();
         let mut next = Some((folder, Vec::new()));
         for name in after.names() {
             let Some((folder, path)) = next.take() else { break };
-            let inner = child(on, &folder, &name).await?.filter(Row::is_folder);
+            let inner = when.child(on, &folder, &name).await?.filter(Row::is_folder);
             next = inner.map(|inner| (inner, joined(&path, name.as_bytes())));
             open.push(Open::new(folder, path, Some(name.as_bytes().to_vec())));
         }
         open.extend(next.map(|(folder, path)| Open::new(folder, path, None)));
-        Ok(Self { open })
+        Ok(Self { when, open })
     }
 
     /// The next one; nothing at the end.
     pub(crate) async fn next(&mut self, on: &impl ConnectionTrait) -> Result<Option<Step>, Error> {
         while let Some(last) = self.open.last_mut() {
-            let Some(row) = last.take(on).await? else {
+            let Some(row) = last.take(on, self.when).await? else {
                 self.open.pop();
                 continue;
             };
@@ -91,9 +99,9 @@ impl Open {
         }
     }
 
-    async fn take(&mut self, on: &impl ConnectionTrait) -> Result<Option<Row>, Error> {
+    async fn take(&mut self, on: &impl ConnectionTrait, when: When) -> Result<Option<Row>, Error> {
         if self.waiting.is_empty() && !self.complete {
-            let page = children(on, &self.folder, self.after.as_deref(), PAGE).await?;
+            let page = when.children(on, &self.folder, self.after.as_deref(), PAGE).await?;
             self.complete = (page.len() as u64) < PAGE;
             self.after = page.last().map(|row| row.node.name.clone());
             self.waiting = page.into();

@@ -20,12 +20,18 @@ use crate::store::{
 const KEPT: i64 = 200;
 
 /// Records how a transfer stands from now on, unless that is how it stood before.
+///
+/// One that waits for something to change goes on all the while, as far as its story goes: else that would have no end.
 pub(super) async fn note(txn: &Txn, view: &TransferView, now: Timestamp) -> Result<(), Error> {
+    let hold = match view.hold {
+        Hold::Current => Hold::None,
+        hold => hold,
+    };
     let id = || view.id.as_bytes().to_vec().into();
     let text = "SELECT number, state, hold FROM transfer_event WHERE transfer = $1 ORDER BY number DESC LIMIT 1";
     let newest = txn.query_one_raw(sql(text, txn, [id()])).await?;
     let last: i64 = match &newest {
-        Some(row) if stands(row)? == (view.state, view.hold) => return Ok(()),
+        Some(row) if stands(row)? == (view.state, hold) => return Ok(()),
         Some(row) => row.try_get("", "number")?,
         None => 0,
     };
@@ -35,7 +41,7 @@ pub(super) async fn note(txn: &Txn, view: &TransferView, now: Timestamp) -> Resu
         (last + 1).into(),
         now.0.into(),
         word(view.state).into(),
-        word(view.hold).into(),
+        word(hold).into(),
         column(view.progress.bytes_done).into(),
         column(view.progress.bytes_sent).into(),
     ];

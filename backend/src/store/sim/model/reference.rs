@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beckon_shared::{
     chunk::ChunkKey,
-    commit::{ChainHead, Commit, commit_hash},
+    commit::{ChainHead, Change, Commit, commit_hash},
     id::{ChunkId, DeviceId, Hash, RootId, TransferId},
     time::Timestamp,
 };
 
-use super::{Sent, ids_of, pieces};
-use crate::{access::TransferAccess, store::meta::replay::State, store::sim::chance::Chance, worker::collect::GRACE};
+use super::{Sent, What, ids_of, pieces};
+use crate::{
+    access::{Opens, TransferAccess},
+    store::{meta::replay::State, sim::chance::Chance},
+    worker::{collect::GRACE, expiry::DELETED_KEPT},
+};
 
 /// What is to be answered to a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +28,59 @@ pub(super) enum Answer {
 #[derive(Debug, Clone)]
 struct Root {
     head: ChainHead,
-    files: BTreeMap<String, Hash>,
+    /// The manifests of all versions of each file, the newest last.
+    files: BTreeMap<String, Vec<Hash>>,
+    folders: BTreeSet<String>,
     commits: BTreeMap<u64, Hash>,
+}
+
+/// The versions of a file that was deleted, and when that was.
+type Deleted = (Timestamp, Vec<Hash>);
+
+impl Root {
+    fn put(&mut self, path: &str, manifest: Hash) {
+        self.folders.extend(folder_of(path));
+        let versions = self.files.entry(path.to_owned()).or_default();
+        if versions.last() != Some(&manifest) {
+            versions.push(manifest);
+        }
+    }
+
+    /// What goes is taken down.
+    fn remove(&mut self, path: &str, now: Timestamp, deleted: &mut Vec<Deleted>) {
+        let gone = |other: &String| is_at_or_below(other, path);
+        self.folders.retain(|folder| !gone(folder));
+        deleted.extend(
+            self.files
+                .extract_if(.., |file, _| gone(file))
+                .map(|(_, versions)| (now, versions)),
+        );
+    }
+
+    fn rename(&mut self, from: &str, to: &str, now: Timestamp, deleted: &mut Vec<Deleted>) {
+        if !self.folders.contains(from) && !self.files.contains_key(from) {
+            return;
+        }
+        self.remove(to, now, deleted);
+        self.folders.extend(folder_of(to));
+        let moves = |other: &String| is_at_or_below(other, from);
+        let called = |other: &str| format!("{to}{}", &other[from.len()..]);
+        let folders: Vec<String> = self.folders.extract_if(.., |folder| moves(folder)).collect();
+        self.folders.extend(folders.iter().map(|folder| called(folder)));
+        let files: Vec<_> = self.files.extract_if(.., |file, _| moves(file)).collect();
+        self.files
+            .extend(files.into_iter().map(|(file, versions)| (called(&file), versions)));
+    }
+}
+
+fn folder_of(path: &str) -> Option<String> {
+    path.rsplit_once('/').map(|(folder, _)| folder.to_owned())
+}
+
+fn is_at_or_below(other: &str, path: &str) -> bool {
+    other
+        .strip_prefix(path)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// All that the store should know.
@@ -37,7 +92,8 @@ pub(super) struct Reference {
     manifests: BTreeMap<Hash, Vec<ChunkId>>,
     /// Chunks that are durable, with the moment when they were found unused.
     stored: BTreeMap<ChunkId, Option<Timestamp>>,
-    used: BTreeSet<ChunkId>,
+    /// Files that were deleted, until they are removed for good.
+    deleted: Vec<Deleted>,
     pins: BTreeSet<(ChunkId, TransferId)>,
     roots: BTreeMap<(DeviceId, RootId), Root>,
     /// Chunks in packs that a crash has brought back: nothing names them until they are found.
@@ -51,7 +107,7 @@ impl Reference {
             contents: BTreeMap::new(),
             manifests: BTreeMap::new(),
             stored: BTreeMap::new(),
-            used: BTreeSet::new(),
+            deleted: Vec::new(),
             pins: BTreeSet::new(),
             roots: BTreeMap::new(),
             undone: BTreeSet::new(),
@@ -136,17 +192,20 @@ impl Reference {
 
     fn needed(&self) -> BTreeSet<ChunkId> {
         let pinned = self.pins.iter().map(|(id, _)| *id);
-        pinned.chain(self.used.iter().copied()).collect()
+        pinned.chain(self.used()).collect()
     }
 
-    /// A commit of one file.
-    pub(super) fn commit(&mut self, sent: &Sent) -> Answer {
-        let Sent {
-            access,
-            upload,
-            path,
-            manifest,
-        } = sent;
+    /// What versions need.
+    fn used(&self) -> BTreeSet<ChunkId> {
+        let live = self.roots.values().flat_map(|root| root.files.values());
+        let versions = live.chain(self.deleted.iter().map(|(_, versions)| versions));
+        let manifests = versions.flatten().map(|manifest| &self.manifests[manifest]);
+        manifests.flatten().copied().collect()
+    }
+
+    /// A commit of one file, or of what is removed and moved.
+    pub(super) fn commit(&mut self, sent: &Sent, now: Timestamp) -> Answer {
+        let Sent { access, upload, what } = sent;
         let commit: Commit = beckon_shared::wire::decode(&upload.commit.bytes).unwrap();
         let next = ChainHead {
             number: commit.number,
@@ -155,6 +214,7 @@ impl Reference {
         let root = self.roots.entry((access.device, access.root)).or_insert_with(|| Root {
             head: ChainHead::EMPTY,
             files: BTreeMap::new(),
+            folders: BTreeSet::new(),
             commits: BTreeMap::new(),
         });
         if root.commits.get(&next.number) == Some(&next.hash) {
@@ -163,27 +223,45 @@ impl Reference {
         if next.number != root.head.number + 1 || commit.parent != root.head.hash {
             return Answer::Behind(root.head);
         }
-        let chunks = &self.manifests[manifest];
-        let mut seen = BTreeSet::new();
-        let missing = chunks
-            .iter()
-            .filter(|id| !self.stored.contains_key(id) && seen.insert(**id));
-        let missing: Vec<ChunkId> = missing.copied().collect();
-        if !missing.is_empty() {
-            return Answer::Missing(missing);
+        match what {
+            What::Put { path, manifest } => {
+                let chunks = &self.manifests[manifest];
+                let mut seen = BTreeSet::new();
+                let missing = chunks
+                    .iter()
+                    .filter(|id| !self.stored.contains_key(id) && seen.insert(**id));
+                let missing: Vec<ChunkId> = missing.copied().collect();
+                if !missing.is_empty() {
+                    return Answer::Missing(missing);
+                }
+                root.put(path, *manifest);
+                for id in chunks {
+                    self.stored.insert(*id, None);
+                    if access.opens == Opens::Watch {
+                        self.pins.remove(&(*id, access.transfer));
+                    }
+                }
+            }
+            What::Shift(changes) => {
+                for change in changes {
+                    match change {
+                        Change::Put { .. } => {}
+                        Change::Remove { path } => root.remove(&path.display(), now, &mut self.deleted),
+                        Change::Move { from, to } => {
+                            root.rename(&from.display(), &to.display(), now, &mut self.deleted);
+                        }
+                    }
+                }
+            }
         }
         root.head = next;
         root.commits.insert(next.number, next.hash);
-        root.files.insert(path.clone(), *manifest);
-        for id in chunks {
-            self.stored.insert(*id, None);
-            self.used.insert(*id);
-        }
         Answer::Committed(next)
     }
 
-    /// What was found unused a day ago goes; what is unused now is marked.
+    /// What was deleted 30 days ago is removed for good. What was found unused a day ago goes; what is unused now is marked.
     pub(super) fn clean(&mut self, now: Timestamp) {
+        self.deleted.retain(|(at, _)| *at > now.before(DELETED_KEPT));
         let needed = self.needed();
         let is_fresh = |marked: &Option<Timestamp>| marked.is_none_or(|marked| marked > now.before(GRACE));
         self.stored.retain(|id, marked| needed.contains(id) || is_fresh(marked));
@@ -226,7 +304,7 @@ impl Reference {
         let pins: BTreeSet<_> = now.pins.iter().map(|(no, transfer)| (ids[no], *transfer)).collect();
         same("pins", &pins, &self.pins)?;
         let used: BTreeSet<ChunkId> = now.used.iter().map(|no| ids[no]).collect();
-        same("chunks in use", &used, &self.used)?;
+        same("chunks in use", &used, &self.used())?;
         let marked: BTreeSet<ChunkId> = now.marked.iter().map(|no| ids[no]).collect();
         let should = self.stored.iter().filter(|(_, marked)| marked.is_some());
         same("marked chunks", &marked, &should.map(|(id, _)| *id).collect())?;
@@ -242,7 +320,8 @@ impl Reference {
         for root in &now.roots {
             let should = self.roots.get(&(root.device, root.root));
             let (head, files) = should.map_or((ChainHead::EMPTY, BTreeMap::new()), |root| {
-                (root.head, root.files.clone())
+                let newest = |(path, versions): (&String, &Vec<Hash>)| Some((path.clone(), *versions.last()?));
+                (root.head, root.files.iter().filter_map(newest).collect())
             });
             if (root.head, &root.files) != (head, &files) {
                 return Err(format!("a root is at {:?} and should be at {head:?}", root.head));

@@ -12,7 +12,6 @@ use beckon_shared::{
 };
 use leptos::prelude::*;
 
-use super::Standings;
 use crate::{
     api,
     page::machine::{folder::Folder, item::Item},
@@ -32,7 +31,7 @@ pub(super) struct Told {
 }
 
 /// Asks for each of these items.
-pub(super) async fn ask(folder: Folder, items: &[Arc<Item>], standings: Standings) -> Vec<Told> {
+pub(super) async fn ask(folder: Folder, items: &[Arc<Item>]) -> Vec<Told> {
     let spot = folder.spot();
     let Some((root, path)) = spot.place else {
         return roots(folder, items).await;
@@ -45,13 +44,8 @@ pub(super) async fn ask(folder: Folder, items: &[Arc<Item>], standings: Standing
         .iter()
         .map(|item| Told::of(item, heads.get(&item.entry.name)))
         .collect();
-    let is_busy = standings.is_busy(root);
-    let is_open = |told: &Told| match told.state {
-        None => true,
-        // What is not safe yet may be on its way.
-        Some(InDrive::No | InDrive::Changed) => is_busy,
-        Some(_) => false,
-    };
+    // What is not safe may be on its way, or left out by the root's patterns.
+    let is_open = |told: &Told| matches!(told.state, None | Some(InDrive::No | InDrive::Changed));
     let open: Vec<usize> = (0..items.len()).filter(|at| is_open(&all[*at])).collect();
     if open.is_empty() || !folder.online.try_get_untracked().unwrap_or_default() {
         return all;

@@ -73,14 +73,14 @@ async fn what_is_renamed_deleted_or_restored_is_found_as_it_is_now() {
         parent: None,
         name: Some(Name::new("AFTER").unwrap()),
     };
-    move_node(meta, &space, &asked).await.unwrap();
+    move_node(meta, &space, &asked, now).await.unwrap();
     assert!(found(&machine, "before").await.is_empty());
     assert_eq!(found(&machine, "after").await, ["Files/AFTER"]);
     let folder = id(&machine, "Files/folder").await;
     delete(meta, &space, &[folder], now).await.unwrap();
     assert!(found(&machine, "inside").await.is_empty());
     machine.upload(&[("folder/other", b"y")]).await;
-    restore(meta, &space, &[folder]).await.unwrap();
+    restore(meta, &space, &[folder], now).await.unwrap();
     assert_eq!(found(&machine, "inside").await, ["Files/folder (restored)/inside"]);
     assert_eq!(found(&machine, "RESTORED").await, ["Files/folder (restored)"]);
 }

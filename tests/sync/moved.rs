@@ -1,0 +1,32 @@
+//! What is moved is not sent again.
+
+use std::fs::{self, File};
+
+use crate::world::World;
+
+/// A folder of so many bytes, nearly all of them holes.
+const SIZE: u64 = 10 << 30;
+
+#[test]
+fn a_large_folder_that_is_moved_sends_no_content() {
+    let world = World::with(1, |root| {
+        fs::create_dir_all(root.join("films/old")).unwrap();
+        for part in 0..5 {
+            let file = File::create(root.join(format!("films/old/part {part}"))).unwrap();
+            file.set_len(SIZE / 5).unwrap();
+        }
+        fs::write(root.join("films/list.txt"), "five parts").unwrap();
+    });
+    world.wait_current(&world.watch);
+    world.wait_current(&world.followers[0].transfer);
+    let sent = || world.transfer(&world.watch)["bytes_sent"].as_u64().unwrap();
+    let came = || {
+        let transfer = world.transfer(&world.followers[0].transfer);
+        let count = |name: &str| transfer[name].as_u64().unwrap_or_default();
+        count("bytes_server") + count("bytes_direct")
+    };
+    let before = (sent(), came());
+    fs::rename(world.path("films"), world.path("Filme")).unwrap();
+    world.settle();
+    assert_eq!((sent(), came()), before, "content travelled though only names changed");
+}
