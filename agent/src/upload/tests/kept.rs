@@ -245,6 +245,21 @@ async fn what_is_deleted_is_taken_away_and_files_become_folders_and_back() {
     kept.assert_equal();
 }
 
+/// File systems give the number of what went to the next that comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_in_a_folder_is_taken_away_when_another_one_has_its_place_and_its_number() {
+    let mut kept = Kept::of(Bench::new()).await;
+    let (folder, inside) = (0, 3);
+    for deeds in [
+        [Deed::Folder(folder), Deed::Folder(inside)],
+        [Deed::Remove(folder), Deed::Folder(folder)],
+    ] {
+        let told = deeds.iter().flat_map(|deed| act(&kept.bench, deed)).collect();
+        kept.look(told).await;
+        kept.assert_equal();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_permissions_alone_sends_no_content() {
     let mut kept = sample().await;
@@ -445,10 +460,11 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
-/// Does it, if it can be done; where the system would tell of it.
+/// Does it, if it can be done; where the system would tell of it: what comes and goes is told with all below it.
 fn act(bench: &Bench, deed: &Deed) -> Vec<Scope> {
     let at = |name: usize| bench.path(NAMES[name]);
     let itself = |name: usize| vec![Scope::itself(below(NAMES[name]))];
+    let whole = |name: usize| vec![Scope::below(below(NAMES[name]))];
     let (went, told) = match *deed {
         Deed::Write(name, content) => (fs::write(at(name), vec![content as u8; content * 1000]), itself(name)),
         Deed::Append(name) => {
@@ -456,14 +472,14 @@ fn act(bench: &Bench, deed: &Deed) -> Vec<Scope> {
             let appended = file.and_then(|mut file| std::io::Write::write_all(&mut file, b"more"));
             (appended, itself(name))
         }
-        Deed::Folder(name) => (fs::create_dir(at(name)), itself(name)),
-        Deed::Link(name) => (symlink("nowhere/at all", at(name)), itself(name)),
+        Deed::Folder(name) => (fs::create_dir(at(name)), whole(name)),
+        Deed::Link(name) => (symlink("nowhere/at all", at(name)), whole(name)),
         Deed::Rename(from, to) => {
-            let told = [itself(from), itself(to)].concat();
+            let told = [whole(from), whole(to)].concat();
             (fs::rename(at(from), at(to)), told)
         }
-        Deed::Remove(name) if at(name).is_dir() => (fs::remove_dir_all(at(name)), itself(name)),
-        Deed::Remove(name) => (fs::remove_file(at(name)), itself(name)),
+        Deed::Remove(name) if at(name).is_dir() => (fs::remove_dir_all(at(name)), whole(name)),
+        Deed::Remove(name) => (fs::remove_file(at(name)), whole(name)),
         Deed::Mode(name, mode) => (
             fs::set_permissions(at(name), fs::Permissions::from_mode(mode)),
             itself(name),
