@@ -490,7 +490,7 @@ fn act(bench: &Bench, deed: &Deed) -> Vec<Scope> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn whatever_is_done_the_server_holds_what_is_on_the_disk(steps in vec((vec(deed(), 1..6), any::<bool>()), 1..14)) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
