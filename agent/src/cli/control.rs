@@ -38,7 +38,7 @@ use crate::{
 use list::List;
 use name::{named, usable};
 pub(crate) use name::{not_found, root_name, root_of};
-use news::keep_statement;
+pub(super) use news::keep_statement;
 
 /// How long the server may take to tell the control list.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -19,7 +19,10 @@ use beckon_shared::{
 use reqwest::Method;
 use serde::Serialize;
 
-use super::{Here, account, control::Control};
+use super::{
+    Here, account,
+    control::{Control, keep_statement},
+};
 use crate::{
     clock,
     output::{Exit, Failure, Table, time, visible, visible_text},
@@ -336,11 +339,7 @@ async fn revoke(here: &Here, name: &str, password_file: Option<&PathBuf>) -> Res
         },
     )
     .await?;
-    let mut standing = opened.standing;
-    if standing.accept(&statement, &controller.account_key).is_ok() {
-        here.state
-            .update_controller(|controller| controller.standing = standing)?;
-    }
+    keep_statement(&here.state, &controller.account_key, &statement)?;
     let result = serde_json::json!({ "id": device.id, "name": device.name, "revoked": true, "statement": number });
     here.out.one(&result, || {
         format!(

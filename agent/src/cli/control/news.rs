@@ -9,7 +9,7 @@ use beckon_shared::{
 use crate::state::StateDir;
 
 /// Checks a statement and keeps it for the commands to come.
-pub(super) fn keep_statement(
+pub(in crate::cli) fn keep_statement(
     state: &StateDir,
     account_key: &PublicKey,
     statement: &Signed<Statement>,
