@@ -21,9 +21,9 @@ impl View {
     /// Compares what the index knows of the selection with what was seen. Blocks.
     pub(crate) fn gone(&self, selection: &[RootPath], seen: impl Fn(&[u8], EntryKind) -> bool) -> Gone {
         let mut gone = Gone::default();
-        self.each_row(selection, |key, path, kind| {
-            let is_gone = !seen(path, kind);
-            let count = u64::from(kind == EntryKind::File);
+        self.each_row(selection, |key, path, row| {
+            let is_gone = !seen(path, row.kind);
+            let count = u64::from(row.is_stored_file());
             gone.known += count;
             if is_gone {
                 gone.files += count;
@@ -37,8 +37,8 @@ impl View {
     /// Whether the index knows any file of the selection.
     pub(crate) fn knows_files(&self, selection: &[RootPath]) -> bool {
         let mut any = false;
-        self.each_row(selection, |_, _, kind| {
-            any = kind == EntryKind::File;
+        self.each_row(selection, |_, _, row| {
+            any = row.is_stored_file();
             if any {
                 ControlFlow::Break(())
             } else {
@@ -49,10 +49,9 @@ impl View {
     }
 
     /// Shows the rows of what was selected and of all that is below it, whether or not they count.
-    fn each_row(&self, selection: &[RootPath], mut show: impl FnMut(&[u8], &[u8], EntryKind) -> ControlFlow<()>) {
+    fn each_row(&self, selection: &[RootPath], mut show: impl FnMut(&[u8], &[u8], Row) -> ControlFlow<()>) {
         for selected in selection {
-            let shown = self.rows_at(selected, |key, path, row| show(key, path, row.kind));
-            if shown.is_break() {
+            if self.rows_at(selected, &mut show).is_break() {
                 return;
             }
         }

@@ -61,6 +61,11 @@ impl Row {
         }
     }
 
+    /// Whether it is a file that is stored, not one that perhaps is.
+    pub(crate) fn is_stored_file(&self) -> bool {
+        self.kind == EntryKind::File && !self.is_expected()
+    }
+
     /// Whether it is only expected.
     pub(crate) fn is_expected(&self) -> bool {
         self.read_ns == i64::MIN

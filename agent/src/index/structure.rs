@@ -47,7 +47,7 @@ impl View {
                 let Ok(path) = RootPath::new(path) else {
                     return ControlFlow::Continue(());
                 };
-                files += u64::from(row.kind == beckon_shared::entry::EntryKind::File);
+                files += u64::from(row.is_stored_file());
                 if !seen(&path, &row) {
                     lost.push(Lost { path, row });
                 }

@@ -69,7 +69,7 @@ pub(super) fn plan(lost: &[Lost], fresh: &[Fresh]) -> Plan {
         if moves.covers(&one.path) {
             continue;
         }
-        if one.row.kind == EntryKind::File && !one.row.is_expected() {
+        if one.row.is_stored_file() {
             plan.gone.push(one.row.stamp.size);
         }
         if !above(&one.path).any(|folder| removed.contains(&folder)) {

@@ -330,6 +330,28 @@ async fn much_that_is_gone_is_asked_about_and_what_moved_is_not_gone() {
     kept.assert_equal();
 }
 
+/// An agent that was killed in the middle leaves many such.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_perhaps_came_to_be_stored_does_not_count_where_much_is_gone() {
+    let bench = Bench::new();
+    for at in 0..60 {
+        bench.write(&format!("many/{at}"), b"few");
+    }
+    bench.write("other", b"stays");
+    let mut kept = Kept::of(bench).await;
+    let head = kept.bench.server.with(|store| store.head);
+    let source = kept
+        .bench
+        .index
+        .source(fake::space(), RootId([3; 16]), 1, head)
+        .unwrap();
+    let perhaps: Vec<_> = (0..2000).map(|at| below(&format!("perhaps{at}"))).collect();
+    kept.bench.index.expect(source, &perhaps).unwrap();
+    kept.restart().await;
+    fs::remove_dir_all(kept.bench.path("many")).unwrap();
+    assert!(matches!(kept.round(Places::All, IfMissing::Ask).await, Cycle::Much));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_root_that_is_gone_or_empty_takes_nothing_away() {
     let bench = Bench::new();
