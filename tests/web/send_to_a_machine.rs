@@ -1,9 +1,9 @@
 //! Ann sends files out of her browser onto a machine: into a folder that its owner marked for writing, and nowhere else.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, thread, time::Duration};
 
 use beckon_tests::{
-    Account, Machine, Proxy, Server, Way,
+    Account, Chance, Machine, Proxy, Server, Way, Weather,
     page::{Page, button, css, heading, link, role, text},
     sample,
     tree::tree_hashes,
@@ -206,9 +206,23 @@ fn what_is_sent_stands_still_while_it_is_paused() {
     let film = HeldUp::new();
     // By the link: the page that sends stays.
     film.page.click(link("Transfers"));
+    // Slowly, so that the pause comes in the middle and is heard too.
+    let slow = Weather {
+        rate: Some(MIB),
+        ..Weather::default()
+    };
+    film.proxy.weather(slow, Chance::of(1));
+    film.proxy.open();
     film.page.click(css(".main .transfer button[aria-label='Pause']"));
     film.page.see(button("Resume"));
-    film.proxy.open();
+    let mut before = 0;
+    wait_until("what was on its way has arrived, and nothing more goes", LONG, || {
+        thread::sleep(Duration::from_secs(1));
+        let passed = film.proxy.passed(Way::Up);
+        std::mem::replace(&mut before, passed) + MIB / 8 > passed
+    });
+    assert!(before < 48 * MIB, "it was all sent: {before} bytes");
+    film.proxy.weather(Weather::default(), Chance::of(1));
     film.page.click(button("Resume"));
     film.expect_whole();
 }
