@@ -490,7 +490,11 @@ impl Page {
     #[track_caller]
     fn emulate(&self) {
         let scheme = if self.options.dark { "dark" } else { "light" };
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        // What fades in is neither read nor judged half-way.
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features }));
         let (width, height) = self.options.size;
         let screen = json!({

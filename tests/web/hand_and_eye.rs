@@ -177,10 +177,11 @@ fn a_name_that_is_taken_is_refused_below_its_field() {
 #[test]
 fn what_is_deleted_for_good_is_gone() {
     let (_server, page) = drive(&["one.txt", "two.txt"]);
-    for _ in 0..2 {
-        page.click(css(".file .meta"));
+    for name in ["one.txt", "two.txt"] {
+        page.click(css(format!(".file:has([title='{name}']) .meta")));
         page.press(Key::Delete);
-        page.see(css(".toast"));
+        page.see(text(format!("{name} is in Deleted")));
+        page.see_gone(role("row", name));
     }
     page.go("/drive?view=deleted");
     page.see_count(css(".file[role=row]"), 2);

@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use beckon_tests::{
     Account, Machine, Server,
-    page::{LIMIT, button, css, heading, role, text},
+    page::{button, css, heading, role, text},
     sample, wait_until,
 };
 use serde_json::json;
@@ -13,6 +13,9 @@ use thirtyfour::Key;
 use crate::{browse_a_machine::row, scene};
 
 const COUNT: u64 = 100_000;
+
+/// All of them are read and listed within this time, also where other stories go on.
+const LONG: Duration = Duration::from_secs(120);
 
 /// Letters that come later begin a new word.
 const AFTER_A_WORD: Duration = Duration::from_secs(1);
@@ -26,6 +29,7 @@ fn a_very_long_folder_is_walked_filtered_and_selected() {
     let machine = Machine::join(&ann, "desk").root("Files", files.path()).start();
     let page = scene::sign_in(&server, "ann");
     page.see(text("desk"));
+    page.set_limit(LONG);
     page.go(&format!("/machine/{}", machine.id()));
     page.click(row("Files"));
     page.click(row("long"));
@@ -47,7 +51,7 @@ fn a_very_long_folder_is_walked_filtered_and_selected() {
     let rows = page.script("return document.querySelectorAll('.file').length", &[]);
     assert!(rows.as_u64().unwrap() < 120, "{rows} rows exist");
     // Where the machine is busy, a letter may come too late to go on with the word: it is typed anew then.
-    wait_until("letters lead to the row that has them", LIMIT, || {
+    wait_until("letters lead to the row that has them", LONG, || {
         page.press("entry-04242");
         thread::sleep(AFTER_A_WORD);
         page.has(row("entry-042420"))
@@ -55,8 +59,9 @@ fn a_very_long_folder_is_walked_filtered_and_selected() {
     page.fill(role("searchbox", "Filter this folder"), "9999");
     page.see(text("19 of 100,000 entries shown"));
     page.press(Key::Escape);
-    page.see(text("100,000 entries"));
+    page.see_gone(text("entries shown"));
     page.press(Key::Escape);
+    page.see(css(".file:focus"));
     page.press(Key::Control + "a");
     page.see(text("100,000 selected"));
     page.expect_accessible();

@@ -30,12 +30,10 @@ fn the_main_job_is_done_by_keys_alone() {
     let _machine = Machine::join(&ann, "desk").root("Documents", folder.path()).start();
     let page = scene::sign_in(&server, "ann");
     page.see(link("desk"));
-    page.press("g");
-    page.press("t");
+    page.press("gt");
     page.see(heading("Transfers"));
     page.see_focus("h1 \"Transfers\"");
-    page.press("g");
-    page.press("m");
+    page.press("gm");
     page.see(link("desk"));
     tab_to(&page, |page| page.focus() == "a \"desk\"");
     page.press(Key::Enter);
@@ -49,8 +47,7 @@ fn the_main_job_is_done_by_keys_alone() {
     page.press(" ");
     page.press("u");
     page.see(text("Safe"));
-    page.press("g");
-    page.press("d");
+    page.press("gd");
     page.see_path("/drive");
     page.see(text("desk"));
 }
@@ -68,8 +65,7 @@ fn all_keys_are_listed_and_letters_can_be_switched_off() {
     page.press(Key::Escape);
     page.see_gone(heading("Keys"));
     page.press("f");
-    page.press("g");
-    page.press("t");
+    page.press("gt");
     assert_eq!(
         page.value(css("input[type=search]")),
         "gt",

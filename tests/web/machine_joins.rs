@@ -76,7 +76,7 @@ fn the_line_on_the_page_makes_a_machine_that_appears_by_itself() {
     page.press(Key::Escape);
     page.see_gone(heading("Add a machine"));
     page.see(text("joined by code"));
-    assert_eq!(page.focus(), format!("a \"{name}\""), "the new machine has no focus");
+    page.see_focus(&format!("a \"{name}\""));
     page.click(button("Confirm"));
     page.see_gone(text("joined by code"));
     page.expect_accessible();

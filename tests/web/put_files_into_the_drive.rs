@@ -16,8 +16,9 @@ use crate::scene;
 
 const MIB: u64 = 1 << 20;
 const LONG: Duration = Duration::from_secs(90);
-/// What may be on its way when a page is reloaded, and so may be sent twice: two bodies of chunks, and what is around them.
-const IN_FLIGHT: u64 = 14 * MIB;
+/// What may be on its way when a page is reloaded, and so may be sent twice: two bodies of chunks, what the page begins
+/// before it is gone, and what is around them.
+const IN_FLIGHT: u64 = 22 * MIB;
 
 /// Opens the browser's own dialog, and chooses these.
 fn choose(page: &Page, entry: &str, paths: &[&Path]) {
@@ -59,6 +60,8 @@ impl HeldUp {
         proxy.allow(Way::Up, passed);
         choose(&page, "Choose files …", &[&file]);
         proxy.wait_held_up(Way::Up, LONG);
+        // The server gives up what the page begins now.
+        page.expect_error("status of 408");
         page.set_limit(LONG);
         Self {
             page,

@@ -88,10 +88,11 @@ fn story(page: &Page) -> Vec<String> {
 #[test]
 fn an_order_for_a_machine_that_is_away_says_since_when_and_how_long_and_then_tells_its_story() {
     let mut desk = Desk::new(&[], sample::small_tree);
+    // Before, for the machine was seen just now for a minute only.
+    let other = scene::sign_in(&desk.server, "ann");
     desk.stop_machine();
     let id = desk.order();
     let page = &desk.page;
-    let other = scene::sign_in(&desk.server, "ann");
     for page in [page, &other] {
         page.go("/transfers");
         page.see(text("desk was last seen just now."));
