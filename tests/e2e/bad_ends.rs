@@ -75,8 +75,11 @@ fn a_command_gives_up_when_its_time_is_over() {
     desk.server.resume();
     run(desk.cli(), &["devices"]).expect_ok();
     desk.machine.stop();
+    wait_until("the machine is away", SOON, || {
+        json(desk.cli(), &["machines"])[0]["online"] == false
+    });
     let id = order(desk.cli(), "desk:Documents");
-    expect_refusal(&run(desk.cli(), &["--timeout", "1", "wait", &id]), 4, "away");
+    expect_refusal(&run(desk.cli(), &["--timeout", "10", "wait", &id]), 4, "away");
 }
 
 #[test]

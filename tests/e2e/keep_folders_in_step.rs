@@ -62,11 +62,10 @@ fn a_watched_root_is_stored_until_it_is_watched_no_longer() {
     wait_until("the new file is stored", SOON, || {
         in_drive(&desk, "desk/Documents", "new note.txt")
     });
-    let listed = desk.cli().run(["transfers"]).expect_ok();
-    assert!(
-        listed.stdout().contains("watch") && listed.stdout().contains("up to date"),
-        "{listed}"
-    );
+    wait_until("it is up to date again", SOON, || {
+        let listed = desk.cli().run(["transfers"]).expect_ok();
+        listed.stdout().contains("watch") && listed.stdout().contains("up to date")
+    });
 
     let stopped = json(desk.cli(), &["watch", "desk:Documents", "--stop"]);
     assert_eq!(

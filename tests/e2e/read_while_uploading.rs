@@ -19,6 +19,12 @@ const SIZE: u64 = 200 * MIB;
 /// So many bytes a second may be uploaded: the whole takes minutes.
 const RATE: &str = "2MiB";
 
+/// So slow that a twentieth takes most of a minute.
+const SLOW: &str = "256KiB";
+
+/// So slow that nothing more is stored. Live reads are not held back by it.
+const SLOWEST: &str = "1KiB";
+
 /// A machine behind a proxy that uploads a large film slowly.
 struct Film {
     machine: Machine,
@@ -34,6 +40,10 @@ struct Film {
 impl Film {
     /// The upload is under way.
     fn new() -> Self {
+        Self::at(RATE)
+    }
+
+    fn at(rate: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let film = folder.path().join("films/a film.mp4");
         fs::create_dir(folder.path().join("films")).unwrap();
@@ -44,7 +54,7 @@ impl Film {
         let proxy = Proxy::to(server.address());
         let joining = Machine::join_with(&proxy.url(), &ann.join_code(&[]), "desk");
         let machine = joining.root("Documents", folder.path()).start();
-        run(ann.cli(), &["device", "limit", "desk", "--rate", RATE]).expect_ok();
+        run(ann.cli(), &["device", "limit", "desk", "--rate", rate]).expect_ok();
         let id = order(ann.cli(), "desk:Documents/films");
         let browser = Browser::with_session_of(ann.cli(), server.url());
         Self {
@@ -71,6 +81,10 @@ impl Film {
         wait_until("some of the film is stored", LONG, || self.stored() >= bytes);
     }
 
+    fn wait_until_readable(&self) {
+        wait_until("the film can be read", SOON, || self.range(0, 0).status == 206);
+    }
+
     fn path(&self) -> String {
         format!("/api/transfers/{}/content?path=films/a%20film.mp4", self.id)
     }
@@ -91,7 +105,7 @@ impl Film {
 
     /// A client in the middle of 100 MB, for which it takes its time.
     fn slow_reader(&self) -> Child {
-        wait_until("the film can be read", SOON, || self.range(0, 0).status == 206);
+        self.wait_until_readable();
         let url = format!("{}{}", self.ann.url(), self.path());
         let cookie = format!("cookie: {}", self.browser.cookie());
         let (folder, range) = (tempfile::tempdir().unwrap(), "100000000-199999999");
@@ -124,7 +138,7 @@ fn code(answer: &Answer) -> String {
 
 #[test]
 fn a_seek_far_ahead_is_answered_before_a_twentieth_is_uploaded() {
-    let film = Film::new();
+    let film = Film::at(SLOW);
     wait_until("the upload has begun", SOON, || {
         transfer(film.ann.cli(), &film.id)["state"] == "running"
     });
@@ -150,6 +164,7 @@ fn a_range_over_the_border_of_stored_and_live_is_whole_and_stored_bytes_do_not_t
     let film = Film::new();
     // Two batches of the upload at the least.
     film.wait_for_stored(20 * MIB);
+    run(film.ann.cli(), &["device", "limit", "desk", "--rate", SLOWEST]).expect_ok();
     let before = film.proxy.passed(Way::Up);
     film.expect_range(0, 32 * MIB - 1);
     let travelled = film.proxy.passed(Way::Up) - before;
@@ -179,6 +194,7 @@ fn a_range_over_the_border_of_stored_and_live_is_whole_and_stored_bytes_do_not_t
 #[test]
 fn what_is_uploaded_to_its_end_is_read_on_with_the_same_tag() {
     let film = Film::new();
+    film.wait_until_readable();
     let live = film.range(5, 9).expect_status(206);
     run(film.ann.cli(), &["device", "limit", "desk", "--none"]).expect_ok();
     let cli = film.ann.cli().with_limit(LONG);

@@ -1,10 +1,16 @@
 //! Ann's laptop was stolen: within five seconds nothing of it works any more.
 
-use std::{process::Command, time::Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use beckon_tests::{Account, Browser, Cli, Machine, Proxy, Server, Way, curl, sample, wait_until};
 
 use crate::scene::{Desk, FIVE_SECONDS, LONG, MIB, SOON, expect_refusal, json, order, rows, run, text, transfer};
+
+/// The bound of the design, with some room for a busy computer.
+const IN_TIME: Duration = FIVE_SECONDS.saturating_mul(3);
 
 /// Revokes a device; returns when it was done.
 #[track_caller]
@@ -43,7 +49,7 @@ fn a_revoked_terminal_hears_nothing_more_and_its_cookie_opens_nothing() {
     wait_until("the events are open", SOON, || !events.lines().is_empty());
 
     revoke(&desk.ann, "stolen");
-    let ended = events.wait(FIVE_SECONDS);
+    let ended = events.wait(IN_TIME);
     assert_eq!(ended.code(), Some(3), "{}", events.log());
     for path in [
         "/api/sessions",
@@ -95,7 +101,7 @@ fn a_download_of_a_revoked_device_ends_before_its_end() {
     revoke(&desk.ann, "stolen");
     // The reader stood still. What it still gets lay in the buffers of sockets in between, which may hold 32 MiB each.
     proxy.open();
-    wait_until("the server has closed the download", FIVE_SECONDS, || {
+    wait_until("the server has closed the download", IN_TIME, || {
         proxy.open_at_server() == 0
     });
     assert!(
@@ -116,7 +122,7 @@ fn a_session_with_a_machine_ends_in_the_middle_of_a_listing() {
     proxy.wait_held_up(Way::Down, SOON);
     revoke(&desk.ann, "stolen");
     proxy.open();
-    let ended = listing.wait(FIVE_SECONDS);
+    let ended = listing.wait(IN_TIME);
     assert!(!ended.success(), "a revoked device listed a folder to its end");
 }
 
@@ -152,7 +158,7 @@ fn a_revoked_machine_ends_its_agent_and_its_ticket_is_dead() {
     );
 
     let revoked = revoke(&ann, "desk");
-    wait_until("the ticket is dead", FIVE_SECONDS, || [401, 403].contains(&ask()));
+    wait_until("the ticket is dead", IN_TIME, || [401, 403].contains(&ask()));
     proxy.open();
     let ended = machine.process().wait(SOON);
     assert_eq!(ended.code(), Some(3), "{}", machine.process().log());

@@ -78,7 +78,7 @@ fn a_sleeping_machine_is_called_through_its_neighbour_and_waited_for() {
 fn a_machine_that_does_not_come_is_said_to_be_away_with_what_was_tried() {
     let Some(mut house) = House::new() else { return };
     let cli = house.desk.cli().with_limit(Duration::from_secs(60));
-    let late = run(&cli, &["wake", "attic", "--timeout", "3"]);
+    let late = run(&cli, &["wake", "attic", "--timeout", "15"]);
     expect_refusal(&late, 4, "away");
     assert!(late.stderr().contains("through desk"), "{late}");
     house.desk.machine.stop();

@@ -14,8 +14,8 @@ const FILM: u64 = 96 * MIB;
 /// MB a second in the LAN.
 const NEAR: u32 = 20;
 
-/// MB a second by way of the server.
-const FAR: u32 = 10;
+/// MB a second by way of the server: little of the film comes so, however long it takes until the direct line stands again.
+const FAR: u32 = 2;
 
 /// What may be asked again after a switch: pieces on their way, and what stands in queues.
 const ON_THE_WAY: u64 = 8 * MIB;

@@ -2,7 +2,11 @@
 
 use beckon_tests::{Cli, Server};
 
-use crate::scene::{Desk, LITTLE, MIB, World, get};
+use crate::scene::{Desk, MIB, World, get};
+
+/// So much that what is asked for by way of the server before the direct line stands is little beside it: 8 MiB, which pass
+/// the server's cable twice.
+const FILM: u64 = 64 * MIB;
 
 #[test]
 fn where_there_is_only_ipv6_a_machine_is_reached_directly_too() {
@@ -26,7 +30,7 @@ fn where_there_is_only_ipv6_a_machine_is_reached_directly_too() {
     let (laptop, _) = computer("laptop", 20);
     let ann = world.ann(&Cli::on(&laptop));
     let desk = Desk::join(&ann, computer("desk", 10));
-    desk.put("film", 64 * MIB);
+    desk.put("film", FILM);
     let (passed, ()) = world.bytes_during(|| get(ann.cli(), &desk, "film", &[]));
-    assert!(passed < LITTLE, "{passed} bytes passed the server");
+    assert!(passed < FILM / 2, "{passed} bytes passed the server");
 }

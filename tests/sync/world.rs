@@ -17,6 +17,9 @@ use tempfile::TempDir;
 /// How long everything may take to be everywhere, on a busy computer.
 const QUIET: Duration = Duration::from_secs(90);
 
+/// How long it may take to fetch all that the drive holds, which may be much.
+const FETCH: Duration = Duration::from_secs(300);
+
 /// A person looks whether somebody asks something about so often; a terminal that comes much more often is sent away.
 const ANSWER_EVERY: Duration = Duration::from_secs(2);
 
@@ -179,7 +182,8 @@ impl World {
         let target = tempfile::tempdir().unwrap();
         let came = target.path().join("came");
         let words = ["get", "desk/Docs", "-o"].map(std::ffi::OsStr::new);
-        let output = self.cli().run(words.into_iter().chain([came.as_os_str()]));
+        let cli = self.cli().with_limit(FETCH);
+        let output = cli.run(words.into_iter().chain([came.as_os_str()]));
         // Between two commits it may be that something is not there any more.
         match output.code() {
             0 if came.is_dir() => tree_hashes(&came),
@@ -190,7 +194,12 @@ impl World {
     /// Waits until a standing transfer has nothing left to do.
     #[track_caller]
     pub(crate) fn wait_current(&self, id: &str) {
-        let current = poll(QUIET, || {
+        self.wait_current_within(id, QUIET);
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_current_within(&self, id: &str, limit: Duration) {
+        let current = poll(limit, || {
             let now = self.transfer(id);
             (now["state"] == "running" && now["hold"] == "current").then_some(())
         });

@@ -178,7 +178,7 @@ fn a_name_that_is_taken_is_refused_below_its_field() {
 fn what_is_deleted_for_good_is_gone() {
     let (_server, page) = drive(&["one.txt", "two.txt"]);
     for name in ["one.txt", "two.txt"] {
-        page.click(css(format!(".file:has([title='{name}']) .meta")));
+        page.click(role("row", name));
         page.press(Key::Delete);
         page.see(text(format!("{name} is in Deleted")));
         page.see_gone(role("row", name));

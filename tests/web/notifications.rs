@@ -29,8 +29,8 @@ fn shown(page: &Page) -> Vec<Value> {
     page.script(read, &[]).as_array().cloned().unwrap_or_default()
 }
 
-/// A machine with a folder, and a browser that may show notifications.
-fn desk() -> (Page, Account, Machine, Server, tempfile::TempDir) {
+/// A machine with a folder, and a browser that may show notifications. It is last, to be closed before the server is gone.
+fn desk() -> (tempfile::TempDir, Server, Machine, Account, Page) {
     let folder = tempfile::tempdir().unwrap();
     sample::small_tree(folder.path());
     let server = Server::start();
@@ -42,12 +42,12 @@ fn desk() -> (Page, Account, Machine, Server, tempfile::TempDir) {
     page.go("/settings");
     page.click(role("checkbox", SWITCH));
     page.see(css("input:checked"));
-    (page, ann, machine, server, folder)
+    (folder, server, machine, ann, page)
 }
 
 #[test]
 fn an_end_is_told_as_one_and_only_while_no_tab_is_in_front() {
-    let (page, ann, _machine, _server, folder) = desk();
+    let (folder, _server, _machine, ann, page) = desk();
     page.reload();
     page.see(css("input:checked"));
     page.go("/transfers");

@@ -67,7 +67,7 @@ impl Watched {
             work: tokio::spawn(async move { watch::keep_with(keeper, site, &*with).await }),
             _roots: roots,
         };
-        watched.tells(Hold::Current).await;
+        watched.until(|store| store.holds.contains(&Hold::Current)).await;
         watched
     }
 
@@ -82,10 +82,18 @@ impl Watched {
         assert!(told.is_ok(), "{:?}", self.stored());
     }
 
-    /// Waits until it says anew that it stands like this.
-    async fn tells(&self, hold: Hold) {
+    /// Does something, and waits until it says anew that it stands like this.
+    async fn tells(&self, hold: Hold, cause: impl FnOnce()) {
         self.bench.server.with(|store| store.holds.clear());
+        cause();
         self.until(|store| store.holds.contains(&hold)).await;
+    }
+
+    /// Has it ask the server anew, which it does only while it is not looking at anything.
+    async fn asks(&self) {
+        let before = self.bench.server.with(|store| store.begins);
+        self.others.news.notify_one();
+        self.until(|store| store.begins > before).await;
     }
 
     async fn holds(&self, path: &str, content: &[u8]) {
@@ -143,11 +151,13 @@ async fn a_disk_that_was_taken_out_is_waited_for_however_little_it_held() {
     let bench = Bench::new();
     bench.write("a", b"one");
     let watched = Watched::of(bench).await;
-    fs::rename(watched.root(), watched.aside()).unwrap();
-    fs::create_dir(watched.root()).unwrap();
+    let exchange = || {
+        fs::rename(watched.root(), watched.aside()).unwrap();
+        fs::create_dir(watched.root()).unwrap();
+    };
     // Perhaps first because it is not there, and then because it is another one.
-    watched.tells(Hold::Question).await;
-    watched.tells(Hold::Question).await;
+    watched.tells(Hold::Question, exchange).await;
+    watched.tells(Hold::Question, || ()).await;
     assert_eq!(watched.removals(), 0);
     fs::remove_dir(watched.root()).unwrap();
     fs::rename(watched.aside(), watched.root()).unwrap();
@@ -167,13 +177,12 @@ async fn a_question_ends_by_itself_when_what_was_missing_is_back_and_else_by_its
     }
     let watched = Watched::of(bench).await;
     let many = watched.bench.path("many");
-    fs::rename(&many, watched.aside()).unwrap();
-    watched.tells(Hold::Question).await;
-    fs::rename(watched.aside(), &many).unwrap();
-    watched.tells(Hold::Current).await;
+    let take_away = || fs::rename(&many, watched.aside()).unwrap();
+    watched.tells(Hold::Question, take_away).await;
+    let put_back = || fs::rename(watched.aside(), &many).unwrap();
+    watched.tells(Hold::Current, put_back).await;
     assert_eq!(watched.removals(), 0);
-    fs::rename(&many, watched.aside()).unwrap();
-    watched.tells(Hold::Question).await;
+    watched.tells(Hold::Question, take_away).await;
     watched.others.answer.notify_one();
     watched.until(|store| store.heads.is_empty()).await;
     assert_eq!(watched.removals(), 1);
@@ -187,7 +196,8 @@ async fn a_server_that_comes_back_with_less_gets_everything_again() {
     let before = watched.bench.server.with(|store| (store.head, store.heads.clone()));
     fs::write(watched.bench.path("b"), b"two").unwrap();
     watched.holds("b", b"two").await;
-    watched.tells(Hold::Current).await;
+    // What it stored it also knows to be stored then.
+    watched.asks().await;
     watched.bench.server.with(|store| (store.head, store.heads) = before);
     watched.others.news.notify_one();
     watched.holds("b", b"two").await;
