@@ -285,6 +285,16 @@ impl Cursor {
             None => Ok(true),
             Some(origin) => Ok::<_, Refusal>(wanted.get(&origin)?.is_some() || wanted.has_below(&origin)?),
         };
+        // A folder that nobody put was made for what is in it, and goes with the last of that.
+        let highest = |path: RootPath| {
+            let folders = above(&path).take_while(|folder| !folder.is_root() && *folder != mapping.to);
+            folders
+                .into_iter()
+                .try_fold(path, |highest, folder| match is_wanted(&folder)? {
+                    true => Ok(highest),
+                    false => Ok::<_, Refusal>(folder),
+                })
+        };
         let mut removals = Vec::new();
         while removals.len() < many && !self.scopes.is_empty() {
             // A folder goes as a whole, one too that nobody put and that was made for what is in it.
@@ -293,20 +303,30 @@ impl Cursor {
                 && !is_wanted(path)?
             {
                 if written.row(path)?.is_some() || !written.page(path, None, 1)?.is_empty() {
-                    self.removed.insert(path.clone());
-                    removals.push(path.clone());
+                    let path = path.clone();
+                    self.remove(highest(path)?, &mut removals);
                 }
                 self.scopes.pop_front();
                 continue;
             }
             for (local, _) in self.page(written)?.unwrap_or_default() {
-                if !above(&local).any(|folder| self.removed.contains(&folder)) && !is_wanted(&local)? {
-                    self.removed.insert(local.clone());
-                    removals.push(local);
+                if !self.is_removed(&local) && !is_wanted(&local)? {
+                    self.remove(highest(local)?, &mut removals);
                 }
             }
         }
         Ok(removals)
+    }
+
+    fn remove(&mut self, path: RootPath, removals: &mut Vec<RootPath>) {
+        if !self.is_removed(&path) {
+            self.removed.insert(path.clone());
+            removals.push(path);
+        }
+    }
+
+    fn is_removed(&self, path: &RootPath) -> bool {
+        self.removed.contains(path) || above(path).any(|folder| self.removed.contains(&folder))
     }
 
     fn page(&mut self, rows: &impl Rows) -> Result<Option<Vec<(RootPath, Hash)>>, Refusal> {

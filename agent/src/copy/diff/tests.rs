@@ -133,6 +133,25 @@ fn what_moves_into_the_followed_folder_is_put_and_what_moves_out_is_removed() {
 }
 
 #[test]
+fn a_folder_that_nobody_put_goes_with_what_is_in_it_wherever_that_is_looked_for() {
+    let (desired, id) = (desired(), transfer(1));
+    let mapping = mapping("", "copy");
+    take(&desired, id, 1, &[put("kept/b", 1)]);
+    let view = desired.view(id).unwrap();
+    for dirty in [
+        Dirty::whole(),
+        noted(&[remove("a/b/c"), remove("kept/a")], &HashMap::new()),
+    ] {
+        let mut copy = Copy::default();
+        for file in ["copy/a/b/c", "copy/kept/a", "copy/kept/b"] {
+            copy.0.take(&put(file, 1));
+        }
+        let removals = dirty.written(&mapping).removals(&view, &copy, &mapping, 9).unwrap();
+        assert_eq!(removals, [path("copy/a"), path("copy/kept/a")]);
+    }
+}
+
+#[test]
 fn many_places_become_the_whole() {
     let mut dirty = Dirty::default();
     for at in 0..=PLACES_MAX {

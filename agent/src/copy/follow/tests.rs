@@ -270,6 +270,30 @@ async fn one_folder_is_followed_at_another_place_and_what_moves_in_and_out_with_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_nobody_put_goes_with_the_last_thing_in_it() {
+    let scene = Scene::new();
+    scene.files(&[("a/b/c", "one"), ("a/b/d", "two"), ("x", "stays")]);
+    let running = scene.start();
+    scene.fake.current().await;
+    scene.commit(|_| vec![remove("a/b/c")]);
+    scene.follow(&running).await;
+    let left = [("a/", ""), ("a/b/", ""), ("a/b/d", "two"), ("x", "stays")];
+    assert_eq!(scene.tree(), tree(&left));
+    scene.commit(|_| vec![remove("a/b/d")]);
+    scene.follow(&running).await;
+    assert_eq!(scene.tree(), tree(&[("x", "stays")]));
+    // Not while somebody has something in it.
+    scene.files(&[("a/b", "again")]);
+    scene.follow(&running).await;
+    fs::write(scene.folder.path().join("a/mine"), "mine").unwrap();
+    scene.commit(|_| vec![remove("a/b")]);
+    scene.follow(&running).await;
+    let left = [("a/", ""), ("a/mine", "mine"), ("x", "stays")];
+    assert_eq!(scene.tree(), tree(&left));
+    running.paused().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_moves_into_a_folder_that_took_a_files_place_arrives() {
     let scene = Scene::new();
     scene.files(&[("x", "a file"), ("y", "moves"), ("z", "stays")]);

@@ -23,7 +23,7 @@ use crate::{
         book::{Intent, Part},
         conflict, trash,
     },
-    root::NewName,
+    root::{Look, NewName},
 };
 
 /// What became of a batch.
@@ -227,15 +227,12 @@ impl Batch {
         let mut written = std::mem::take(&mut self.written);
         let mut cleared = Vec::new();
         for (pending, was_kept) in named {
-            if pending
-                .expected
-                .as_ref()
-                .is_some_and(|look| look.kind == EntryKind::Folder)
-            {
-                cleared.push(pending.wanted.path.clone());
-            }
             let became = match place.disk.look(&pending.wanted.path) {
                 Ok(Some(look)) => {
+                    let was_folder = |look: &Look| look.kind == EntryKind::Folder;
+                    if pending.expected.as_ref().is_some_and(was_folder) {
+                        cleared.push(pending.wanted.path.clone());
+                    }
                     // What somebody wrote since it got its name must not be taken for what was written.
                     let finished = pending
                         .finished
