@@ -1,16 +1,9 @@
 //! Ann administers the server: she invites Bob, bounds what he stores, shuts him out, and sees no name of his files.
 
-use std::time::Duration;
-
 use beckon_tests::{Account, Cli, Machine, Server, sample, tree::assert_same_tree, wait_until};
 use serde_json::Value;
 
-use crate::scene::{
-    FIVE_SECONDS, LONG, MIB, SOON, expect_refusal, get, json, number, order, rows, run, text, transfer,
-};
-
-/// The bound of the design, with some room for a busy computer.
-const IN_TIME: Duration = FIVE_SECONDS.saturating_mul(3);
+use crate::scene::{IN_TIME, LONG, MIB, SOON, expect_refusal, get, json, number, order, rows, run, text, transfer};
 
 /// A server with its administrator.
 struct Office {

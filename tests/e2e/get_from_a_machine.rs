@@ -77,11 +77,7 @@ fn a_file_comes_whole_with_its_time_and_permissions_and_nothing_is_stored() {
         (again["skipped"].as_bool(), number(&again["came"], "relay")),
         (Some(true), 0)
     );
-    assert_eq!(
-        fs::read_dir(back.folder()).unwrap().count(),
-        2,
-        "a temporary file stays behind"
-    );
+    back.expect_entries(2);
     assert!(stored(&desk) < before + MIB, "something is stored on the server");
 }
 
@@ -229,11 +225,7 @@ fn a_download_that_was_killed_goes_on_with_what_was_verified() {
     assert!(kept >= 36 * MIB, "{told}");
     assert_eq!(kept + verified, 64 * MIB, "{told}");
     assert_eq!(hash(&back.path("big")), hash(&desk.path("big")));
-    assert_eq!(
-        fs::read_dir(back.folder()).unwrap().count(),
-        1,
-        "a temporary file stays behind"
-    );
+    back.expect_entries(1);
 }
 
 #[test]
@@ -294,11 +286,7 @@ fn a_file_that_changed_since_is_begun_anew_and_its_parts_are_never_joined() {
     proxy.open();
     assert!(download.wait(LONG).success());
     assert_eq!(hash(&back.path("big")), hash(&desk.path("big")));
-    assert_eq!(
-        fs::read_dir(back.folder()).unwrap().count(),
-        1,
-        "a temporary file stays behind"
-    );
+    back.expect_entries(1);
 }
 
 #[test]

@@ -1,18 +1,11 @@
 //! Ann pastes one line on a machine, and the machine is in her control list.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Instant};
 
 use beckon_tests::{Account, Cli, FakeClock, Machine, Process, Server, wait_for, wait_until};
 use serde_json::Value;
 
-use crate::scene::{Desk, SOON, expect_refusal, json, rows, run, text};
-
-/// A machine must be in every open control list within two seconds. (Looked at from outside, with some room for a busy
-/// computer.)
-const IN_TIME: Duration = Duration::from_secs(15);
+use crate::scene::{Desk, IN_TIME, SOON, expect_refusal, json, rows, run, text};
 
 /// The newest that a list of events says of a device.
 fn newest(events: &Process, name: &str) -> Option<Value> {

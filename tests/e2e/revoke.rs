@@ -1,16 +1,10 @@
 //! Ann's laptop was stolen: within five seconds nothing of it works any more.
 
-use std::{
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{process::Command, time::Instant};
 
 use beckon_tests::{Account, Browser, Cli, Machine, Proxy, Server, Way, curl, sample, wait_until};
 
-use crate::scene::{Desk, FIVE_SECONDS, LONG, MIB, SOON, expect_refusal, json, order, rows, run, text, transfer};
-
-/// The bound of the design, with some room for a busy computer.
-const IN_TIME: Duration = FIVE_SECONDS.saturating_mul(3);
+use crate::scene::{Desk, IN_TIME, LONG, MIB, SOON, expect_refusal, json, order, rows, run, text, transfer};
 
 /// Revokes a device; returns when it was done.
 #[track_caller]

@@ -154,22 +154,11 @@ fn an_upload_goes_on_after_a_reload_and_sends_nothing_twice_that_was_stored() {
     film.expect_whole();
 }
 
-/// Takes the kept files of the upload out of the browser, as where they are too large to be kept.
-const LET_GO: &str = "
-    const done = arguments[arguments.length - 1];
-    const opened = indexedDB.open('beckon');
-    opened.onsuccess = () => {
-        const change = opened.result.transaction('upload', 'readwrite');
-        const cursor = change.objectStore('upload').openCursor();
-        cursor.onsuccess = () => cursor.result && cursor.result.update([cursor.result.value[0], null]);
-        change.oncomplete = () => { opened.result.close(); done(true); };
-    };";
-
 #[test]
 fn an_upload_whose_files_are_gone_asks_for_them_and_goes_on_with_them() {
     let film = HeldUp::new(64 * MIB, 32 * MIB);
     let (page, proxy) = (&film.page, &film.proxy);
-    page.script_async(LET_GO, &[]);
+    page.script_async(scene::LET_GO, &[]);
     proxy.cut();
     proxy.open();
     page.expect_error("net::ERR");

@@ -5,6 +5,17 @@ use beckon_tests::{
     page::{Options, Page, button, field, heading, role},
 };
 
+/// Takes the kept files out of the browser, as where they are too large to be kept.
+pub(crate) const LET_GO: &str = "
+    const done = arguments[arguments.length - 1];
+    const opened = indexedDB.open('beckon');
+    opened.onsuccess = () => {
+        const change = opened.result.transaction('upload', 'readwrite');
+        const cursor = change.objectStore('upload').openCursor();
+        cursor.onsuccess = () => cursor.result && cursor.result.update([cursor.result.value[0], null]);
+        change.oncomplete = () => { opened.result.close(); done(true); };
+    };";
+
 /// The password of an account that a story makes, the same as [`beckon_tests::Account`] takes.
 pub(crate) fn password_of(name: &str) -> String {
     format!("correct horse of {name}")

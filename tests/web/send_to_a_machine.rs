@@ -178,21 +178,10 @@ fn what_is_sent_goes_on_after_a_reload() {
     film.expect_whole();
 }
 
-/// Takes the kept files out of the browser, as where they are too large to be kept.
-const LET_GO: &str = "
-    const done = arguments[arguments.length - 1];
-    const opened = indexedDB.open('beckon');
-    opened.onsuccess = () => {
-        const change = opened.result.transaction('upload', 'readwrite');
-        const cursor = change.objectStore('upload').openCursor();
-        cursor.onsuccess = () => cursor.result && cursor.result.update([cursor.result.value[0], null]);
-        change.oncomplete = () => { opened.result.close(); done(true); };
-    };";
-
 #[test]
 fn what_is_sent_goes_on_once_its_files_are_chosen_again() {
     let film = HeldUp::new();
-    film.page.script_async(LET_GO, &[]);
+    film.page.script_async(scene::LET_GO, &[]);
     film.reload();
     film.page.see(heading("Needs you"));
     film.page.expect_accessible();
